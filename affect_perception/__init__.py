@@ -1,0 +1,11 @@
+"""Smile intensity, valence and arousal of every person in view, as a ROS 2 package and as a plain Python library.
+
+Importing this package needs neither ROS nor torch nor dlib; each subfolder asks for what it uses.
+Start at `types.py` (what flows), `settings.py` (what can be set) and `core/` (what is computed).
+"""
+
+# The generated messages (`affect_perception.msg`) are installed by colcon, maybe elsewhere than this file: from the
+# source tree, or from an editable install, both halves must be found under one name.
+__path__ = __import__('pkgutil').extend_path(__path__, __name__)
+
+__version__ = '0.1.0'

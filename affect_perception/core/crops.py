@@ -1,0 +1,49 @@
+"""From a face box to the square picture that the network gets, the same code live and in training.
+
+Whoever changes the geometry here must train the weights again: they have learnt faces framed exactly so.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from affect_perception.types import Box
+
+
+def face_square(box: Box, margin: float) -> Box:
+    """The square around `box`: its longer side plus `margin` (a share of that side) on each side."""
+    side = max(box.width, box.height) * (1 + 2 * margin)
+    return Box.around(box.centre, side, side)
+
+
+def cut(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
+    """The picture inside `square`, (size, size, 3) uint8; what lies outside the image repeats its border.
+
+    Areas are averaged when shrinking (no aliasing: a far face and a near one look alike to the network). rgb is (H, W, 3) or
+    (H, W) uint8.
+    """
+    image_height, image_width = rgb.shape[:2]
+    side = max(round(square.width), 1)
+    left, top = round(square.x), round(square.y)
+    right, bottom = left + side, top + side
+    rows = slice(min(max(top, 0), image_height - 1), max(min(bottom, image_height), 1))
+    columns = slice(min(max(left, 0), image_width - 1), max(min(right, image_width), 1))
+    inner = rgb[rows, columns]
+    scale = size / side
+    # Resized before the border is added: the border is then a few rows of a small picture.
+    inner = cv2.resize(
+        inner,
+        (max(round(inner.shape[1] * scale), 1), max(round(inner.shape[0] * scale), 1)),
+        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
+    )
+    pad_left = min(max(round(-left * scale), 0), size - 1)
+    pad_top = min(max(round(-top * scale), 0), size - 1)
+    inner = inner[: size - pad_top, : size - pad_left]
+    pad_right, pad_bottom = size - pad_left - inner.shape[1], size - pad_top - inner.shape[0]
+    return cv2.copyMakeBorder(inner, pad_top, pad_bottom, pad_left, pad_right, cv2.BORDER_REPLICATE)
+
+
+def face_crop(rgb: np.ndarray, box: Box, size: int, margin: float) -> np.ndarray:
+    """The (size, size, 3) uint8 crop of the face in `box`."""
+    return cut(rgb, face_square(box, margin), size)

@@ -1,0 +1,173 @@
+"""Every setting, declared once: default, meaning, unit and allowed range.
+
+ROS parameters (with descriptors), command line flags, the training files and `docs/settings.md` are derived from these
+classes; YAML files hold only what differs from the defaults. To add a setting, add a field here and use it: nothing
+else is to be kept in step. Values are checked when an instance is made, and `ConfigError` names the setting, the value
+and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from affect_perception.errors import ConfigError
+
+
+def setting(default, meaning: str, *, unit: str = '', low=None, high=None, choices: tuple[str, ...] = ()):
+    """One setting of a `Settings` class. Its type is the type of `default`; bounds are inclusive."""
+    return dataclasses.field(
+        default=default, metadata={'meaning': meaning, 'unit': unit, 'low': low, 'high': high, 'choices': choices}
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The declaration of one setting, for those who derive parameters, flags or documentation from it."""
+
+    name: str
+    default: Any
+    meaning: str
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+    @property
+    def type(self) -> type:
+        return type(self.default)
+
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words: `1 to 300`, `cpu, cuda` or `any text`."""
+        if self.choices:
+            return ', '.join(self.choices)
+        if self.low is not None and self.high is not None:
+            return f'{self.low} to {self.high}'
+        if self.low is not None:
+            return f'{self.low} or more'
+        return {bool: 'true or false', str: 'any text', int: 'a whole number', float: 'a number'}[self.type]
+
+    def checked(self, value):
+        """`value` in the setting's type, or ConfigError. An int is taken where a float is wanted, nothing else is bent."""
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.type:
+            raise ConfigError(
+                f'{self.name} = {value!r} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
+            )
+        below = self.low is not None and not value >= self.low  # written so that NaN is out of range
+        above = self.high is not None and not value <= self.high
+        if below or above or (self.choices and value not in self.choices):
+            raise ConfigError(f'{self.name} = {value!r} is out of range; allowed: {self.allowed}')
+        return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of all groups of settings: checked at construction, made from mappings, described for others."""
+
+    def __post_init__(self):
+        for declared in self.declared():
+            object.__setattr__(self, declared.name, declared.checked(getattr(self, declared.name)))
+
+    @classmethod
+    def declared(cls) -> tuple[Setting, ...]:
+        return tuple(Setting(name=f.name, default=f.default, **f.metadata) for f in dataclasses.fields(cls))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]):
+        """An instance with `values` over the defaults; ConfigError names what is unknown."""
+        known = {d.name for d in cls.declared()}
+        for name in values:
+            if name not in known:
+                raise ConfigError(f'no setting {name!r} in {cls.__name__}; known: {", ".join(sorted(known))}')
+        return cls(**values)
+
+    def changed(self, **values):
+        return dataclasses.replace(self, **values)
+
+
+@dataclass(frozen=True)
+class SourceSettings(Settings):
+    """Where pictures come from (`camera_node`)."""
+
+    source: str = setting(
+        'auto',
+        'scene, camera:N, a video file, a stream URL, a folder of images, or auto (a camera if there is one, else scene)',
+    )
+    rate: float = setting(
+        1.0,
+        'speed of a file or of the scene relative to real time; 0 plays as fast as results come, losing no frame',
+        low=0.0,
+        high=100.0,
+    )
+    loop: bool = setting(False, 'start a file again when it ends')
+    width: int = setting(1280, 'width asked of a camera, width of the scene', unit='px', low=64, high=7680)
+    height: int = setting(720, 'height asked of a camera, height of the scene', unit='px', low=64, high=4320)
+    fps: float = setting(
+        30.0,
+        'frame rate asked of a camera, frame rate of the scene and of image folders',
+        unit='1/s',
+        low=1.0,
+        high=240.0,
+    )
+    frame_id: str = setting('camera_color_optical_frame', 'frame_id of the images, the optical frame of the camera')
+    scene_people: int = setting(4, 'people in the scene', unit='people', low=0, high=50)
+    scene_seed: int = setting(0, 'seed of the scene; same seed, same pixels', low=0, high=2**31 - 1)
+    scene_portraits: str = setting(
+        '', 'folder with index.csv and a neutral and a smiling portrait of each person; empty: the built-in portrait'
+    )
+
+
+@dataclass(frozen=True)
+class TrackerSettings(Settings):
+    """How faces are found and followed (`face_tracker_node`)."""
+
+    image_topic: str = setting(
+        'image', 'topic of sensor_msgs/Image, or of sensor_msgs/CompressedImage when it ends in /compressed'
+    )
+    reliable_images: bool = setting(
+        False, 'ask for reliable delivery of images; only for replays that must not lose a frame'
+    )
+    detector: str = setting(
+        'auto', 'detector of faces; auto takes the best one that is installed', choices=('auto', 'dlib_hog')
+    )
+    detect_every: int = setting(10, 'frames from one run of the detector to the next', unit='frames', low=1, high=300)
+    detect_inline: bool = setting(
+        False, 'wait for the detector instead of running it beside the tracker: slower, and the same on every run'
+    )
+    detect_width: int = setting(
+        1280, 'wider images are scaled down to this width for the detector', unit='px', low=160, high=7680
+    )
+    min_confidence: float = setting(0.0, 'detections below this are ignored', low=0.0, high=1.0)
+    max_unseen_s: float = setting(
+        1.5, 'a track that no detection confirms for this long ends', unit='s', low=0.1, high=60.0
+    )
+    crop_size: int = setting(96, 'side of the crop that the network gets', unit='px', low=32, high=512)
+    crop_margin: float = setting(
+        0.15,
+        'margin around the face box on each side, as a share of its size; the shipped weights expect the default',
+        low=0.0,
+        high=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class AffectSettings(Settings):
+    """Which network reads the faces, and where it runs (`affect_node`)."""
+
+    model: str = setting(
+        'first', 'name of an installed checkpoint (see `affect-perception models`), or a path to a .safetensors file'
+    )
+    device: str = setting('auto', 'auto, cpu, cuda or cuda:N; a device that is absent is an error')
+    threads: int = setting(0, 'CPU threads of the network; 0 takes one per physical core', low=0, high=256)
+
+
+GROUPS: dict[str, type[Settings]] = {
+    'camera_node': SourceSettings,
+    'face_tracker_node': TrackerSettings,
+    'affect_node': AffectSettings,
+}

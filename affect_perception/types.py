@@ -1,0 +1,161 @@
+"""What flows through the system: frozen records that carry their own time.
+
+Times are integer nanoseconds of the image's stamp (`stamp_ns`), boxes are in pixels of the source image, colours are
+RGB, and arrays are read-only once inside a record. Constructors check shapes and types, so that a wrong array fails
+where it was made.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from affect_perception.errors import BadInputError
+
+NAN3 = (math.nan, math.nan, math.nan)
+
+
+class SmileLevel(enum.IntEnum):
+    """The four levels of Witzig et al. 2019, and `UNKNOWN` where no model has spoken; values are those of `FaceAffect.msg`."""
+
+    NEUTRAL = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    UNKNOWN = 255
+
+
+# Intensity at which one level ends and the next begins (0 to 1/8 neutral, to 3/8 low, to 3/4 medium, above high).
+LEVEL_BOUNDS = (1 / 8, 3 / 8, 3 / 4)
+
+
+def _image(array: np.ndarray, name: str) -> np.ndarray:
+    """A read-only view of an (H, W, 3) uint8 image; raises BadInputError for anything else."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        given = f'{array.dtype} {array.shape}' if isinstance(array, np.ndarray) else type(array).__name__
+        raise BadInputError('image', f'{name} is {given}; wanted an (H, W, 3) uint8 array')
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source. `rgb` is (H, W, 3) uint8 and read-only; `frame_id` names the camera's optical frame."""
+
+    stamp_ns: int
+    frame_id: str
+    rgb: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, 'rgb', _image(self.rgb, 'Frame.rgb'))
+
+    @property
+    def width(self) -> int:
+        return self.rgb.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.rgb.shape[0]
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle in pixels; (x, y) is the top left corner, the right and bottom edges are exclusive."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    @property
+    def area(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    @classmethod
+    def around(cls, centre: tuple[float, float], width: float, height: float) -> Box:
+        return cls(centre[0] - width / 2, centre[1] - height / 2, width, height)
+
+    def clipped(self, image_width: int, image_height: int) -> Box:
+        """The part inside the image; width and height are 0 when nothing is left."""
+        left, top = min(max(self.x, 0.0), image_width), min(max(self.y, 0.0), image_height)
+        right = min(max(self.x + self.width, left), image_width)
+        bottom = min(max(self.y + self.height, top), image_height)
+        return Box(left, top, right - left, bottom - top)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face that a detector found. `confidence` is in [0, 1], comparable within one detector only."""
+
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One person's face in one frame. `crop` is (S, S, 3) uint8 RGB, `position` metres in the optical frame or NaN."""
+
+    track_id: int
+    box: Box
+    confidence: float
+    detection_age_s: float
+    crop: np.ndarray
+    position: tuple[float, float, float] = NAN3
+
+    def __post_init__(self):
+        object.__setattr__(self, 'crop', _image(self.crop, f'crop of track {self.track_id}'))
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFrame:
+    """All faces of one image, also when there are none; `stamp_ns` and `frame_id` are the image's."""
+
+    stamp_ns: int
+    frame_id: str
+    image_width: int
+    image_height: int
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Affect:
+    """What a model says of one face. Probabilities sum to 1; valence and arousal are in [-1, 1], NaN without such a head."""
+
+    track_id: int
+    box: Box
+    confidence: float
+    smile_probabilities: tuple[float, float, float, float]
+    smile_intensity: float
+    position: tuple[float, float, float] = NAN3
+    valence: float = math.nan
+    arousal: float = math.nan
+    expression_probabilities: tuple[float, ...] = ()
+    reaction_intensities: tuple[float, ...] = ()
+    evidence_frames: int = 0
+
+    @property
+    def smile_level(self) -> SmileLevel:
+        """The most probable level, or UNKNOWN when the probabilities are not numbers."""
+        if not all(math.isfinite(p) for p in self.smile_probabilities):
+            return SmileLevel.UNKNOWN
+        return SmileLevel(int(np.argmax(self.smile_probabilities)))
+
+
+@dataclass(frozen=True, eq=False)
+class AffectFrame:
+    """What a model says of all faces of one image; labels name the entries of the per-face lists."""
+
+    stamp_ns: int
+    frame_id: str
+    model: str
+    faces: tuple[Affect, ...]
+    expression_labels: tuple[str, ...] = ()
+    reaction_labels: tuple[str, ...] = field(default=())
