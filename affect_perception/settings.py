@@ -51,7 +51,7 @@ class Setting:
         return {bool: 'true or false', str: 'any text', int: 'a whole number', float: 'a number'}[self.type]
 
     def checked(self, value):
-        """`value` in the setting's type, or ConfigError. An int is taken where a float is wanted, nothing else is bent."""
+        """`value` in the setting's type, or ConfigError. An int does where a float is wanted; nothing else is bent."""
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not self.type:
@@ -96,7 +96,7 @@ class SourceSettings(Settings):
 
     source: str = setting(
         'auto',
-        'scene, camera:N, a video file, a stream URL, a folder of images, or auto (a camera if there is one, else scene)',
+        'scene, camera:N, a video file, a stream URL, a folder of images, or auto (a camera if present, else scene)',
     )
     rate: float = setting(
         1.0,

@@ -19,7 +19,7 @@ NAN3 = (math.nan, math.nan, math.nan)
 
 
 class SmileLevel(enum.IntEnum):
-    """The four levels of Witzig et al. 2019, and `UNKNOWN` where no model has spoken; values are those of `FaceAffect.msg`."""
+    """The four levels of Witzig et al. 2019, and `UNKNOWN` where no model has spoken; values as in `FaceAffect.msg`."""
 
     NEUTRAL = 0
     LOW = 1
@@ -127,7 +127,7 @@ class TrackedFrame:
 
 @dataclass(frozen=True, eq=False)
 class Affect:
-    """What a model says of one face. Probabilities sum to 1; valence and arousal are in [-1, 1], NaN without such a head."""
+    """What a model says of one face. Probabilities sum to 1; valence, arousal are in [-1, 1], NaN without such a head."""
 
     track_id: int
     box: Box

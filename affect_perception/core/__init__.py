@@ -1,1 +1,1 @@
-"""The computation itself: numpy, OpenCV, SciPy and dlib only. No ROS, torch, clock, file or thread: time is an argument."""
+"""The computation itself: numpy, OpenCV, SciPy, dlib. No ROS, torch, clock, file or thread: time is an argument."""

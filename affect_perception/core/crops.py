@@ -20,8 +20,8 @@ def face_square(box: Box, margin: float) -> Box:
 def cut(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
     """The picture inside `square`, (size, size, 3) uint8; what lies outside the image repeats its border.
 
-    Areas are averaged when shrinking (no aliasing: a far face and a near one look alike to the network). rgb is (H, W, 3) or
-    (H, W) uint8.
+    Areas are averaged when shrinking (no aliasing: a far face and a near one look alike to the network). rgb is
+    (H, W, 3) or (H, W) uint8.
     """
     image_height, image_width = rgb.shape[:2]
     side = max(round(square.width), 1)
