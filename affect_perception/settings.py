@@ -16,11 +16,13 @@ from typing import Any
 from affect_perception.errors import ConfigError
 
 
-def setting(default, meaning: str, *, unit: str = '', low=None, high=None, choices: tuple[str, ...] = ()):
-    """One setting of a `Settings` class. Its type is the type of `default`; bounds are inclusive."""
-    return dataclasses.field(
-        default=default, metadata={'meaning': meaning, 'unit': unit, 'low': low, 'high': high, 'choices': choices}
-    )
+def setting(default, meaning: str, *, unit: str = '', low=None, high=None, choices=(), live: bool = False):
+    """One setting of a `Settings` class. Its type is the type of `default`; bounds are inclusive.
+
+    `live` settings may be changed while a node runs (`ros2 param set`), the others are fixed at its start.
+    """
+    metadata = {'meaning': meaning, 'unit': unit, 'low': low, 'high': high, 'choices': choices, 'live': live}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Setting:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    live: bool
 
     @property
     def type(self) -> type:
@@ -143,8 +146,20 @@ class TrackerSettings(Settings):
         1280, 'wider images are scaled down to this width for the detector', unit='px', low=160, high=7680
     )
     min_confidence: float = setting(0.0, 'detections below this are ignored', low=0.0, high=1.0)
+    new_confidence: float = setting(
+        0.5, 'a track begins with a detection of at least this; weaker ones only confirm known faces', low=0.0, high=1.0
+    )
     max_unseen_s: float = setting(
         1.5, 'a track that no detection confirms for this long ends', unit='s', low=0.1, high=60.0
+    )
+    max_hidden_s: float = setting(
+        0.4, 'a face that cannot be followed (hidden, blurred) is still reported for this long', unit='s', low=0.0, high=5.0
+    )
+    keep_lost_s: float = setting(
+        3.0, 'a track that ended keeps its id for a face that appears there within this time', unit='s', low=0.0, high=60.0
+    )
+    flow_width: int = setting(
+        640, 'pictures are shrunk to about this width to follow faces between detections', unit='px', low=80, high=7680
     )
     crop_size: int = setting(96, 'side of the crop that the network gets', unit='px', low=32, high=512)
     crop_margin: float = setting(

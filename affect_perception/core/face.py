@@ -1,0 +1,97 @@
+"""What the tracker knows of one face, and how it changes: followed, coasting, confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+_SPREAD_PER_S = 1.0  # face sizes that a hidden face may stray per second from where it was heading
+_MAX_SPREAD = 1.5
+_STOP_S = 0.6  # time constant with which a hidden face is thought to slow down
+_SETTLE_S = 0.12  # time constant with which the reported box takes on a correction
+
+
+@dataclass(eq=False)
+class Face:
+    """One face that is followed. Boxes are (4,) rows of core.geometry, velocity is in px/s and 1/s (growth)."""
+
+    track_id: int
+    box: np.ndarray
+    patch: np.ndarray  # its grey picture, see View.patch
+    colours: np.ndarray
+    confidence: float
+    seen_ns: int  # stamp of the picture in which a detector last found it
+    followed_ns: int  # last time that flow or a detector saw it
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(4))  # reported minus estimated box: corrections sink in
+    quality: float = 1.0  # likeness with its own earlier picture, in [-1, 1]
+    followed: bool = True  # it could be seen in the last picture
+    hits: int = 1
+    misses: int = 0  # runs of the detector since the last that found it
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The box to report."""
+        return self.box + self.offset
+
+    @property
+    def doubtful(self) -> bool:
+        """Found once, and not again when the detector looked again: probably no face."""
+        return self.hits == 1 and self.misses > 0
+
+    def hidden_s(self, stamp_ns: int) -> float:
+        return (stamp_ns - self.followed_ns) * 1e-9
+
+    def spread(self, stamp_ns: int) -> float:
+        """How far it may be from its box, in face sizes, because nothing saw it for a while."""
+        return min(self.hidden_s(stamp_ns) * _SPREAD_PER_S, _MAX_SPREAD)
+
+    def guess(self, dt_s: float) -> np.ndarray:
+        """(2,) px that it will move within `dt_s`."""
+        return self.velocity[:2] * dt_s
+
+    def move(self, box: np.ndarray, patch: np.ndarray, alone: bool, dt_s: float, stamp_ns: int) -> None:
+        """Flow says it is at `box`, and its picture there agrees. `alone`: no other face in the way."""
+        self._settle(dt_s)
+        if dt_s > 0:
+            now = np.append((box[:2] - self.box[:2]) / dt_s, np.log(box[2] / self.box[2]) / dt_s)
+            self.velocity += (now - self.velocity) * min(dt_s / 0.12, 1.0)
+        self.box = box
+        self.followed, self.followed_ns = True, stamp_ns
+        if alone:
+            self.patch = blended(self.patch, patch, min(dt_s / 0.5, 0.5))
+
+    def coast(self, dt_s: float) -> None:
+        """Nothing can be seen of it: it goes on as it went, slower and slower."""
+        self._settle(dt_s)
+        self.followed = False
+        self.box = self.box.copy()
+        self.box[:2] += self.guess(dt_s)
+        self.velocity *= np.exp(-dt_s / _STOP_S)
+        self.velocity[2] = 0.0
+
+    def confirm(self, found: np.ndarray, confidence: float, certain: bool, stamp_ns: int) -> None:
+        """A detector found it at `found` (as of now). `certain`: it was being followed, so the box is mostly known.
+
+        Boxes of detectors jitter by a tenth of their size: each is blended in, the first ones by more.
+        """
+        self.hits += 1
+        self.misses = 0
+        self.seen_ns = stamp_ns
+        self.confidence = confidence
+        away = np.linalg.norm(found[:2] - self.box[:2]) / max(self.box[2], 1.0)
+        blend = max(1 / self.hits, 0.7 if away > 0.3 else 0.3)
+        gain = np.array([blend, blend, blend * 0.7, blend * 0.7]) if certain else np.ones(4)
+        change = gain * (found - self.box)
+        self.box = self.box + change
+        self.offset = self.offset - change if certain else np.zeros(4)
+
+    def _settle(self, dt_s: float) -> None:
+        self.offset = self.offset * np.exp(-dt_s / _SETTLE_S)
+
+
+def blended(old: np.ndarray, new: np.ndarray, share: float) -> np.ndarray:
+    """Mix of two unit vectors, of unit length."""
+    mixed = old * (1 - share) + new * share
+    return mixed / max(float(np.linalg.norm(mixed)), 1e-6)

@@ -1,0 +1,150 @@
+"""How faces move from one picture to the next: sparse optical flow on the inside of each face.
+
+Pyramidal Lucas-Kanade (Bouguet 2001) there and back for the points of all faces in one call, then a robust shift and
+growth per face in the manner of MedianFlow (Kalal et al. 2010). The flow runs on a small grey picture: on one core,
+about 0.5 ms per picture and 0.15 ms per face, against 3 ms per face for dlib's correlation tracker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from affect_perception.core.crops import cut
+from affect_perception.core.geometry import box
+from affect_perception.types import Frame
+
+PATCH = 20  # side of the grey picture of a face that tells whether we still look at the same thing
+SUPPORT = 0.3  # share of a face's points that must agree for its motion to be believed
+LIKENESS = 0.55  # correlation of its patch with its earlier picture from which it is still the same face
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
+_WINDOW = {'winSize': (11, 11), 'maxLevel': 3, 'criteria': _STOP}
+_BACK_ERROR = 1.0  # px of the small picture; a point whose way back ends further from its start is not believed
+
+
+def _inner_points() -> np.ndarray:
+    """(P, 2) offsets from the centre in box sizes: a grid on the inner ellipse, where all is face."""
+    grid = np.stack(np.meshgrid(np.linspace(-0.36, 0.36, 7), np.linspace(-0.36, 0.42, 7)), axis=-1).reshape(-1, 2)
+    return grid[(grid[:, 0] / 0.38) ** 2 + (grid[:, 1] / 0.44) ** 2 <= 1]
+
+
+POINTS = _inner_points()
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The small grey picture `grey` (h, w) uint8 of a frame; one pixel of it is `factor` pixels of the frame wide."""
+
+    stamp_ns: int
+    width: int  # of the frame
+    height: int
+    factor: int
+    grey: np.ndarray
+    thumbnail: np.ndarray  # (576,) float32, see `unit`
+    blank: bool  # all black, all white or covered: nothing to see, and no new scene either
+
+    @classmethod
+    def of(cls, frame: Frame, width: int) -> View:
+        """Whole factors only: averaging whole blocks is the fastest way to shrink (0.14 ms for 1280×720)."""
+        factor = max(round(frame.width / width), 1)
+        grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
+        if factor > 1:
+            size = max(frame.width // factor, 1), max(frame.height // factor, 1)
+            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        thumbnail = cv2.resize(grey, (32, 18), interpolation=cv2.INTER_AREA)
+        return cls(frame.stamp_ns, frame.width, frame.height, factor, grey, unit(thumbnail), float(thumbnail.std()) < 3)
+
+    def likeness(self, other: View) -> float:
+        """Correlation of the two pictures as a whole, in [-1, 1]; brightness and contrast do not count."""
+        return float(self.thumbnail @ other.thumbnail)
+
+    def patch(self, row: np.ndarray) -> np.ndarray:
+        """(400,) float32 grey picture of the box `row` (frame pixels), of zero mean and unit length (zero if flat)."""
+        return unit(cut(self.grey, box(row / self.factor), PATCH))
+
+
+def unit(picture: np.ndarray) -> np.ndarray:
+    """The picture as a vector of zero mean and unit length, so that a product of two is their correlation."""
+    vector = picture.astype(np.float32).ravel()
+    vector -= vector.mean()
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 1e-3 * vector.size else np.zeros_like(vector)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How N boxes moved: `shift` (N, 2) frame px, `growth` (N,) as a factor, `support` (N,) share of points."""
+
+    shift: np.ndarray
+    growth: np.ndarray
+    support: np.ndarray
+
+    def moved(self, boxes: np.ndarray) -> np.ndarray:
+        """(N, 4) boxes after the motion."""
+        return np.concatenate([boxes[:, :2] + self.shift, boxes[:, 2:] * self.growth[:, None]], axis=1)
+
+
+def follow(old: View, new: View, boxes: np.ndarray, guess: np.ndarray, usable: np.ndarray | None = None) -> Motion:
+    """Where `boxes` (N, 4) of the picture `old` went in the picture `new`.
+
+    `guess` (N, 2) is the expected shift in frame pixels, `usable` (N, P) tells which of the POINTS show the face.
+    `support` counts the points that agree, out of all P: what is hidden or outside the picture supports nothing.
+    """
+    boxes, guess = boxes / old.factor, guess / old.factor
+    height, width = old.grey.shape
+    start = boxes[:, None, :2] + POINTS * boxes[:, None, 2:]
+    used = np.all((start >= 0) & (start < (width, height)), axis=2)
+    if usable is not None:
+        used &= usable
+    where = np.nonzero(used)
+    shift = np.zeros(start.shape)
+    good = np.zeros(used.shape, bool)
+    if len(where[0]):
+        shift[where], good[where] = _flow(old.grey, new.grey, start[where], np.repeat(guess, used.sum(axis=1), axis=0))
+    return _agree(POINTS * boxes[:, None, 2:], shift, good, old.factor)
+
+
+def _flow(old: np.ndarray, new: np.ndarray, start: np.ndarray, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shift (n, 2) of each point, and whether the way back ends where it began (n,)."""
+    start = start.astype(np.float32)[:, None]
+    guess = guess.astype(np.float32)[:, None]
+    flags = cv2.OPTFLOW_USE_INITIAL_FLOW
+    end, there, _ = cv2.calcOpticalFlowPyrLK(old, new, start, start + guess, flags=flags, **_WINDOW)
+    again, back, _ = cv2.calcOpticalFlowPyrLK(new, old, end, end - guess, flags=flags, **_WINDOW)
+    error = np.linalg.norm(again - start, axis=2)[:, 0]
+    height, width = new.shape
+    inside = np.all((end[:, 0] >= 0) & (end[:, 0] < (width, height)), axis=1)
+    return (end - start)[:, 0], (there[:, 0] == 1) & (back[:, 0] == 1) & (error < _BACK_ERROR) & inside
+
+
+def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int) -> Motion:
+    """The shift and growth that most points of each face agree on; offset and shift (N, P, 2) px, good (N, P).
+
+    The median throws out what moves otherwise (background, an occluder); least squares on the rest gives the growth.
+    """
+    count = good.sum(axis=1)
+    middle = _median(shift, good)
+    residual = np.linalg.norm(shift - middle[:, None], axis=2)
+    tolerance = 2.5 * _median(residual[..., None], good) + 0.5
+    good = good & (residual <= tolerance)
+    weight = good / np.maximum(good.sum(axis=1), 1)[:, None]
+    centre = np.einsum('np,npk->nk', weight, offset)
+    middle = np.einsum('np,npk->nk', weight, shift)
+    offset, shift = offset - centre[:, None], shift - middle[:, None]
+    spread = np.einsum('np,npk,npk->n', weight, offset, offset)
+    slope = np.einsum('np,npk,npk->n', weight, offset, shift) / np.maximum(spread, 1e-6)
+    slope = np.where(count >= 6, np.clip(slope, -0.1, 0.1), 0.0)
+    # The shift is that of the box centre, not of the centre of the points that were left.
+    middle = middle - centre * slope[:, None]
+    return Motion(middle * factor, 1 + slope, good.sum(axis=1) / good.shape[1])
+
+
+def _median(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """(N, K) median over the good of P values (N, P, K); 0 where none is good."""
+    ordered = np.sort(np.where(good[..., None], values, np.inf), axis=1)
+    count = good.sum(axis=1)
+    rows = np.arange(len(values))
+    low, high = ordered[rows, np.maximum(count - 1, 0) // 2], ordered[rows, count // 2]
+    return np.where(count[:, None] > 0, (low + high) / 2, 0.0)

@@ -1,0 +1,52 @@
+"""Boxes as arrays: rows of (centre x, centre y, width, height) in pixels, float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from affect_perception.types import Box
+
+
+def row(box: Box) -> np.ndarray:
+    """(4,) centre and size of `box`."""
+    return np.array([*box.centre, box.width, box.height])
+
+
+def box(row: np.ndarray) -> Box:
+    x, y, width, height = (float(value) for value in row)
+    return Box.around((x, y), width, height)
+
+
+def rows(boxes: list[Box]) -> np.ndarray:
+    """(N, 4), also for N = 0."""
+    return np.array([row(b) for b in boxes]).reshape(-1, 4)
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, M) area common to each box of `a` (N, 4) and each of `b` (M, 4)."""
+    low = np.maximum((a[:, :2] - a[:, 2:] / 2)[:, None], (b[:, :2] - b[:, 2:] / 2)[None])
+    high = np.minimum((a[:, :2] + a[:, 2:] / 2)[:, None], (b[:, :2] + b[:, 2:] / 2)[None])
+    return np.prod(np.maximum(high - low, 0), axis=2)
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, M) intersection over union; 0 for empty boxes."""
+    common = _overlap(a, b)
+    union = np.prod(a[:, 2:], axis=1)[:, None] + np.prod(b[:, 2:], axis=1)[None] - common
+    return common / np.maximum(union, 1e-9)
+
+
+def covered(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, M) share of each box of `a` that lies inside each box of `b`."""
+    return _overlap(a, b) / np.maximum(np.prod(a[:, 2:], axis=1)[:, None], 1e-9)
+
+
+def inside_share(a: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(N,) share of each box that lies inside the image."""
+    return covered(a, np.array([[width / 2, height / 2, width, height]]))[:, 0]
+
+
+def carried(box: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """(4,) where `box`, seen at the time of `old`, is now, if it moved and grew as `old` did to become `new`."""
+    growth = new[2] / max(old[2], 1e-9)
+    return np.concatenate([new[:2] + (box[:2] - old[:2]) * growth, box[2:] * growth])

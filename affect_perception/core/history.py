@@ -1,0 +1,85 @@
+"""What the tracker keeps of the past, so that a late result of the detector can be put where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from affect_perception.core.flow import LIKENESS, SUPPORT, View, follow
+from affect_perception.types import Frame
+
+_MOMENTS = 4  # pictures that the detector may be at work on at once; older ones are given up
+_CHAIN = 24  # pictures kept between an asked one and now; when there are more, every second one goes
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Where a face was: its box (4,), and how far it may have been from there, in face sizes."""
+
+    box: np.ndarray
+    spread: float
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A picture that the detector was asked about, and the faces as they were known then, by id."""
+
+    frame: Frame
+    view: View
+    faces: Mapping[int, Memory]
+
+
+class History:
+    """Moments that wait for the detector, and small grey pictures from then to now to carry a new face along."""
+
+    def __init__(self):
+        self._asked: set[int] = set()
+        self._moments: dict[int, Moment] = {}
+        self._chain: list[View] = []
+        self._stride = 1
+        self._count = 0
+
+    def ask(self, stamp_ns: int) -> None:
+        """The picture of this stamp, soon to be kept, is one to remember."""
+        self._asked.add(stamp_ns)
+
+    def keep(self, moment: Moment) -> None:
+        """The picture of now: remembered for long if asked for, and as a link from older ones to newer ones."""
+        if self._moments:
+            self._count += 1
+            if self._count % self._stride == 0:
+                self._chain.append(moment.view)
+            if len(self._chain) > _CHAIN:
+                self._chain, self._stride = self._chain[1::2], self._stride * 2
+        if moment.view.stamp_ns in self._asked:
+            self._asked.discard(moment.view.stamp_ns)
+            self._moments[moment.view.stamp_ns] = moment
+            while len(self._moments) > _MOMENTS:
+                del self._moments[min(self._moments)]
+
+    def take(self, stamp_ns: int) -> Moment | None:
+        """The moment of that stamp, and no more of it or of older ones; None if it was never asked for or given up."""
+        moment = self._moments.pop(stamp_ns, None)
+        if moment is not None:
+            self._moments = {stamp: m for stamp, m in self._moments.items() if stamp > stamp_ns}
+        return moment
+
+    def forget(self) -> None:
+        """Drops the links that no waiting moment needs."""
+        oldest = min(self._moments, default=None)
+        self._chain = [view for view in self._chain if oldest is not None and view.stamp_ns > oldest]
+        if oldest is None:
+            self._stride, self._count = 1, 0
+
+    def carry(self, boxes: np.ndarray, moment: Moment, now: View) -> tuple[np.ndarray, np.ndarray]:
+        """Where the faces in `boxes` (N, 4) of that moment are now, and which of them could be followed, (N,) bool."""
+        at, alive, before = boxes, np.ones(len(boxes), bool), moment.view
+        shift = np.zeros((len(boxes), 2))
+        for view in [*(v for v in self._chain if moment.view.stamp_ns < v.stamp_ns < now.stamp_ns), now]:
+            motion = follow(before, view, at, shift)
+            alive &= motion.support >= SUPPORT
+            at, shift, before = motion.moved(at), motion.shift, view
+        likeness = [moment.view.patch(a) @ now.patch(b) for a, b in zip(boxes, at, strict=True)]
+        return at, alive & (np.array(likeness).reshape(-1) >= LIKENESS)
