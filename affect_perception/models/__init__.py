@@ -1,0 +1,9 @@
+"""Networks, one file each, and the files their weights are kept in (`checkpoint.py`).
+
+To add a network: write `models/<name>.py` with a class like `FirstModel` (its docstring lists what a model must have)
+and name it here.
+"""
+
+from affect_perception.models.first import FirstModel
+
+MODELS: dict[str, type] = {'first': FirstModel}

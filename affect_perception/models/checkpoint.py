@@ -1,0 +1,167 @@
+"""Trained weights as safetensors with a JSON header: what network, how it was trained, on what, how well it does.
+
+The header is one JSON object under the key `affect_perception` of the safetensors metadata. A file that does not hold
+exactly the tensors its header promises is refused at once with a ConfigError: nothing here runs code from a file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from affect_perception import __version__
+from affect_perception.errors import ConfigError
+from affect_perception.models import MODELS
+
+FORMAT = 1
+KEY = 'affect_perception'
+SUFFIX = '.safetensors'
+WEIGHTS = Path(__file__).parents[1] / 'weights'
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A network that is ready to read faces (`eval` mode), and what its file says of it."""
+
+    name: str
+    path: Path
+    model: nn.Module
+    header: dict[str, Any]
+
+    @property
+    def crop_size(self) -> int:
+        """Side in px of the crops that the weights were trained on; other sizes work, and cost a resize."""
+        return self.header['crop_size']
+
+    @property
+    def crop_margin(self) -> float:
+        """Margin around the face box (a share of it, each side) that the weights expect."""
+        return self.header['crop_margin']
+
+
+def save(path: str | Path, model: nn.Module, model_name: str, **header: Any) -> None:
+    """Write `model`; `header` holds crop_size, crop_margin, training, data, scores and terms, all fit for JSON."""
+    full = {'format': FORMAT, 'version': __version__, 'model': model_name, 'model_settings': model.settings, **header}
+    write_safetensors(path, model.state_dict(), full)
+
+
+def write_safetensors(path: str | Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+    """Tensors and a JSON header to `path`, which holds either its old or its new content whenever it is read."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + '.part')
+    packed = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    save_file(packed, part, metadata={KEY: json.dumps(header)})
+    os.replace(part, path)
+
+
+def read_safetensors(path: str | Path, tensors: bool = True) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """What `write_safetensors` wrote; ConfigError for a missing, damaged or foreign file."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f'no checkpoint at {path}; see `affect-perception models` for the installed ones')
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            content = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        text = ' '.join(str(error).split())
+        raise ConfigError(
+            f'{path} is not a readable safetensors file ({text}); copy it again or train it again'
+        ) from None
+    try:
+        header = json.loads(metadata[KEY])
+        given = header['format']
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError(
+            f'{path} is a safetensors file of another program (no {KEY} header); give one of ours'
+        ) from None
+    if given != FORMAT:
+        raise ConfigError(
+            f'{path} has format {given!r}; this version reads {FORMAT}: update affect_perception or train again'
+        )
+    return content, header
+
+
+def resolve(name_or_path: str) -> Path:
+    """The file of an installed name such as `first`, or of a path; ConfigError lists what is installed."""
+    if name_or_path.endswith(SUFFIX) or os.sep in name_or_path:
+        return Path(name_or_path).expanduser()
+    path = WEIGHTS / f'{name_or_path}{SUFFIX}'
+    if not path.is_file():
+        names = ', '.join(p.stem for p in sorted(WEIGHTS.glob(f'*{SUFFIX}'))) or 'none'
+        raise ConfigError(f'no model {name_or_path!r}; installed: {names}; or give the path of a {SUFFIX} file')
+    return path
+
+
+def load(name_or_path: str, device: str | torch.device = 'cpu') -> Checkpoint:
+    """The network of an installed name or of a file, on `device`; ConfigError says what is wrong with a file."""
+    path = resolve(name_or_path)
+    tensors, header = read_safetensors(path)
+    if header.get('model') not in MODELS:
+        raise ConfigError(f'{path} is for the network {header.get("model")!r}; this version knows {", ".join(MODELS)}')
+    size, margin = header.get('crop_size'), header.get('crop_margin')
+    if not isinstance(size, int) or not isinstance(margin, int | float) or not math.isfinite(margin):
+        raise ConfigError(f'{path} has crop_size {size!r}, crop_margin {margin!r}; wanted numbers: train it again')
+    try:
+        model = MODELS[header['model']](**header['model_settings'])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f'{path} has model settings that {header["model"]} cannot use: {error}') from None
+    _check_tensors(path, model.state_dict(), tensors)
+    model.load_state_dict(tensors)
+    return Checkpoint(path.stem, path, model.eval().to(device), header)
+
+
+def _check_tensors(path: Path, wanted: dict[str, torch.Tensor], given: dict[str, torch.Tensor]) -> None:
+    hint = 'it was made for another network or is damaged: copy it again or train it again'
+    for problem, names in (('lacks', wanted.keys() - given.keys()), ('has unknown', given.keys() - wanted.keys())):
+        if names:
+            raise ConfigError(f'{path} {problem} tensor {min(names)} ({len(names)} in all); {hint}')
+    for name, tensor in given.items():
+        if tensor.shape != wanted[name].shape:
+            raise ConfigError(f'{path}: {name} is {tuple(tensor.shape)}; wanted {tuple(wanted[name].shape)}; {hint}')
+        if not torch.isfinite(tensor).all():
+            raise ConfigError(f'{path}: {name} holds NaN or infinite numbers; the training went wrong: train it again')
+
+
+def installed() -> list[dict[str, Any]]:
+    """One row per file in `weights/`: name, network, MB, scores and terms; a damaged file has an `error` instead."""
+    rows = []
+    for path in sorted(WEIGHTS.glob(f'*{SUFFIX}')):
+        row: dict[str, Any] = {'name': path.stem, 'megabytes': round(path.stat().st_size / 1e6, 1)}
+        try:
+            _, header = read_safetensors(path, tensors=False)
+        except ConfigError as error:
+            rows.append(row | {'error': str(error)})
+            continue
+        rows.append(row | {key: header.get(key) for key in ('model', 'version', 'crop_size', 'scores', 'terms')})
+    return rows
+
+
+def print_installed() -> int:
+    """The command `affect-perception models`: a table for people, one JSON object as the last line; the exit status."""
+    rows = installed()
+    for row in rows:
+        print(f'{row["name"]}  ({row.get("model", "?")}, {row["megabytes"]} MB)')
+        for name, value in (row.get('scores') or {}).get('test', {}).items():
+            low, high = value['interval']
+            print(f'    {name:<28}{value["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
+        for name, terms in (row.get('terms') or {}).items():
+            print(f'    {name}: {terms}')
+        if 'error' in row:
+            print(f'    {row["error"]}')
+    if not rows:
+        print(f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/first.yaml`')
+    print(json.dumps({'models': rows}))
+    return 0

@@ -1,0 +1,88 @@
+"""Building blocks that several networks share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from affect_perception.types import LEVEL_BOUNDS
+
+
+class SmileOutput(NamedTuple):
+    """What a smile head says of N faces; everything follows from one score per face, so nothing can contradict it."""
+
+    score: Tensor  # (N,) any real number, higher is a stronger smile
+    intensity: Tensor  # (N,) in [0, 1], sigmoid of the score
+    above: Tensor  # (N, 3) logits of "the level is at least 1, 2, 3"; never increasing along a row
+    levels: Tensor  # (N, 4) probabilities of the four smile levels; a row sums to 1
+
+
+class ConvBn(nn.Module):
+    """A convolution and its batch normalisation, which `fold` merges into one when training is over."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))
+
+    def fold(self) -> None:
+        self.conv = torch.nn.utils.fusion.fuse_conv_bn_eval(self.conv, self.bn)
+        self.bn = nn.Identity()
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut (He et al. 2016) that averages where stride is 2 (He et al. 2019)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__()
+        self.first = ConvBn(inputs, outputs, stride=stride)
+        self.second = ConvBn(outputs, outputs)
+        self.shrink = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
+        self.shortcut = ConvBn(inputs, outputs, kernel=1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        change = self.second(functional.relu(self.first(x)))
+        return functional.relu(change + self.shortcut(self.shrink(x)))
+
+
+class SmileHead(nn.Module):
+    """One score from an embedding, and from the score the intensity and the four ordinal levels.
+
+    The levels are cumulative logits with one shared slope (proportional odds, McCullagh 1980; CORAL, Cao et al. 2020):
+    P(level ≥ k) = sigmoid(slope · (score − threshold_k)). Thresholds start where the intensity crosses LEVEL_BOUNDS and
+    stay ordered by construction: each is the one before plus a positive gap.
+    """
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.linear = nn.Linear(inputs, 1)
+        start = torch.logit(torch.tensor(LEVEL_BOUNDS))
+        self.log_slope = nn.Parameter(torch.zeros(()))
+        self.first_threshold = nn.Parameter(start[0].clone())
+        self.log_gaps = nn.Parameter(start.diff().log())
+
+    def thresholds(self) -> Tensor:
+        """(3,) scores at which the next level becomes as likely as not; increasing."""
+        return torch.cat([self.first_threshold[None], self.first_threshold + self.log_gaps.exp().cumsum(0)])
+
+    def forward(self, embedding: Tensor) -> SmileOutput:
+        score = self.linear(embedding).squeeze(1)
+        above = self.log_slope.exp() * (score[:, None] - self.thresholds())
+        reached = torch.sigmoid(above)
+        steps = torch.cat([torch.ones_like(reached[:, :1]), reached, torch.zeros_like(reached[:, :1])], dim=1)
+        return SmileOutput(score, torch.sigmoid(score), above, steps[:, :-1] - steps[:, 1:])
+
+    @torch.no_grad()
+    def rescale(self, slope: float, bias: float) -> None:
+        """Replace score by slope · score + bias (slope > 0) and leave the probabilities of the levels as they are."""
+        self.linear.weight.mul_(slope)
+        self.linear.bias.mul_(slope).add_(bias)
+        self.first_threshold.mul_(slope).add_(bias)
+        self.log_gaps.add_(torch.tensor(slope).log())
+        self.log_slope.sub_(torch.tensor(slope).log())

@@ -1,0 +1,144 @@
+"""Augmentation of a whole batch at once: what a live camera and an imperfect detector do to a face.
+
+Everything works on (N, S, S) float pictures in 0..255 and takes its chances from the generator that is passed in, so
+that a batch is a function of its seed. `strength` 0 changes nothing, 1 is meant for training.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+# Luminance quantisation table of the JPEG standard (ITU-T T.81, annex K.1), for quality 50.
+_JPEG_TABLE = torch.tensor(
+    [
+        [int(step) for step in row.split()]
+        for row in (
+            '16 11 10 16  24  40  51  61',
+            '12 12 14 19  26  58  60  55',
+            '14 13 16 24  40  57  69  56',
+            '14 17 22 29  51  87  80  62',
+            '18 22 37 56  68 109 103  77',
+            '24 35 55 64  81 104 113  92',
+            '49 64 78 87 103 121 120 101',
+            '72 92 95 98 112 100 103  99',
+        )
+    ],
+    dtype=torch.float32,
+)
+_FREQUENCY, _PLACE = torch.arange(8.0)[:, None], torch.arange(8.0)[None]
+_DCT = torch.cos((2 * _PLACE + 1) * _FREQUENCY * math.pi / 16) * torch.where(_FREQUENCY == 0, 8**-0.5, 0.5)
+
+
+def augmented(pictures: Tensor, generator: Generator, strength: float = 1.0) -> Tensor:
+    """(N, S, S) float pictures in 0..255 to as many, as a bad camera would have seen them."""
+    if strength == 0:
+        return pictures
+    n = len(pictures)
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(n, generator=generator)
+
+    def some(share: float) -> Tensor:
+        return torch.nonzero(torch.rand(n, generator=generator) < share * strength).squeeze(1)
+
+    x = geometry(
+        pictures,
+        angle=uniform(-15, 15) * strength,
+        scale=torch.exp(uniform(-0.16, 0.16) * strength),
+        shift_x=uniform(-0.09, 0.09) * strength,
+        shift_y=uniform(-0.09, 0.09) * strength,
+        flip=uniform(0, 1) < 0.5,
+    )
+    x = exposure(x, uniform(-0.6, 0.6) * strength, uniform(-0.45, 0.35) * strength, uniform(-30, 30) * strength)
+    x = occluded(x, some(0.2), generator)
+    x = blurred(x, some(0.2), generator)
+    for part in some(0.45).chunk(3):  # one size each
+        side = int(torch.randint(20, 56, (), generator=generator))
+        x = x.index_copy(0, part, low_resolution(x[part], side))
+    noise = uniform(0, 14) * strength * (uniform(0, 1) < 0.4)
+    x = x + noise[:, None, None] * torch.randn(x.shape, generator=generator)
+    coarse = some(0.3)
+    quality = torch.rand(len(coarse), generator=generator) * 4.5 + 0.5
+    x = x.index_copy(0, coarse, jpeg(x[coarse], quality))
+    return x.clamp(0, 255).round()
+
+
+def geometry(x: Tensor, angle: Tensor, scale: Tensor, shift_x: Tensor, shift_y: Tensor, flip: Tensor) -> Tensor:
+    """Rotate (degrees), scale, shift (shares of the side) and mirror each picture; borders are repeated."""
+    turn = torch.deg2rad(angle)
+    sign = torch.where(flip, -1.0, 1.0)
+    cosine, sine = torch.cos(turn) / scale, torch.sin(turn) / scale
+    rows = [torch.stack([cosine * sign, -sine, 2 * shift_x], 1), torch.stack([sine * sign, cosine, 2 * shift_y], 1)]
+    grid = functional.affine_grid(torch.stack(rows, 1), [len(x), 1, *x.shape[1:]], align_corners=False)
+    return functional.grid_sample(x[:, None], grid, padding_mode='border', align_corners=False)[:, 0]
+
+
+def exposure(x: Tensor, log_gamma: Tensor, log_contrast: Tensor, brightness: Tensor) -> Tensor:
+    """Gamma, contrast around the mean and brightness (grey values) of each picture, clipped as a sensor clips."""
+    x = 255 * (x / 255).clamp(1e-4, 1) ** torch.exp(log_gamma)[:, None, None]
+    mean = x.mean((1, 2), keepdim=True)
+    x = (x - mean) * torch.exp(log_contrast)[:, None, None] + mean + brightness[:, None, None]
+    return x.clamp(0, 255)
+
+
+def occluded(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
+    """A flat or noisy rectangle of up to 45 % of the side, anywhere, in the pictures `which`: hands, hair, cups."""
+    side = x.shape[1]
+    size = ((torch.rand(len(which), 2, generator=generator) * 0.35 + 0.1) * side).long()
+    corner = (torch.rand(len(which), 2, generator=generator) * (side - size)).long()
+    grey = torch.rand(len(which), generator=generator) * 255
+    place = torch.arange(side)
+    inside = (place >= corner[..., None]) & (place < (corner + size)[..., None])  # (M, 2, S)
+    mask = inside[:, 0, :, None] & inside[:, 1, None, :]
+    fill = grey[:, None, None] + 15 * torch.randn(len(which), side, side, generator=generator)
+    return x.index_copy(0, which, torch.where(mask, fill, x[which]))
+
+
+def blurred(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
+    """Defocus or motion blur of the pictures `which`: a Gaussian of random widths and direction."""
+    if not len(which):
+        return x
+    along = torch.rand(len(which), generator=generator) * 2.5 + 0.4  # px, standard deviations
+    across = along * torch.rand(len(which), generator=generator) + 0.3
+    turn = torch.rand(len(which), generator=generator) * math.pi
+    y, z = torch.meshgrid(torch.arange(-4.0, 5), torch.arange(-4.0, 5), indexing='ij')
+    cosine, sine = torch.cos(turn)[:, None, None], torch.sin(turn)[:, None, None]
+    u, v = (y * cosine + z * sine) / along[:, None, None], (z * cosine - y * sine) / across[:, None, None]
+    kernel = torch.exp(-(u * u + v * v) / 2)
+    kernel = kernel / kernel.sum((1, 2), keepdim=True)
+    padded = functional.pad(x[which][None], (4, 4, 4, 4), mode='replicate')
+    return x.index_copy(0, which, functional.conv2d(padded, kernel[:, None], groups=len(which))[0])
+
+
+def low_resolution(x: Tensor, side: int) -> Tensor:
+    """As if the face had been `side` pixels wide: shrunk with averaging, and enlarged again as `crops.cut` does."""
+    if not len(x):
+        return x
+    small = functional.interpolate(x[:, None], (side, side), mode='bilinear', antialias=True, align_corners=False)
+    return functional.interpolate(small, x.shape[1:], mode='bilinear', align_corners=False)[:, 0]
+
+
+def jpeg(x: Tensor, coarseness: Tensor) -> Tensor:
+    """JPEG's loss: each 8×8 block's coefficients rounded to the standard table × `coarseness` (1: quality 50)."""
+    n, side = len(x), x.shape[1]
+    if not n:
+        return x
+    extra = -side % 8
+    padded = functional.pad(x[:, None], (0, extra, 0, extra), mode='replicate')[:, 0] - 128
+    count = padded.shape[1] // 8
+    blocks = padded.reshape(n, count, 8, count, 8).transpose(2, 3)  # (N, rows, columns, 8, 8)
+    step = _JPEG_TABLE * coarseness[:, None, None, None, None]
+    rounded = torch.round(_DCT @ blocks @ _DCT.T / step) * step
+    restored = (_DCT.T @ rounded @ _DCT + 128).transpose(2, 3).reshape(n, 8 * count, 8 * count)
+    return restored[:, :side, :side]
+
+
+def preview(pictures: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(N, S, S) uint8 pictures above their augmented selves, one (2 S, N S) uint8 picture to look at."""
+    x = augmented(torch.from_numpy(pictures).float(), Generator().manual_seed(seed)).byte().numpy()
+    return np.concatenate([np.concatenate(list(pictures), 1), np.concatenate(list(x), 1)], 0)

@@ -1,0 +1,183 @@
+"""The three data sets as arrays in memory: grey crops, framed and sized as the live tracker does, and their targets.
+
+Splits are the given ones (person-disjoint where persons are known); nothing here moves a picture between them. Terms of
+each set stand in TERMS and travel with the weights.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from affect_perception.core.crops import cut, face_crop
+from affect_perception.errors import ConfigError
+from affect_perception.training.settings import TrainingSettings
+from affect_perception.types import LEVEL_BOUNDS, Box
+
+SPLITS = ('train', 'val', 'test')
+TERMS = {
+    'FER+': 'labels MIT (Barsoum et al. 2016, Microsoft); FER2013 images web-scraped, for research',
+    'LFW expressions': 'press photographs (mostly Labeled Faces in the Wild, Huang et al. 2007), for research',
+    'London': 'CC-BY 4.0, DeBruine & Jones (2017), Face Research Lab London Set, doi:10.6084/m9.figshare.5047666',
+}
+LFW_BOX_MARGIN = 0.25  # the archive's pictures are the dlib HOG box plus this share of it on each side
+# What to expect of a picture that few annotators called happiness, or something else: the mean share of happiness votes
+# of FER+ training pictures of that class, and how many of them lie above each bound of LEVEL_BOUNDS.
+HAPPY, OTHER = (0.90, (0.99, 0.98, 0.85)), (0.03, (0.08, 0.02, 0.01))
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """N faces of one split of one set. `share` is the target of the intensity, `above` of the three thresholds."""
+
+    crops: np.ndarray  # (N, S, S) uint8 grey
+    share: np.ndarray  # (N,) float32 in [0, 1]
+    above: np.ndarray  # (N, 3) float32 in [0, 1]
+    person: np.ndarray  # (N,) str: whose face; pictures of unknown persons each have their own
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    @property
+    def smiling(self) -> np.ndarray:
+        """(N,) bool: is the share above one half."""
+        return self.share > 0.5
+
+    def pairs(self) -> np.ndarray:
+        """(P, 2) indices of each person's neutral and smiling picture, for sets that hold exactly these two."""
+        return np.array(
+            [sorted(np.flatnonzero(self.person == p), key=lambda i: self.share[i]) for p in np.unique(self.person)]
+        )
+
+
+Sets = dict[str, dict[str, Faces]]  # set -> split -> faces
+
+
+def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lambda line: None) -> Sets:
+    """All splits of all sets; ConfigError where one is missing or unreadable."""
+    root = Path(settings.data)
+    if not root.is_dir():
+        raise ConfigError(
+            f'no data folder {root.resolve()}; start in the repository root with the sets in ../shared/data, '
+            'or set `data` in the training file'
+        )
+    readers = {'FER+': (_ferplus, settings.ferplus), 'LFW': (_lfw, settings.lfw), 'London': (_london, settings.london)}
+    sets = {}
+    for name, (reader, file) in readers.items():
+        path = root / file
+        if not path.exists():
+            raise ConfigError(
+                f'the {name} set is not at {path.resolve()}; put it there or set `{name.lower().rstrip("+")}`'
+            )
+        try:
+            sets[name] = reader(path, settings)
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise ConfigError(f'cannot read the {name} set at {path.resolve()}: {error}') from None
+        progress(f'{name}: ' + ', '.join(f'{len(faces)} {split}' for split, faces in sets[name].items()))
+    return sets
+
+
+def data_hashes(settings: TrainingSettings) -> dict[str, str]:
+    """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names)."""
+    hashes = {}
+    for name in (settings.ferplus, settings.lfw, settings.london):
+        path, digest = Path(settings.data) / name, hashlib.sha256()
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+        hashes[name] = digest.hexdigest()
+    return hashes
+
+
+def _ferplus(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
+    """FER+: 48×48 pictures that are framed like our crops already; the share is of the votes that name an expression.
+
+    Pictures that most taggers called no face or unknown, or that fewer than five gave an expression, are left out.
+    """
+    with np.load(path) as archive:
+        images, votes, split = archive['images'], archive['votes'].astype(np.float32), archive['split']
+        names = list(archive['vote_names'])
+    expressions = [i for i, name in enumerate(names) if name not in ('unknown', 'NF')]
+    known = votes[:, expressions].sum(1)
+    usable = (known >= 5) & (known > votes.sum(1) - known)
+    share = votes[:, names.index('happiness')] / np.maximum(known, 1)
+    result = {}
+    for number, name in enumerate(SPLITS):
+        chosen = _first(np.flatnonzero(usable & (split == number)), settings)
+        whole = Box(0, 0, images.shape[2], images.shape[1])
+        crops = np.stack([cut(images[i], whole, settings.crop_size) for i in chosen])
+        above = (share[chosen, None] > np.array(LEVEL_BOUNDS)).astype(np.float32)
+        result[name] = Faces(crops, share[chosen], above, np.array([f'ferplus-{i}' for i in chosen]))
+    return result
+
+
+def _lfw(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
+    """LFW: the centre of each picture, what the live tracker would cut; happiness against the rest, softened."""
+    kept = (1 + 2 * settings.crop_margin) / (1 + 2 * LFW_BOX_MARGIN)
+    with zipfile.ZipFile(path) as archive:
+        folder = next(name for name in archive.namelist() if name.endswith('index.csv'))[: -len('index.csv')]
+        rows = list(csv.DictReader(io.StringIO(archive.read(f'{folder}index.csv').decode())))
+
+        def crop(row):
+            picture = cv2.cvtColor(_decoded(archive.read(folder + row['file']), row['file']), cv2.COLOR_RGB2GRAY)
+            side = picture.shape[1] * kept
+            square = Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
+            return cut(picture, square, settings.crop_size)
+
+        return _from_index(rows, crop, 'happiness', settings)
+
+
+def _london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
+    """London: the largest face of dlib's HOG detector, cut by the live code; persons without one are left out whole."""
+    import dlib  # here, so that reading the other sets does not need it
+
+    detector = dlib.get_frontal_face_detector()
+
+    def crop(row):
+        picture = _decoded((path / row['file']).read_bytes(), row['file'])
+        found = detector(picture, 0) or detector(picture, 1)
+        if not found:
+            return None
+        face = max(found, key=lambda r: r.area())
+        box = Box(face.left(), face.top(), face.width(), face.height())
+        return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
+
+    with open(path / 'index.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    return _from_index(rows, crop, 'smiling', settings, complete=2)
+
+
+def _from_index(rows: Iterable[dict], crop: Callable, smile: str, settings, complete: int = 1) -> dict[str, Faces]:
+    """Faces of each split by an index (file, person, expression, split); persons with under `complete` crops go."""
+    result = {}
+    for split in SPLITS:
+        made = [(crop(row), row) for row in _first([r for r in rows if r['split'] == split], settings)]
+        made = [(c, r) for c, r in made if c is not None]
+        persons = [row['person'] for _, row in made]
+        made = [(c, r) for c, r in made if persons.count(r['person']) >= complete] if complete > 1 else made
+        targets = [HAPPY if row['expression'] == smile else OTHER for _, row in made]
+        result[split] = Faces(
+            np.stack([c for c, _ in made]),
+            np.array([share for share, _ in targets], np.float32),
+            np.array([above for _, above in targets], np.float32),
+            np.array([row['person'] for _, row in made]),
+        )
+    return result
+
+
+def _first(items, settings: TrainingSettings):
+    return items[: settings.limit] if settings.limit else items
+
+
+def _decoded(data: bytes, name: str) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f'{name} is no picture')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,61 @@
+"""Scores of predictions, in numpy, with confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that a positive outscores a negative, ties half; NaN without both kinds."""
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
+        return float('nan')
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]  # average rank of equal scores, from 1
+    return float((rank[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def accuracy(intensity: np.ndarray, positive: np.ndarray) -> float:
+    """Share of pictures on the right side of intensity 0.5."""
+    return float(np.mean((intensity > 0.5) == positive))
+
+
+def calibration_error(intensity: np.ndarray, share: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error: gap of mean intensity and mean share in equal bins, weighted by their counts."""
+    place = np.minimum((intensity * bins).astype(int), bins - 1)
+    gaps = [abs(np.sum(intensity[place == b] - share[place == b])) for b in range(bins)]
+    return float(sum(gaps) / len(intensity))
+
+
+def ordered_pairs(score: np.ndarray, pairs: np.ndarray) -> float:
+    """Share of (neutral, smiling) pairs, indices (P, 2), in which the smiling picture scores higher."""
+    return float(np.mean(score[pairs[:, 1]] > score[pairs[:, 0]]))
+
+
+def macro_f1(predicted: np.ndarray, true: np.ndarray, classes: int = 4) -> float:
+    """Mean over classes of the harmonic mean of precision and recall; absent classes are left out."""
+    scores = []
+    for c in range(classes):
+        hit, said, there = np.sum((predicted == c) & (true == c)), np.sum(predicted == c), np.sum(true == c)
+        if said + there:
+            scores.append(2 * hit / (said + there))
+    return float(np.mean(scores))
+
+
+def interval(
+    measure: Callable[[np.ndarray], float], groups: np.ndarray, repeats: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of `measure(indices)` by the bootstrap: whole groups (persons) are drawn with replacement."""
+    rng = np.random.default_rng(seed)
+    _, place = np.unique(groups, return_inverse=True)
+    order = np.argsort(place, kind='stable')
+    members = np.split(order, np.cumsum(np.bincount(place))[:-1])
+    values = [
+        measure(np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))]))
+        for _ in range(repeats)
+    ]
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,102 @@
+"""What a network scores on the validation and test splits, and its calibration on validation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from affect_perception.training import metrics
+from affect_perception.training.datasets import Sets
+from affect_perception.types import LEVEL_BOUNDS
+
+
+class Prediction(NamedTuple):
+    score: np.ndarray  # (N,)
+    intensity: np.ndarray  # (N,) in [0, 1]
+    level: np.ndarray  # (N,) 0 to 3
+
+
+@torch.no_grad()
+def predict(model: nn.Module, crops: np.ndarray, batch: int = 128) -> Prediction:
+    """What `model` says of (N, S, S) uint8 grey crops, in float32 as live."""
+    model.eval()
+    device = next(model.parameters()).device
+    outputs = []
+    for start in range(0, len(crops), batch):
+        grey = torch.from_numpy(crops[start : start + batch]).to(device).float()
+        outputs.append(model(model.normalise(grey).contiguous(memory_format=torch.channels_last)))
+    return Prediction(
+        torch.cat([o.score for o in outputs]).cpu().numpy(),
+        torch.cat([o.intensity for o in outputs]).cpu().numpy(),
+        torch.cat([o.levels for o in outputs]).argmax(1).cpu().numpy(),
+    )
+
+
+def validation(model: nn.Module, sets: Sets) -> dict[str, float]:
+    """Scores that choose the best epoch; `choice` is the one that is compared. Only validation splits are looked at."""
+    faces = {name: splits['val'] for name, splits in sets.items()}
+    said = {name: predict(model, f.crops) for name, f in faces.items()}
+    scores = {
+        'ferplus_auc': metrics.auc(said['FER+'].score, faces['FER+'].smiling),
+        'lfw_auc': metrics.auc(said['LFW'].score, faces['LFW'].smiling),
+        'london_pairs': metrics.ordered_pairs(said['London'].score, faces['London'].pairs()),
+    }
+    return scores | {'choice': (scores['ferplus_auc'] + scores['lfw_auc']) / 2 + 0.02 * scores['london_pairs']}
+
+
+def calibrate(model: nn.Module, sets: Sets) -> tuple[float, float]:
+    """Fit slope and bias of the score on the validation splits (Platt 1999) and put them into the head; returns both.
+
+    The target is the share, and each set weighs the same: FER+ alone would set the scale for web pictures only.
+    """
+    parts = [
+        (torch.from_numpy(predict(model, s['val'].crops).score), torch.from_numpy(s['val'].share))
+        for s in sets.values()
+    ]
+    log_slope, bias = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_slope, bias], max_iter=100, line_search_fn='strong_wolfe')
+
+    def closure():
+        optimiser.zero_grad()
+        loss = sum(functional.binary_cross_entropy_with_logits(log_slope.exp() * s + bias, t) for s, t in parts)
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    slope, shift = float(log_slope.detach().exp()), float(bias.detach())
+    model.head.rescale(slope, shift)
+    return slope, shift
+
+
+def report(model: nn.Module, sets: Sets, split: str) -> dict[str, dict]:
+    """Every score of one split with its 95 % interval (bootstrap over persons where persons are known)."""
+    ferplus, lfw, london = (sets[name][split] for name in ('FER+', 'LFW', 'London'))
+    f, w, n = (predict(model, faces.crops) for faces in (ferplus, lfw, london))
+    pairs = london.pairs()
+    neutral, smiling = n.intensity[pairs[:, 0]], n.intensity[pairs[:, 1]]
+    true_level = np.digitize(ferplus.share, LEVEL_BOUNDS, right=True)
+    each = np.arange(len(pairs))
+    measures = {
+        'ferplus_auc': (lambda i: metrics.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_accuracy': (lambda i: metrics.accuracy(f.intensity[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_calibration_error': (
+            lambda i: metrics.calibration_error(f.intensity[i], ferplus.share[i]),
+            ferplus.person,
+        ),
+        'ferplus_level_macro_f1': (lambda i: metrics.macro_f1(f.level[i], true_level[i]), ferplus.person),
+        'lfw_auc': (lambda i: metrics.auc(w.score[i], lfw.smiling[i]), lfw.person),
+        'lfw_accuracy': (lambda i: metrics.accuracy(w.intensity[i], lfw.smiling[i]), lfw.person),
+        'london_pairs_ordered': (lambda i: metrics.ordered_pairs(n.score, pairs[i]), each),
+        'london_neutral_median': (lambda i: float(np.median(neutral[i])), each),
+        'london_smiling_median': (lambda i: float(np.median(smiling[i])), each),
+    }
+    result = {}
+    for name, (measure, groups) in measures.items():
+        low, high = metrics.interval(measure, groups)
+        value = measure(np.arange(len(groups)))
+        result[name] = {'value': round(value, 4), 'interval': [round(low, 4), round(high, 4)], 'n': len(groups)}
+    return result

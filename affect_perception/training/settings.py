@@ -1,0 +1,65 @@
+"""Every setting of a training run; `config/training/*.yaml` holds what differs from the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from affect_perception.errors import ConfigError
+from affect_perception.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """One training run (`affect-perception train CONFIG`)."""
+
+    name: str = setting('first', 'name of the checkpoint that is written')
+    model: str = setting('first', 'network, one of affect_perception.models.MODELS')
+    data: str = setting('../shared/data', 'folder of the data sets, relative to where the command is started')
+    ferplus: str = setting('ferplus.npz', 'FER+ archive, inside the data folder')
+    lfw: str = setting('lfw_expressions.zip', 'LFW expressions archive, inside the data folder')
+    london: str = setting('london', 'folder of the London set, inside the data folder')
+    limit: int = setting(0, 'use only this many pictures of each split of each set (a trial run); 0 uses all', low=0)
+    crop_size: int = setting(96, 'side of the crops, as in the live tracker', unit='px', low=32, high=256)
+    crop_margin: float = setting(0.15, 'margin around the face box, as in the live tracker', low=0.0, high=1.0)
+
+    epochs: int = setting(14, 'passes over the FER+ training pictures', low=1, high=1000)
+    ferplus_batch: int = setting(84, 'FER+ pictures in a batch', low=1, high=4096)
+    lfw_batch: int = setting(36, 'LFW pictures in a batch', low=1, high=4096)
+    london_pairs: int = setting(4, 'London persons in a batch, two pictures each', low=1, high=512)
+    learning_rate: float = setting(
+        3e-3, 'highest learning rate (one cycle: up, then down to nothing)', low=0.0, high=1.0
+    )
+    warm_up: float = setting(0.15, 'share of the steps in which the learning rate rises', low=0.0, high=1.0)
+    weight_decay: float = setting(0.02, 'weight decay of AdamW', low=0.0, high=1.0)
+    ema: float = setting(0.995, 'decay per step of the averaged weights, which are the ones kept', low=0.0, high=1.0)
+    ordinal_weight: float = setting(0.5, 'weight of the loss of the smile levels', low=0.0, high=100.0)
+    ranking_weight: float = setting(0.1, 'weight of the loss of the London order', low=0.0, high=100.0)
+    ranking_margin: float = setting(
+        3.0, 'score by which a smiling portrait should exceed the neutral one of that person', low=0.0, high=100.0
+    )
+    augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)
+
+    seed: int = setting(0, 'seed; same seed, threads and machine: same weights', low=0, high=2**31 - 1)
+    threads: int = setting(2, 'CPU threads', low=1, high=256)
+    device: str = setting('cpu', 'cpu, cuda or cuda:N')
+    bf16: bool = setting(True, 'multiply in bfloat16: twice as fast on CPUs with AVX-512 BF16 or AMX, slower on others')
+    save_every: int = setting(200, 'steps from one saved state to the next, for --resume', low=1)
+
+
+def load_settings(path: str | Path) -> TrainingSettings:
+    """The settings in a YAML file; ConfigError where the file is missing, is no mapping or holds a wrong value."""
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise ConfigError(
+            f'cannot read training file {path}: {error.strerror}; see config/training/first.yaml'
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path} holds a {type(values).__name__}; wanted lines of the form `name: value`')
+    return TrainingSettings.from_mapping(values)

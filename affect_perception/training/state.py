@@ -1,0 +1,104 @@
+"""The state of a training run: saved, loaded, never pickled.
+
+Batches and all chance are functions of (seed, step), so the step number is the state of the random generators; the
+learning rate is a function of the step. What is left is weights, averages and the moments of AdamW.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from affect_perception.errors import ConfigError
+from affect_perception.models.checkpoint import read_safetensors, write_safetensors
+from affect_perception.training.settings import TrainingSettings
+
+# Settings that may differ between a run and its continuation: they do not change the result.
+_FREE = ('data', 'save_every')
+
+
+class TrainingState:
+    """Weights in training, their running average (`ema`), the optimiser, and the best average seen on validation."""
+
+    def __init__(self, model: nn.Module, settings: TrainingSettings):
+        self.settings = settings
+        self.step = 0
+        self.model = model
+        self.ema = copy.deepcopy(model).eval().requires_grad_(False)
+        self.best = copy.deepcopy(self.ema.state_dict())
+        self.history: list[dict] = []  # one row per finished epoch
+        plain = [p for p in model.parameters() if p.ndim < 2]  # biases, normalisation, thresholds: no decay
+        decayed = [p for p in model.parameters() if p.ndim >= 2]
+        groups = [{'params': decayed, 'weight_decay': settings.weight_decay}, {'params': plain, 'weight_decay': 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averages one step towards the weights; faster at first, when there is little to average."""
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        for kept, new in zip(self.ema.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, 1 - decay)
+            else:
+                kept.copy_(new)
+
+    def end_epoch(self, scores: dict[str, float]) -> bool:
+        """Note the validation scores of an epoch; True when they are the best so far, whose weights are then kept."""
+        better = not self.history or scores['choice'] > max(row['choice'] for row in self.history)
+        self.history.append(scores)
+        if better:
+            self.best = copy.deepcopy(self.ema.state_dict())
+        return better
+
+    def save(self, path: Path) -> None:
+        tensors = {}
+        for kind, content in self._parts().items():
+            tensors |= {f'{kind}/{name}': tensor for name, tensor in content.items()}
+        settings = dataclasses.asdict(self.settings)
+        write_safetensors(
+            path, tensors, {'format': 1, 'step': self.step, 'history': self.history, 'settings': settings}
+        )
+
+    def load(self, path: Path) -> None:
+        """Continue where `save` was called; ConfigError when that run had other settings."""
+        tensors, header = read_safetensors(path)
+        mine = dataclasses.asdict(self.settings)
+        theirs = header.get('settings', {})
+        for name in mine:
+            if name not in _FREE and mine[name] != theirs.get(name):
+                raise ConfigError(
+                    f'{path} was trained with {name} = {theirs.get(name)!r}, now it is {mine[name]!r}; '
+                    'resume with the same training file, or start without --resume'
+                )
+        self.step, self.history = header['step'], header['history']
+        self._start_moments()
+        try:
+            for kind, content in self._parts().items():
+                for name, tensor in content.items():
+                    tensor.data.copy_(tensors[f'{kind}/{name}'])
+        except (KeyError, RuntimeError) as error:
+            raise ConfigError(f'{path} does not fit the network {self.settings.model}: {error}') from None
+
+    def _parts(self) -> dict[str, dict[str, Tensor]]:
+        """Every tensor of the state, by kind and name; the tensors are the live ones."""
+        moments = {}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimiser.state[parameter].items():
+                moments[f'{name}/{key}'] = value
+        return {
+            'model': self.model.state_dict(),
+            'ema': self.ema.state_dict(),
+            'best': self.best,
+            'optimiser': moments,
+        }
+
+    def _start_moments(self) -> None:
+        """Let AdamW make its moments, to have something to load into; the weights are overwritten right after."""
+        for parameter in self.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimiser.step()
+        self.optimiser.zero_grad()

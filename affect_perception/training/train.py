@@ -1,0 +1,193 @@
+"""`affect-perception train CONFIG`: from the data sets to a checkpoint with its scores.
+
+The loop is in `fit`; `main` is parse, load, fit, calibrate, score, save, print. Scores on validation splits choose the
+epoch and the calibration; the test splits are scored once, at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.models import MODELS, checkpoint
+from affect_perception.training.augment import augmented
+from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
+from affect_perception.training.losses import smile_loss
+from affect_perception.training.scoring import calibrate, report, validation
+from affect_perception.training.settings import TrainingSettings, load_settings
+from affect_perception.training.state import TrainingState
+
+
+class TrainingDiverged(AffectPerceptionError):
+    """The loss is no number any more; the text names the step, the batch and what to try."""
+
+
+class Batches:
+    """Batch number `step` as a pure function of (seed, step); each set is shuffled anew when all of it was seen."""
+
+    def __init__(self, sets: Sets, settings: TrainingSettings):
+        self.settings = settings
+        self.ferplus, self.lfw, self.london = (sets[name]['train'] for name in ('FER+', 'LFW', 'London'))
+        self.pairs = self.london.pairs()
+        self.per_epoch = max(len(self.ferplus) // settings.ferplus_batch, 1)
+
+    def indices(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which FER+ pictures, LFW pictures and London persons make batch `step`."""
+        s = self.settings
+        return (
+            self._drawn(0, len(self.ferplus), s.ferplus_batch, step),
+            self._drawn(1, len(self.lfw), s.lfw_batch, step),
+            self._drawn(2, len(self.pairs), s.london_pairs, step),
+        )
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Pictures (N, S, S) float in 0..255, shares (N,), above (N, 3) and pairs (P, 2) of batch `step`."""
+        ferplus, lfw, persons = self.indices(step)
+        parts = [(self.ferplus, ferplus), (self.lfw, lfw), (self.london, self.pairs[persons].reshape(-1))]
+        crops, share, above = (
+            torch.from_numpy(np.concatenate([getattr(faces, field)[index] for faces, index in parts]))
+            for field in ('crops', 'share', 'above')
+        )
+        pairs = torch.arange(len(ferplus) + len(lfw), len(crops)).reshape(-1, 2)
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
+        return augmented(crops.float(), generator, self.settings.augmentation), share, above, pairs
+
+    def _drawn(self, stream: int, size: int, count: int, step: int) -> np.ndarray:
+        place = np.arange(step * count, (step + 1) * count)
+        rounds = place // size
+        orders = {
+            r: np.random.default_rng((self.settings.seed, stream, r)).permutation(size) for r in np.unique(rounds)
+        }
+        return np.array([orders[r][p % size] for r, p in zip(rounds, place, strict=True)])
+
+
+def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
+    """One cycle (Smith & Topin 2018): a cosine up over the share `warm_up` of the steps, a cosine down to nothing."""
+    rise = settings.warm_up * steps
+    if step < rise:
+        return settings.learning_rate * (1 - math.cos(math.pi * (step + 1) / (rise + 1))) / 2
+    return settings.learning_rate * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1))) / 2
+
+
+def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
+    """One step of the optimiser; returns the loss, raises TrainingDiverged when it is no number."""
+    settings, step = state.settings, state.step
+    device = next(state.model.parameters()).device
+    torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
+    pictures, share, above, pairs = (tensor.to(device) for tensor in batches.batch(step))
+    for group in state.optimiser.param_groups:
+        group['lr'] = learning_rate(step, steps, settings)
+    x = state.model.normalise(pictures).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
+        embedding = state.model.features(x)
+    output = state.model.head(state.model.dropout(embedding.float()))
+    loss = smile_loss(output, share, above, pairs, settings)
+    if not torch.isfinite(loss):
+        ferplus, lfw, persons = (index[:5].tolist() for index in batches.indices(step))
+        raise TrainingDiverged(
+            f'the loss is {loss.item()} at step {step}, batch FER+ {ferplus}, LFW {lfw}, London {persons} …; '
+            f'try a lower learning_rate than {settings.learning_rate}, or bf16: false'
+        )
+    state.optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
+    state.optimiser.step()
+    state.step += 1
+    state.average()
+    return loss.item()
+
+
+def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
+    """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
+    settings = state.settings
+    batches = Batches(sets, settings)
+    steps = settings.epochs * batches.per_epoch
+    last = steps if stop_after is None else min(steps, state.step + stop_after)
+    with tqdm(total=steps, initial=state.step, unit='step', mininterval=5.0, dynamic_ncols=True) as bar:
+        mean = None
+        state.model.train()
+        while state.step < last:
+            loss = train_step(state, batches, steps)
+            mean = loss if mean is None else 0.98 * mean + 0.02 * loss
+            bar.update()
+            bar.set_postfix(loss=f'{mean:.3f}', refresh=False)
+            if state.step % batches.per_epoch == 0:
+                scores = validation(state.ema, sets)
+                chosen = ' (best so far)' if state.end_epoch(scores) else ''
+                values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
+                bar.write(f'epoch {len(state.history)}: loss {mean:.3f}  {values}{chosen}')
+                state.model.train()
+            if state.step % settings.save_every == 0 or state.step % batches.per_epoch == 0:
+                state.save(state_file)
+    return state
+
+
+def prepared(settings: TrainingSettings) -> TrainingState:
+    """A fresh state: threads and seed set, network made; ConfigError for an unknown network or an absent device."""
+    if settings.model not in MODELS:
+        raise ConfigError(f'no network {settings.model!r}; choose one of {", ".join(MODELS)}')
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    try:
+        model = MODELS[settings.model]().to(settings.device, memory_format=torch.channels_last)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f'device {settings.device!r} cannot be used: {str(error).splitlines()[0]}') from None
+    return TrainingState(model, settings)
+
+
+def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = False) -> int:
+    """Train by the file `config` and write `<out_dir>/<name>.safetensors` (default runs/<name>); the exit status.
+
+    resume: continue the run whose state lies in `out_dir`. Raises ConfigError before any work for a missing file,
+    set or device, and TrainingDiverged when the loss is no number any more.
+    """
+    began = time.monotonic()
+    settings = load_settings(config)
+    out = Path(out_dir or Path('runs') / settings.name)
+    state_file = out / 'state.safetensors'
+    state = prepared(settings)
+    if resume:
+        if not state_file.is_file():
+            raise ConfigError(
+                f'no run to resume at {state_file}; start without --resume, or name its folder with --out'
+            )
+        state.load(state_file)
+    sets = load_sets(settings, print)
+    parameters = sum(p.numel() for p in state.model.parameters())
+    print(f'{settings.model}: {parameters / 1e6:.2f} million parameters, from step {state.step}, writing to {out}')
+    fit(state, sets, state_file)
+
+    model = state.ema
+    model.load_state_dict(state.best)
+    slope, bias = calibrate(model, sets)
+    scores = {'validation': report(model, sets, 'val'), 'test': report(model, sets, 'test')}
+    result = out / f'{settings.name}.safetensors'
+    minutes = round((time.monotonic() - began) / 60, 1)
+    checkpoint.save(
+        result,
+        model,
+        settings.model,
+        crop_size=settings.crop_size,
+        crop_margin=settings.crop_margin,
+        training=dataclasses.asdict(settings) | {'minutes': minutes, 'history': state.history},
+        calibration={'slope': slope, 'bias': bias},
+        data=data_hashes(settings),
+        scores=scores,
+        terms=TERMS,
+    )
+    for name, row in scores['test'].items():
+        low, high = row['interval']
+        print(f'test {name:<28}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
+    print(
+        f'{result}: {result.stat().st_size / 1e6:.1f} MB after {minutes} minutes; calibration {slope:.3f}, {bias:+.3f}'
+    )
+    print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': scores}))
+    return 0

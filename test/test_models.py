@@ -1,0 +1,177 @@
+"""The network and its smile head: what must hold for any weights, and what the shipped weights say of real faces."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from affect_perception.core.crops import face_crop
+from affect_perception.inference.engine import AffectEngine
+from affect_perception.models import MODELS, checkpoint
+from affect_perception.models.first import FirstModel
+from affect_perception.models.layers import SmileHead
+from affect_perception.settings import AffectSettings, TrackerSettings
+from affect_perception.types import LEVEL_BOUNDS, Box, SmileLevel, Track, TrackedFrame
+
+DATA = Path(__file__).parents[1].parent / 'shared' / 'data'
+
+
+@pytest.fixture(scope='module')
+def random_model() -> FirstModel:
+    torch.manual_seed(0)
+    return FirstModel(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1)).eval()
+
+
+def test_a_stronger_score_never_lowers_the_intensity_or_the_level():
+    head = SmileHead(1)
+    torch.nn.init.ones_(head.linear.weight)
+    torch.nn.init.zeros_(head.linear.bias)
+    said = head(torch.linspace(-8, 8, 200)[:, None])
+    assert (said.intensity.diff() > 0).all()
+    assert (said.levels.argmax(1).diff() >= 0).all()
+    assert set(said.levels.argmax(1).tolist()) == {0, 1, 2, 3}
+
+
+def test_level_probabilities_are_not_negative_and_sum_to_one_for_any_thresholds():
+    for seed in range(20):
+        torch.manual_seed(seed)
+        head = SmileHead(6)
+        for parameter in head.parameters():
+            torch.nn.init.normal_(parameter, std=2.0)
+        levels = head(torch.randn(50, 6) * 3).levels
+        assert (levels >= 0).all()
+        torch.testing.assert_close(levels.sum(1), torch.ones(50))
+
+
+def test_a_fresh_head_changes_level_where_the_intensity_crosses_the_bounds():
+    assert torch.sigmoid(SmileHead(4).thresholds()).tolist() == pytest.approx(LEVEL_BOUNDS)
+
+
+def test_rescaling_the_score_leaves_the_levels_as_they_were():
+    head, embedding = SmileHead(6), torch.randn(9, 6)
+    before = head(embedding)
+    head.rescale(1.7, -0.3)
+    after = head(embedding)
+    torch.testing.assert_close(after.levels, before.levels)
+    torch.testing.assert_close(after.score, 1.7 * before.score - 0.3)
+
+
+def test_preprocess_takes_any_crop_size_and_sees_the_same_face():
+    portrait = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (192, 192, 3), np.uint8), (0, 0), 12)
+    inputs = [
+        FirstModel.preprocess(torch.from_numpy(cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA))[None])
+        for side in (192, 96, 64, 48)
+    ]
+    for x in inputs:
+        assert x.shape == (1, 1, 64, 64)
+        assert (x - inputs[0]).abs().mean() < 0.08
+
+
+def test_preprocess_is_blind_to_exposure_and_survives_black_pictures():
+    crop = torch.randint(40, 120, (1, 64, 64, 3), dtype=torch.uint8)
+    apart = FirstModel.preprocess(crop) - FirstModel.preprocess(crop + 60)
+    assert apart.abs().max() < 1e-3
+    assert torch.isfinite(FirstModel.preprocess(torch.zeros(1, 64, 64, 3, dtype=torch.uint8))).all()
+
+
+def test_folding_the_normalisation_leaves_the_output_as_it_was(random_model):
+    x = torch.randn(4, 1, 64, 64)
+    model = FirstModel(**random_model.settings)
+    model.train()
+    for _ in range(3):
+        model(x)  # gives the normalisation something other than zeros and ones
+    expected = model.eval()(x).score
+    torch.testing.assert_close(model.fold()(x).score, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_every_registered_model_has_what_the_engine_and_the_training_need():
+    for kind in MODELS.values():
+        model = kind().eval()
+        x = model.preprocess(torch.zeros(2, 50, 50, 3, dtype=torch.uint8))
+        assert model.features(x).shape == (2, model.embedding_size)
+        assert kind(**model.settings).settings == model.settings
+        assert model(x).levels.shape == (2, 4)
+        assert model.normalise(torch.zeros(2, 50, 50)).shape == x.shape
+
+
+# ---- the shipped weights
+
+
+@pytest.fixture(scope='module')
+def engine() -> AffectEngine:
+    return AffectEngine(AffectSettings(device='cpu', threads=1))
+
+
+@pytest.fixture(scope='module')
+def detector():
+    return pytest.importorskip('dlib', reason='dlib is not installed').get_frontal_face_detector()
+
+
+def largest_face(detector, rgb: np.ndarray) -> Box:
+    found = detector(rgb, 0) or detector(rgb, 1)
+    face = max(found, key=lambda r: r.area())
+    return Box(face.left(), face.top(), face.width(), face.height())
+
+
+def read(engine: AffectEngine, crops: list[np.ndarray]):
+    tracks = tuple(Track(i, Box(0, 0, 1, 1), 1.0, 0.0, crop) for i, crop in enumerate(crops))
+    return engine.step(TrackedFrame(0, 'camera', 1, 1, tracks)).faces
+
+
+def live_crop(rgb: np.ndarray, box: Box) -> np.ndarray:
+    settings = TrackerSettings()
+    return face_crop(rgb, box, settings.crop_size, settings.crop_margin)
+
+
+def test_the_smiling_astronaut_smiles_highly(engine, detector):
+    data = pytest.importorskip('skimage.data', reason='scikit-image is not installed')
+    rgb = np.ascontiguousarray(data.astronaut())
+    (face,) = read(engine, [live_crop(rgb, largest_face(detector, rgb))])
+    assert face.smile_level == SmileLevel.HIGH
+    assert face.smile_intensity > 0.75
+
+
+def test_a_face_box_that_is_a_little_off_changes_the_smile_little(engine, detector):
+    data = pytest.importorskip('skimage.data', reason='scikit-image is not installed')
+    rgb = np.ascontiguousarray(data.astronaut())
+    box = largest_face(detector, rgb)
+    (x, y), side = box.centre, box.width
+    moved = [
+        Box.around((x + dx * side, y + dy * side), side * zoom, side * zoom)
+        for dx in (-0.06, 0, 0.06)
+        for dy in (-0.06, 0, 0.06)
+        for zoom in (0.92, 1, 1.08)
+    ]
+    intensities = [face.smile_intensity for face in read(engine, [live_crop(rgb, b) for b in moved])]
+    assert min(intensities) > 0.6
+    assert np.std(intensities) < 0.1
+
+
+@pytest.mark.skipif(not (DATA / 'london').is_dir(), reason=f'needs the London set in {DATA}')
+def test_smiling_people_rank_above_their_own_neutral_portrait(engine, detector):
+    with open(DATA / 'london' / 'index.csv', newline='') as file:
+        rows = [row for row in csv.DictReader(file) if row['split'] == 'test']
+    intensity = {}
+    for row in rows:
+        rgb = cv2.cvtColor(cv2.imread(str(DATA / 'london' / row['file'])), cv2.COLOR_BGR2RGB)
+        (face,) = read(engine, [live_crop(rgb, largest_face(detector, rgb))])
+        intensity[row['person'], row['expression']] = face.smile_intensity
+    people = {person for person, _ in intensity}
+    ordered = [p for p in people if intensity[p, 'smiling'] > intensity[p, 'neutral']]
+    assert len(people) == 25
+    assert len(ordered) >= 23
+    assert np.median([intensity[p, 'neutral'] for p in people]) < 0.15
+    assert np.median([intensity[p, 'smiling'] for p in people]) > 0.75
+
+
+def test_the_shipped_checkpoint_says_what_it_was_trained_on_and_how_it_scores():
+    loaded = checkpoint.load('first')
+    defaults = TrackerSettings()
+    assert (loaded.crop_size, loaded.crop_margin) == (defaults.crop_size, defaults.crop_margin)
+    assert loaded.path.stat().st_size < 25e6
+    assert {'training', 'data', 'scores', 'terms'} <= loaded.header.keys()
+    assert loaded.header['scores']['test']['lfw_auc']['value'] > 0.97
+    assert 'CC-BY' in loaded.header['terms']['London']
