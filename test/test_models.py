@@ -35,7 +35,7 @@ def test_a_stronger_score_never_lowers_the_intensity_or_the_level():
     assert set(said.levels.argmax(1).tolist()) == {0, 1, 2, 3}
 
 
-def test_level_probabilities_are_not_negative_and_sum_to_one_for_any_thresholds():
+def test_level_probabilities_are_not_negative_and_sum_to_one():
     for seed in range(20):
         torch.manual_seed(seed)
         head = SmileHead(6)
@@ -46,17 +46,21 @@ def test_level_probabilities_are_not_negative_and_sum_to_one_for_any_thresholds(
         torch.testing.assert_close(levels.sum(1), torch.ones(50))
 
 
-def test_a_fresh_head_changes_level_where_the_intensity_crosses_the_bounds():
-    assert torch.sigmoid(SmileHead(4).thresholds()).tolist() == pytest.approx(LEVEL_BOUNDS)
+def test_the_most_probable_level_is_the_one_in_which_the_intensity_lies():
+    head = SmileHead(1)
+    torch.nn.init.ones_(head.linear.weight)
+    torch.nn.init.zeros_(head.linear.bias)
+    said = head(torch.linspace(-5, 5, 2001)[:, None])
+    level = torch.bucketize(said.intensity, torch.tensor(LEVEL_BOUNDS))
+    away_from_bounds = (said.intensity[:, None] - torch.tensor(LEVEL_BOUNDS)).abs().min(1).values > 0.02
+    assert torch.equal(said.levels.argmax(1)[away_from_bounds], level[away_from_bounds])
 
 
-def test_rescaling_the_score_leaves_the_levels_as_they_were():
+def test_rescaling_replaces_the_score():
     head, embedding = SmileHead(6), torch.randn(9, 6)
     before = head(embedding)
     head.rescale(1.7, -0.3)
-    after = head(embedding)
-    torch.testing.assert_close(after.levels, before.levels)
-    torch.testing.assert_close(after.score, 1.7 * before.score - 0.3)
+    torch.testing.assert_close(head(embedding).score, 1.7 * before.score - 0.3)
 
 
 def test_preprocess_takes_any_crop_size_and_sees_the_same_face():

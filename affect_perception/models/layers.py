@@ -10,6 +10,9 @@ from torch.nn import functional
 
 from affect_perception.types import LEVEL_BOUNDS
 
+# Steep enough for the most probable level to be the one in which the intensity lies, but for a sliver at each bound.
+LEVEL_SLOPE = 2.0
+
 
 class SmileOutput(NamedTuple):
     """What a smile head says of N faces; everything follows from one score per face, so nothing can contradict it."""
@@ -54,35 +57,26 @@ class ResidualBlock(nn.Module):
 class SmileHead(nn.Module):
     """One score from an embedding, and from the score the intensity and the four ordinal levels.
 
-    The levels are cumulative logits with one shared slope (proportional odds, McCullagh 1980; CORAL, Cao et al. 2020):
-    P(level ≥ k) = sigmoid(slope · (score − threshold_k)). Thresholds start where the intensity crosses LEVEL_BOUNDS and
-    stay ordered by construction: each is the one before plus a positive gap.
+    The levels are cumulative logits with one slope (proportional odds, McCullagh 1980; CORAL, Cao et al. 2020):
+    P(level ≥ k) = sigmoid(LEVEL_SLOPE · (score − logit(bound_k))). The thresholds lie where the intensity crosses
+    LEVEL_BOUNDS instead of being learnt: votes are mostly all or nothing, so learnt thresholds move together until the
+    two middle levels are never the most probable ones (measured on FER+: never once in 3,500 pictures).
     """
 
     def __init__(self, inputs: int):
         super().__init__()
         self.linear = nn.Linear(inputs, 1)
-        start = torch.logit(torch.tensor(LEVEL_BOUNDS))
-        self.log_slope = nn.Parameter(torch.zeros(()))
-        self.first_threshold = nn.Parameter(start[0].clone())
-        self.log_gaps = nn.Parameter(start.diff().log())
-
-    def thresholds(self) -> Tensor:
-        """(3,) scores at which the next level becomes as likely as not; increasing."""
-        return torch.cat([self.first_threshold[None], self.first_threshold + self.log_gaps.exp().cumsum(0)])
+        self.register_buffer('thresholds', torch.logit(torch.tensor(LEVEL_BOUNDS)), persistent=False)
 
     def forward(self, embedding: Tensor) -> SmileOutput:
         score = self.linear(embedding).squeeze(1)
-        above = self.log_slope.exp() * (score[:, None] - self.thresholds())
+        above = LEVEL_SLOPE * (score[:, None] - self.thresholds)
         reached = torch.sigmoid(above)
         steps = torch.cat([torch.ones_like(reached[:, :1]), reached, torch.zeros_like(reached[:, :1])], dim=1)
         return SmileOutput(score, torch.sigmoid(score), above, steps[:, :-1] - steps[:, 1:])
 
     @torch.no_grad()
     def rescale(self, slope: float, bias: float) -> None:
-        """Replace score by slope · score + bias (slope > 0) and leave the probabilities of the levels as they are."""
+        """Replace the score by slope · score + bias (slope > 0); intensity and levels follow."""
         self.linear.weight.mul_(slope)
         self.linear.bias.mul_(slope).add_(bias)
-        self.first_threshold.mul_(slope).add_(bias)
-        self.log_gaps.add_(torch.tensor(slope).log())
-        self.log_slope.sub_(torch.tensor(slope).log())

@@ -28,7 +28,7 @@ class TrainingSettings(Settings):
     epochs: int = setting(14, 'passes over the FER+ training pictures', low=1, high=1000)
     ferplus_batch: int = setting(84, 'FER+ pictures in a batch', low=1, high=4096)
     lfw_batch: int = setting(36, 'LFW pictures in a batch', low=1, high=4096)
-    london_pairs: int = setting(4, 'London persons in a batch, two pictures each', low=1, high=512)
+    london_pairs: int = setting(8, 'London persons in a batch, two pictures each', low=1, high=512)
     learning_rate: float = setting(
         3e-3, 'highest learning rate (one cycle: up, then down to nothing)', low=0.0, high=1.0
     )
