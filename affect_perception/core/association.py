@@ -15,9 +15,9 @@ from affect_perception.types import Box
 
 NEAR = 0.6  # face sizes between prediction and detection of a face that is being followed well
 SIZE_RATIO = 2.0  # a face does not grow or shrink by more between prediction and detection
-STRANGER = (
-    0.33  # colour distance from which two faces are taken for two people (London portraits: same 0.18, other 0.42)
-)
+# Colour distance plus (1 - likeness of the grey pictures) from which two faces are two people, and how much less per
+# face size of distance. London portraits, jitter of HOG: same person 0.25 (95 %: 0.45), others 0.75 (1 %: 0.45).
+STRANGER, STRANGER_PER_SIZE = 0.6, 0.07
 _SIDE, _MARGIN, _BINS = 32, 0.3, 8
 COLOURS = _BINS**3  # numbers in the description of a face's colours
 _HEAD = cv2.ellipse(np.zeros((_SIDE, _SIDE), np.uint8), (16, 14), (10, 14), 0, 0, 360, 255, -1)
@@ -35,22 +35,25 @@ def colour_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(1 - a @ b.T, 0))
 
 
-def costs(
-    faces: np.ndarray, spread: np.ndarray, face_colours: np.ndarray, found: np.ndarray, found_colours: np.ndarray
-) -> np.ndarray:
+def costs(faces: np.ndarray, spread: np.ndarray, found: np.ndarray, strange: np.ndarray) -> np.ndarray:
     """(N, M) cost of taking each found box (M, 4) for each face (N, 4); inf where that cannot be.
 
     `spread` (N,) is how far, in face sizes, a face may be from where it is thought to be because it went unseen.
+    `strange` (N, M) is how unlike the two look, 0 for the same picture; a face that went unseen is not taken for
+    whoever comes by, the less so the further away.
     """
+    distance = distances(faces, found)
     size, found_size = faces[:, 2:].mean(axis=1)[:, None], found[:, 2:].mean(axis=1)[None]
-    distance = np.linalg.norm(faces[:, None, :2] - found[None, :, :2], axis=2) / np.maximum((size + found_size) / 2, 1)
     growth = np.abs(np.log(np.maximum(found_size, 1) / np.maximum(size, 1)))
-    strange = colour_distance(face_colours, found_colours)
-    cost = distance / (1 + spread[:, None]) + 0.5 * growth + 1.5 * strange
     possible = (distance < NEAR + spread[:, None]) & (growth < np.log(SIZE_RATIO))
-    # A face that went unseen is not taken for whoever comes by.
-    possible &= (strange < STRANGER) | (spread[:, None] == 0)
-    return np.where(possible, cost, np.inf)
+    possible &= (spread[:, None] == 0) | (strange < STRANGER - STRANGER_PER_SIZE * distance)
+    return np.where(possible, distance / (1 + spread[:, None]) + 0.5 * growth + 1.5 * strange, np.inf)
+
+
+def distances(faces: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """(N, M) distance of the centres in face sizes."""
+    size, found_size = faces[:, 2:].mean(axis=1)[:, None], found[:, 2:].mean(axis=1)[None]
+    return np.linalg.norm(faces[:, None, :2] - found[None, :, :2], axis=2) / np.maximum((size + found_size) / 2, 1)
 
 
 def assign(cost: np.ndarray) -> list[tuple[int, int]]:

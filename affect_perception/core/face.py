@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-_SPREAD_PER_S = 1.0  # face sizes that a hidden face may stray per second from where it was heading
-_MAX_SPREAD = 1.5
+_SPREAD_PER_S = 1.5  # face sizes that a hidden face may stray per second from where it was heading
+_MAX_SPREAD = 3.0
 _STOP_S = 0.6  # time constant with which a hidden face is thought to slow down
 _SETTLE_S = 0.12  # time constant with which the reported box takes on a correction
 

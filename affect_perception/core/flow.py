@@ -64,6 +64,24 @@ class View:
         """(400,) float32 grey picture of the box `row` (frame pixels), of zero mean and unit length (zero if flat)."""
         return unit(cut(self.grey, box(row / self.factor), PATCH))
 
+    def search(self, patch: np.ndarray, row: np.ndarray, margin: float, growths=(1.0,)) -> tuple[float, np.ndarray]:
+        """The best likeness of `patch` near the box `row` (4,), in [-1, 1], and the box (4,) where it is.
+
+        Looked for up to `margin` box sizes away in both directions, with the box grown by each of `growths`.
+        """
+        best, where = -1.0, row
+        for growth in growths:
+            size = row[2:].max() * growth
+            side = size * (1 + 2 * margin)
+            wide = cut(self.grey, box(np.array([*row[:2], side, side]) / self.factor), round(PATCH * (1 + 2 * margin)))
+            map_ = cv2.matchTemplate(wide.astype(np.float32), patch.reshape(PATCH, PATCH), cv2.TM_CCOEFF_NORMED)
+            _, peak, _, (x, y) = cv2.minMaxLoc(map_)
+            if peak > best:
+                step = size / PATCH
+                offset = (np.array([x, y]) - (np.array(map_.shape[::-1]) - 1) / 2) * step
+                best, where = peak, np.concatenate([row[:2] + offset, row[2:] * growth])
+        return float(best), where
+
 
 def unit(picture: np.ndarray) -> np.ndarray:
     """The picture as a vector of zero mean and unit length, so that a product of two is their correlation."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from affect_perception.core import geometry
-from affect_perception.core.association import COLOURS, assign, colours, costs
+from affect_perception.core.association import COLOURS, NEAR, assign, colour_distance, colours, costs, distances
 from affect_perception.core.crops import face_crop
 from affect_perception.core.face import Face, blended
 from affect_perception.core.flow import LIKENESS, SUPPORT, View, follow
@@ -67,7 +67,7 @@ class FaceTracker:
         self._patience_s = self._settings.max_unseen_s
 
     def due(self, frame: Frame) -> bool:
-        """Whether the detector should see this frame, the next to step: each `detect_every`, the first, one after a cut."""
+        """Whether the detector should see this frame, the next to step: the first, each `detect_every`, after a cut."""
         if self._asked_index is None or self._break(self._view_of(frame)):
             return True
         return self._index - self._asked_index >= self._settings.detect_every
@@ -179,14 +179,13 @@ class FaceTracker:
 
     def _pairs(self, known: list[Face], moment: Moment, then: np.ndarray, looks: np.ndarray) -> list[tuple[int, int]]:
         memories = [moment.faces[f.track_id] for f in known]
-        cost = costs(
-            np.array([m.box for m in memories]).reshape(-1, 4),
-            np.array([m.spread for m in memories]),
-            np.array([f.colours for f in known]).reshape(-1, COLOURS),
-            then,
-            looks,
-        )
-        return assign(cost)
+        boxes = np.array([m.box for m in memories]).reshape(-1, 4)
+        spread = np.array([m.spread for m in memories])
+        strange = colour_distance(np.array([f.colours for f in known]).reshape(-1, COLOURS), looks)
+        near = distances(boxes, then) < NEAR + spread[:, None]
+        for i, j in zip(*np.nonzero(near & (spread[:, None] > 0)), strict=True):
+            strange[i, j] += 1 - moment.view.search(known[i].patch, then[j], 0.2, (0.86, 1.0, 1.16))[0]
+        return assign(costs(boxes, spread, then, strange))
 
     def _confirm(
         self, face: Face, moment: Moment, detection: Detection, look: np.ndarray, now: np.ndarray | None, view
