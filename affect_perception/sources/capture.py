@@ -1,0 +1,64 @@
+"""cv2.VideoCapture, quiet, with errors of ours; for video files, cameras and the streams that FFmpeg reads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from affect_perception.core.encodings import check_size
+
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # FFmpeg writes to stderr by itself; read when it is first used
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """OpenCV keeps its warnings to itself: what fails is said in our words."""
+    try:
+        logging = cv2.utils.logging
+        before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    except AttributeError:  # an OpenCV without this module
+        yield
+        return
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
+
+
+def open_capture(target: str | int, backend: int, **properties: float) -> cv2.VideoCapture | None:
+    """An open capture or None; `properties` are named as in OpenCV, without CAP_PROP_."""
+    parameters = [
+        value for name, number in properties.items() for value in (getattr(cv2, f'CAP_PROP_{name}'), int(number))
+    ]
+    with quiet():
+        try:
+            capture = cv2.VideoCapture(target, backend, parameters)
+        except cv2.error:
+            return None
+        if capture.isOpened():
+            return capture
+        capture.release()
+        return None
+
+
+class CaptureConnection:
+    """A camera or FFmpeg stream as a `newest.Connection`."""
+
+    def __init__(self, capture: cv2.VideoCapture):
+        self._capture = capture
+        self.fps = capture.get(cv2.CAP_PROP_FPS)
+
+    def read(self) -> np.ndarray:
+        with quiet():
+            there, bgr = self._capture.read()
+        if not there:
+            raise OSError('no more pictures')
+        check_size(bgr.shape[1], bgr.shape[0])
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+    def close(self) -> None:
+        self._capture.release()

@@ -1,0 +1,224 @@
+"""What the people of the scene do: frozen scripts of key poses and smiles, and three ready-made choreographies.
+
+Places are shares of the canvas, so that a script fits every size. A script repeats after `period_s`; poses between two
+keys are eased (a person stands still at every key), and everybody sways a little, in whole cycles per period.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from affect_perception.errors import ConfigError
+
+MOVE_S = 2.6  # how long a walk to another place takes
+AWAY = -1  # in place of a slot: out of the picture
+
+
+@dataclass(frozen=True)
+class Key:
+    """A pose at a time. (x, y): centre of the face box, share of canvas width and height; size: share of its height."""
+
+    t_s: float
+    x: float
+    y: float
+    size: float
+    yaw_deg: float = 0.0  # positive: towards the picture's right
+    tilt_deg: float = 0.0  # positive: clockwise
+
+
+@dataclass(frozen=True)
+class Smile:
+    """Rises in `rise_s` from `start_s` on, stays at `apex` in [0, 1] for `hold_s`, falls in `fall_s`, all eased."""
+
+    start_s: float
+    rise_s: float = 0.8
+    hold_s: float = 2.0
+    fall_s: float = 1.2
+    apex: float = 1.0
+
+    def at(self, since_s: float) -> float:
+        falling = (since_s - self.rise_s - self.hold_s) / self.fall_s
+        return self.apex * (ease(since_s / self.rise_s) - ease(falling))
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person: key poses in order of time, smiles, and `depth` (larger is nearer; the nearer hide others)."""
+
+    person_id: int
+    keys: tuple[Key, ...]
+    smiles: tuple[Smile, ...] = ()
+    depth: float = 0.0
+    sway: float = 0.02  # in face boxes
+
+
+@dataclass(frozen=True)
+class Script:
+    """All people of a scene. Raises ConfigError for keys that are missing, unordered or outside the period."""
+
+    people: tuple[Person, ...]
+    period_s: float
+
+    def __post_init__(self):
+        for person in self.people:
+            times = [key.t_s for key in person.keys]
+            if not times or times != sorted(times) or not 0 <= times[0] <= times[-1] < self.period_s:
+                raise ConfigError(
+                    f'person {person.person_id} has keys at {times} s; wanted rising times in 0 to {self.period_s} s'
+                )
+
+    def pose(self, person: Person, time_s: float) -> Key:
+        """The eased pose at any time from 0 on; `t_s` of the result is the time within the period."""
+        t = time_s % self.period_s
+        keys = person.keys
+        after = next((i for i, key in enumerate(keys) if key.t_s > t), len(keys))
+        before, following = keys[after - 1], keys[after % len(keys)]
+        span = (following.t_s - before.t_s) % self.period_s or self.period_s
+        share = ease(((t - before.t_s) % self.period_s) / span)
+        x, y, size, yaw, tilt = (a + share * (b - a) for a, b in zip(_values(before), _values(following), strict=True))
+        turn = 2 * math.pi * t / self.period_s
+        sway, phase = person.sway * size, 1.7 * person.person_id
+        x += sway * math.sin(turn * 7 + phase)
+        y += sway * math.sin(turn * 11 + 2 * phase)
+        return Key(t, x, y, size, yaw, tilt + 40 * person.sway * math.sin(turn * 5 + phase))
+
+    def smile(self, person: Person, time_s: float) -> float:
+        """The smile in [0, 1] at any time from 0 on; where smiles overlap the strongest counts."""
+        return max((cue.at((time_s - cue.start_s) % self.period_s) for cue in person.smiles), default=0.0)
+
+
+def _values(key: Key) -> tuple[float, ...]:
+    return key.x, key.y, key.size, key.yaw_deg, key.tilt_deg
+
+
+def ease(share: float) -> float:
+    """From 0 to 1 with a standing start and a standing end (smoothstep), constant outside."""
+    share = min(max(share, 0.0), 1.0)
+    return share * share * (3 - 2 * share)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place to stand: centre, face size and row (0 is at the back)."""
+
+    x: float
+    y: float
+    size: float
+    row: int
+
+
+def slots(people: int, aspect: float) -> tuple[Slot, ...]:
+    """Places for `people` in one or more staggered rows, so that nobody hides a face. `aspect` is width / height."""
+    if people == 0:
+        return ()
+    rows = next(n for n in range(1, people + 1) if people <= n * max(2, math.floor(2.8 * aspect * n)))
+    columns = math.ceil(people / rows)
+    size = min(0.2, 0.56 * aspect / columns, 0.4 / rows)
+    places = []
+    for row in range(rows):
+        here = people * (row + 1) // rows - people * row // rows
+        y = 0.64 if rows == 1 else 0.12 + size * 0.8 + (0.76 - size) * row / (rows - 1)
+        shift = 0.0 if rows == 1 else (0.5 if row % 2 else -0.5) * 0.4 / columns
+        places += [Slot((i + 0.5) / here + shift, y, size, row) for i in range(here)]
+    return tuple(places)
+
+
+def default_script(people: int, aspect: float = 16 / 9, seed: int = 0) -> Script:
+    """A play of 40 s: people look around and smile, two change places, one leaves and comes back."""
+    return _play(people, aspect, seed, ('rest', 'swap', 'rest', 'leave', 'rest', 'return', 'rest', 'home'), beat_s=5.0)
+
+
+def steady_script(people: int, aspect: float = 16 / 9, seed: int = 0) -> Script:
+    """`people` always in view, none hidden; they sway, turn their heads and smile. Expect one id per person."""
+    return _play(people, aspect, seed, ('rest',) * 8, beat_s=5.0)
+
+
+def busy_script(people: int = 8, aspect: float = 16 / 9, seed: int = 0, beats: int = 15) -> Script:
+    """People cross, hide each other, leave and come back all the time; `beats` of 3 s, then it repeats."""
+    rng = np.random.default_rng((seed, 1))
+    return _play(
+        people, aspect, seed, (*rng.choice(['swap', 'swap', 'leave', 'return'], beats - 2), 'return', 'home'), 3.0
+    )
+
+
+def _play(people: int, aspect: float, seed: int, events: tuple[str, ...], beat_s: float) -> Script:
+    """One event per beat: `swap` two neighbours, `leave` one, `return` all who left, everybody `home`, or `rest`."""
+    rng = np.random.default_rng(seed)
+    places = slots(people, aspect)
+    at = list(range(people))  # who stands at which slot
+    keys: list[list[Key]] = [[] for _ in range(people)]
+    depth = rng.permutation(people) / max(people, 1)
+    for beat, event in enumerate(events):
+        before = list(at)
+        _happen(event, at, rng)
+        for person in range(people):
+            start = beat * beat_s + rng.uniform(0.0, 0.3)
+            old, new = (_pose(places, place, person, aspect) for place in (before[person], at[person]))
+            keys[person].append(replace(keys[person][-1] if keys[person] else old, t_s=start))
+            if at[person] != AWAY:
+                arrival = _look_around(new, rng)
+            elif before[person] != AWAY:
+                arrival = _pose(places, AWAY, before[person], aspect)
+            else:  # waits where they went out, and comes back from there
+                arrival = keys[person][-1]
+            keys[person].append(replace(arrival, t_s=start + min(MOVE_S, beat_s - 0.4)))
+    cast = []
+    period_s = beat_s * len(events)
+    for person in range(people):
+        smiles, t = [], rng.uniform(0, 3)
+        while t < period_s - 4:
+            smiles.append(
+                Smile(
+                    t,
+                    rng.uniform(0.5, 1),
+                    rng.uniform(1, 2.5),
+                    rng.uniform(0.8, 1.4),
+                    rng.choice([1.0, 1.0, 0.7, 0.45]),
+                )
+            )
+            t += rng.uniform(6, 10)
+        row = places[person].row
+        cast.append(Person(person, tuple(keys[person]), tuple(smiles), row + depth[person]))
+    return Script(tuple(cast), period_s)
+
+
+def _happen(event: str, at: list[int], rng: np.random.Generator) -> None:
+    """Changes who stands where."""
+    present = [person for person, slot in enumerate(at) if slot != AWAY]
+    if event == 'swap' and len(present) >= 2:
+        first = int(rng.choice(present))
+        second = min((p for p in present if p != first), key=lambda p: abs(at[p] - at[first]))
+        at[first], at[second] = at[second], at[first]
+    elif event == 'leave' and len(present) >= 2:
+        at[max(present, key=lambda p: abs(at[p] - (len(at) - 1) / 2))] = AWAY
+    elif event == 'return':
+        free = sorted(set(range(len(at))) - set(at))
+        for person in [p for p, slot in enumerate(at) if slot == AWAY]:
+            at[person] = free.pop(0)
+    elif event == 'home':
+        at[:] = range(len(at))
+
+
+def _pose(places: tuple[Slot, ...], slot: int, side_of: int, aspect: float) -> Key:
+    """The pose at a slot; AWAY is beyond the side of the picture that is nearer to the slot `side_of`."""
+    place = places[slot if slot != AWAY else side_of]
+    if slot != AWAY:
+        return Key(0.0, place.x, place.y, place.size)
+    out = 1.7 * place.size / aspect
+    return Key(0.0, -out if place.x < 0.5 else 1 + out, place.y, place.size)
+
+
+def _look_around(key: Key, rng: np.random.Generator) -> Key:
+    """A small change of place, size and head pose."""
+    yaw = rng.choice([0.0, 0.0, rng.uniform(-22, 22)])
+    return replace(
+        key,
+        x=key.x + rng.uniform(-0.12, 0.12) * key.size,
+        y=key.y + rng.uniform(-0.2, 0.2) * key.size,
+        size=key.size * rng.uniform(0.92, 1.08),
+        yaw_deg=yaw,
+        tilt_deg=rng.uniform(-7, 7),
+    )

@@ -1,0 +1,99 @@
+"""Streams from the network: MJPEG over HTTP (multipart) or bare TCP is read here, everything else by FFmpeg."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from affect_perception.core.compressed import JpegSplitter, decode_compressed
+from affect_perception.errors import ConfigError
+from affect_perception.settings import SourceSettings
+from affect_perception.sources.capture import CaptureConnection, open_capture
+from affect_perception.sources.newest import Connection, NewestFrame
+
+TIMEOUT_S = 4.0  # to connect, and between two pieces of data
+
+
+def open_stream(settings: SourceSettings, on_bad) -> NewestFrame:
+    """Raises ConfigError within 5 s if nobody answers at the URL."""
+    url = settings.source
+    scheme = urlsplit(url).scheme
+    connect = {'tcp': _connect_tcp, 'http': _connect_http, 'https': _connect_http}.get(scheme, _connect_ffmpeg)
+    return NewestFrame(url, lambda: connect(url), settings.frame_id, settings.fps, on_bad)
+
+
+class MjpegConnection(Connection):
+    """JPEG pictures one after the other, whatever stands between them (such as multipart headers)."""
+
+    def __init__(self, receive: Callable[[int], bytes], close: Callable[[], None]):
+        self._receive, self._close = receive, close
+        self._splitter = JpegSplitter()
+        self._waiting: list[bytes] = []
+
+    def read(self) -> np.ndarray:
+        while not self._waiting:
+            data = self._receive(65536)
+            if not data:
+                raise OSError('the other side closed the connection')
+            self._waiting = self._splitter.feed(data)
+        return decode_compressed(self._waiting.pop(0), 'jpeg')
+
+    def close(self) -> None:
+        self._close()
+
+
+def _connect_tcp(url: str) -> Connection:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise ConfigError(f'{url!r} lacks a host or a port; wanted tcp://HOST:PORT')
+    try:
+        connection = socket.create_connection((host, port), timeout=TIMEOUT_S)
+    except OSError as error:
+        raise ConfigError(f'{url} cannot be reached: {error}') from None
+    return MjpegConnection(connection.recv, connection.close)
+
+
+def _connect_http(url: str) -> Connection:
+    try:
+        response = urllib.request.urlopen(url, timeout=TIMEOUT_S)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise ConfigError(f'{url} cannot be reached: {reason}') from None
+    kind = response.headers.get_content_type()
+    if kind.startswith('multipart/') or kind in ('image/jpeg', 'video/x-motion-jpeg'):
+        return MjpegConnection(_http_reader(response), response.close)
+    response.close()
+    if kind.startswith('text/'):
+        raise ConfigError(f'{url} is a page ({kind}), no video; give the address of the stream itself')
+    return _connect_ffmpeg(url)
+
+
+def _http_reader(response: http.client.HTTPResponse) -> Callable[[int], bytes]:
+    def receive(size: int) -> bytes:
+        try:
+            return response.read1(size)
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+
+    return receive
+
+
+def _connect_ffmpeg(url: str) -> Connection:
+    limits = {'OPEN_TIMEOUT_MSEC': TIMEOUT_S * 1000, 'READ_TIMEOUT_MSEC': TIMEOUT_S * 1000}
+    with contextlib.suppress(ValueError):
+        capture = open_capture(url, cv2.CAP_FFMPEG, **limits)
+        if capture is not None:
+            return CaptureConnection(capture)
+    raise ConfigError(f'{url} cannot be reached, or is no video that OpenCV can read')

@@ -1,0 +1,92 @@
+"""Video files and single images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from affect_perception.core.encodings import check_size
+from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.settings import SourceSettings
+from affect_perception.sources.capture import open_capture, quiet
+from affect_perception.sources.folder import SUFFIXES, Folder
+from affect_perception.types import Frame
+
+
+def open_file(path: Path, settings: SourceSettings, on_bad):
+    """A video, or one image as a folder of one; raises ConfigError for a file that is neither."""
+    if path.suffix.lower() in SUFFIXES:
+        return Folder(path, settings, on_bad)
+    return Video(path, settings, on_bad)
+
+
+class Video:
+    """A file that FFmpeg reads, GIFs included. Frames carry the file's own times, beginning at 0 ns.
+
+    With `settings.loop` it begins again at its end, and the times go on.
+    """
+
+    live = False
+    dropped = 0
+
+    def __init__(self, path: Path, settings: SourceSettings, on_bad):
+        self.name = path.name
+        self._path, self._loop, self._frame_id, self._on_bad = path, settings.loop, settings.frame_id, on_bad
+        self._closed = False
+        capture = self._open()
+        there, _ = capture.read()
+        if not there:
+            raise ConfigError(f'{path} is neither an image nor a video that OpenCV can read')
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = rate if 0 < rate <= 1000 else settings.fps
+        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        self._expected = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
+        try:
+            check_size(*self.size)
+        except BadInputError as error:
+            raise ConfigError(f'{path}: {error}') from None
+
+    def _open(self) -> cv2.VideoCapture:
+        # cv2 would also read an image file or a numbered series of images; FFmpeg is for videos.
+        capture = open_capture(str(self._path), cv2.CAP_FFMPEG) or open_capture(str(self._path), cv2.CAP_ANY)
+        if capture is None:
+            raise ConfigError(f'{self._path} is neither an image nor a video that OpenCV can read')
+        return capture
+
+    def __iter__(self) -> Iterator[Frame]:
+        start_ns = 0
+        while not self._closed:
+            last_ns = start_ns - 1
+            for stamp_ns, rgb in self._play():
+                last_ns = max(start_ns + stamp_ns, last_ns + 1)
+                yield Frame(last_ns, self._frame_id, rgb)
+            if not self._loop:
+                return
+            start_ns = last_ns + round(1e9 / self.fps)
+
+    def _play(self) -> Iterator[tuple[int, object]]:
+        capture = self._open()
+        count, first_ms = 0, None
+        try:
+            while not self._closed:
+                with quiet():
+                    there, bgr = capture.read()
+                if not there:
+                    break
+                at_ms = capture.get(cv2.CAP_PROP_POS_MSEC)
+                first_ms = at_ms if first_ms is None else first_ms
+                told = at_ms > first_ms or count == 0
+                stamp_ns = round((at_ms - first_ms) * 1e6) if told else round(count * 1e9 / self.fps)
+                yield stamp_ns, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+                count += 1
+        finally:
+            capture.release()
+        if not self._closed and count < 0.9 * self._expected - 2:
+            text = f'{self._path} ends after {count} of {self._expected} frames; the rest cannot be read'
+            self._on_bad(BadInputError('video', text))
+
+    def close(self) -> None:
+        self._closed = True
