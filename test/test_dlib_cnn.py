@@ -120,12 +120,33 @@ def test_a_frame_that_cannot_be_written_to_and_one_turned_over_are_taken(detecto
     assert face.box.centre[0] == pytest.approx(511 - (ASTRONAUT[0] + ASTRONAUT[2]) / 2, abs=16)
 
 
-def test_bf16_finds_the_same_face_within_a_step_of_the_grid(detector, astronaut):
+@pytest.mark.parametrize('precision', ['bf16', 'auto'])
+def test_short_numbers_give_the_same_face(detector, astronaut, precision):
     from affect_perception.detectors.dlib_cnn import DlibCnn
 
-    (face,) = DlibCnn(precision='bf16').detect_raw(astronaut)
-    assert iou(face, ASTRONAUT) > 0.8
-    assert face[4] == pytest.approx(ASTRONAUT[4], abs=0.02)
+    (face,) = DlibCnn(precision=precision).detect_raw(astronaut)
+    assert face[:4] == ASTRONAUT[:4]
+    assert face[4] == pytest.approx(ASTRONAUT[4], abs=1e-4)
+
+
+def test_a_crowd_is_found_in_short_numbers_as_in_long_ones(detector, astronaut):
+    from affect_perception.detectors.dlib_cnn import DlibCnn
+
+    faces = np.tile(astronaut[50:190, 140:290], (3, 4, 1))
+    found = detector.detect_raw(faces)
+    assert len(found) >= 8
+    in_bf16 = DlibCnn(precision='bf16').detect_raw(faces)
+    assert [face[:4] for face in in_bf16] == [face[:4] for face in found]
+
+
+def test_weak_finds_are_reported_when_asked_for(detector, astronaut):
+    from affect_perception.detectors.dlib_cnn import DlibCnn
+
+    hidden = astronaut.copy()
+    hidden[120:170, 160:270] = 128  # mouth and nose
+    strong, weak = detector.detect(hidden), DlibCnn(precision='fp32', weakest_score=-1.5).detect(hidden)
+    assert len(weak) > len(strong)
+    assert min(face.confidence for face in weak) < 0.5
 
 
 def test_upsampling_finds_a_face_too_small_otherwise(detector, astronaut):
