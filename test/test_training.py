@@ -17,10 +17,11 @@ from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
 from affect_perception.training import metrics
 from affect_perception.training.augment import augmented, geometry, jpeg, low_resolution
+from affect_perception.training.batches import Batches
 from affect_perception.training.datasets import Faces, load_sets
 from affect_perception.training.losses import ranking_loss
 from affect_perception.training.settings import TrainingSettings, load_settings
-from affect_perception.training.train import Batches, TrainingDiverged, fit, learning_rate, main, prepared
+from affect_perception.training.train import TrainingDiverged, fit, learning_rate, main, prepared
 
 DATA = Path(__file__).parents[1].parent / 'shared' / 'data'
 TINY = TrainingSettings(

@@ -27,6 +27,7 @@ class TrainingState:
     def __init__(self, model: nn.Module, settings: TrainingSettings):
         self.settings = settings
         self.step = 0
+        self.seconds = 0.0  # spent in training, over all continuations
         self.model = model
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.ema.state_dict())
@@ -58,10 +59,8 @@ class TrainingState:
         tensors = {}
         for kind, content in self._parts().items():
             tensors |= {f'{kind}/{name}': tensor for name, tensor in content.items()}
-        settings = dataclasses.asdict(self.settings)
-        write_safetensors(
-            path, tensors, {'format': 1, 'step': self.step, 'history': self.history, 'settings': settings}
-        )
+        header = {'format': 1, 'step': self.step, 'seconds': self.seconds, 'history': self.history}
+        write_safetensors(path, tensors, header | {'settings': dataclasses.asdict(self.settings)})
 
     def load(self, path: Path) -> None:
         """Continue where `save` was called; ConfigError when that run had other settings."""
@@ -74,7 +73,7 @@ class TrainingState:
                     f'{path} was trained with {name} = {theirs.get(name)!r}, now it is {mine[name]!r}; '
                     'resume with the same training file, or start without --resume'
                 )
-        self.step, self.history = header['step'], header['history']
+        self.step, self.history, self.seconds = header['step'], header['history'], header.get('seconds', 0.0)
         self._start_moments()
         try:
             for kind, content in self._parts().items():

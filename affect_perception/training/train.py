@@ -12,13 +12,12 @@ import math
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.models import MODELS, checkpoint
-from affect_perception.training.augment import augmented
+from affect_perception.training.batches import Batches
 from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.losses import smile_loss
 from affect_perception.training.scoring import calibrate, report, validation
@@ -28,45 +27,6 @@ from affect_perception.training.state import TrainingState
 
 class TrainingDiverged(AffectPerceptionError):
     """The loss is no number any more; the text names the step, the batch and what to try."""
-
-
-class Batches:
-    """Batch number `step` as a pure function of (seed, step); each set is shuffled anew when all of it was seen."""
-
-    def __init__(self, sets: Sets, settings: TrainingSettings):
-        self.settings = settings
-        self.ferplus, self.lfw, self.london = (sets[name]['train'] for name in ('FER+', 'LFW', 'London'))
-        self.pairs = self.london.pairs()
-        self.per_epoch = max(len(self.ferplus) // settings.ferplus_batch, 1)
-
-    def indices(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which FER+ pictures, LFW pictures and London persons make batch `step`."""
-        s = self.settings
-        return (
-            self._drawn(0, len(self.ferplus), s.ferplus_batch, step),
-            self._drawn(1, len(self.lfw), s.lfw_batch, step),
-            self._drawn(2, len(self.pairs), s.london_pairs, step),
-        )
-
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Pictures (N, S, S) float in 0..255, shares (N,), above (N, 3) and pairs (P, 2) of batch `step`."""
-        ferplus, lfw, persons = self.indices(step)
-        parts = [(self.ferplus, ferplus), (self.lfw, lfw), (self.london, self.pairs[persons].reshape(-1))]
-        crops, share, above = (
-            torch.from_numpy(np.concatenate([getattr(faces, field)[index] for faces, index in parts]))
-            for field in ('crops', 'share', 'above')
-        )
-        pairs = torch.arange(len(ferplus) + len(lfw), len(crops)).reshape(-1, 2)
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        return augmented(crops.float(), generator, self.settings.augmentation), share, above, pairs
-
-    def _drawn(self, stream: int, size: int, count: int, step: int) -> np.ndarray:
-        place = np.arange(step * count, (step + 1) * count)
-        rounds = place // size
-        orders = {
-            r: np.random.default_rng((self.settings.seed, stream, r)).permutation(size) for r in np.unique(rounds)
-        }
-        return np.array([orders[r][p % size] for r, p in zip(rounds, place, strict=True)])
 
 
 def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
@@ -108,6 +68,7 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
 def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
     """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
     settings = state.settings
+    began = time.monotonic() - state.seconds
     batches = Batches(sets, settings)
     steps = settings.epochs * batches.per_epoch
     last = steps if stop_after is None else min(steps, state.step + stop_after)
@@ -126,6 +87,7 @@ def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | No
                 bar.write(f'epoch {len(state.history)}: loss {mean:.3f}  {values}{chosen}')
                 state.model.train()
             if state.step % settings.save_every == 0 or state.step % batches.per_epoch == 0:
+                state.seconds = time.monotonic() - began
                 state.save(state_file)
     return state
 
@@ -149,7 +111,6 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     resume: continue the run whose state lies in `out_dir`. Raises ConfigError before any work for a missing file,
     set or device, and TrainingDiverged when the loss is no number any more.
     """
-    began = time.monotonic()
     settings = load_settings(config)
     out = Path(out_dir or Path('runs') / settings.name)
     state_file = out / 'state.safetensors'
@@ -170,7 +131,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     slope, bias = calibrate(model, sets)
     scores = {'validation': report(model, sets, 'val'), 'test': report(model, sets, 'test')}
     result = out / f'{settings.name}.safetensors'
-    minutes = round((time.monotonic() - began) / 60, 1)
+    minutes = round(state.seconds / 60, 1)
     checkpoint.save(
         result,
         model,
@@ -186,8 +147,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     for name, row in scores['test'].items():
         low, high = row['interval']
         print(f'test {name:<28}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
-    print(
-        f'{result}: {result.stat().st_size / 1e6:.1f} MB after {minutes} minutes; calibration {slope:.3f}, {bias:+.3f}'
-    )
+    size = result.stat().st_size / 1e6
+    print(f'{result}: {size:.1f} MB after {minutes} minutes of training; calibration {slope:.3f}, {bias:+.3f}')
     print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': scores}))
     return 0
