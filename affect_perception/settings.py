@@ -132,6 +132,9 @@ class TrackerSettings(Settings):
     image_topic: str = setting(
         'image', 'topic of sensor_msgs/Image, or of sensor_msgs/CompressedImage when it ends in /compressed'
     )
+    image_transport: str = setting(
+        'auto', 'kind of image message; auto: compressed if the topic ends so', choices=('auto', 'raw', 'compressed')
+    )
     reliable_images: bool = setting(
         False, 'ask for reliable delivery of images; only for replays that must not lose a frame'
     )
@@ -153,10 +156,18 @@ class TrackerSettings(Settings):
         1.5, 'a track that no detection confirms for this long ends', unit='s', low=0.1, high=60.0
     )
     max_hidden_s: float = setting(
-        0.4, 'a face that cannot be followed (hidden, blurred) is still reported for this long', unit='s', low=0.0, high=5.0
+        0.4,
+        'a face that cannot be followed (hidden, blurred) is still reported for this long',
+        unit='s',
+        low=0.0,
+        high=5.0,
     )
     keep_lost_s: float = setting(
-        3.0, 'a track that ended keeps its id for a face that appears there within this time', unit='s', low=0.0, high=60.0
+        3.0,
+        'a track that ended keeps its id for a face that appears there within this time',
+        unit='s',
+        low=0.0,
+        high=60.0,
     )
     flow_width: int = setting(
         640, 'pictures are shrunk to about this width to follow faces between detections', unit='px', low=80, high=7680
@@ -178,7 +189,7 @@ class AffectSettings(Settings):
         'first', 'name of an installed checkpoint (see `affect-perception models`), or a path to a .safetensors file'
     )
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; a device that is absent is an error')
-    threads: int = setting(0, 'CPU threads of the network; 0 takes one per physical core', low=0, high=256)
+    threads: int = setting(0, 'CPU threads of the network; 0 takes half of the cores, 1 to 4', low=0, high=256)
 
 
 GROUPS: dict[str, type[Settings]] = {

@@ -1,0 +1,160 @@
+"""`affect-perception`: parse, call, print. Bad input is one line on stderr and exit status 2.
+
+Flags come from the settings (`settings.py`); what measures ends with one JSON object as the last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.settings import GROUPS, Settings, SourceSettings
+
+
+def add_flags(parser: argparse.ArgumentParser, *nodes: str, skip: tuple[str, ...] = ()) -> None:
+    """One flag per setting of the named nodes. What is not given stays None: the node's default holds."""
+    for node in nodes:
+        section = parser.add_argument_group(f'settings of {node}')
+        for declared in GROUPS[node].declared():
+            if declared.name in skip:
+                continue
+            unit = f', {declared.unit}' if declared.unit else ''
+            text = f'{declared.meaning} ({declared.allowed}{unit}; default {declared.default})'.replace('%', '%%')
+            flag = '--' + declared.name.replace('_', '-')
+            if declared.type is bool:
+                section.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+            else:
+                section.add_argument(flag, type=declared.type, help=text, metavar=declared.type.__name__.upper())
+
+
+def given(args: argparse.Namespace, node: str) -> dict:
+    """The settings of a node that the command line gives, checked."""
+    names = {declared.name for declared in GROUPS[node].declared()}
+    values = {name: value for name, value in vars(args).items() if name in names and value is not None}
+    checked: Settings = GROUPS[node].from_mapping(values)
+    return {name: getattr(checked, name) for name in values}
+
+
+def _run(args: argparse.Namespace) -> dict:
+    _need_ros()
+    from affect_perception.nodes.run import run
+
+    if args.duration < 0:
+        raise ConfigError(f'--duration {args.duration} is negative; give seconds, or 0 for no limit')
+    return run(args.source or 'auto', args.duration, {node: given(args, node) for node in GROUPS})
+
+
+def _evaluate(args: argparse.Namespace) -> dict:
+    from tqdm import tqdm
+
+    from affect_perception.evaluation.offline import evaluate
+
+    source = SourceSettings(source=args.input)
+    tracker, affect = (GROUPS[node].from_mapping(given(args, node)) for node in ('face_tracker_node', 'affect_node'))
+    return evaluate(
+        args.input,
+        args.out,
+        source,
+        tracker,
+        affect,
+        args.sequence,
+        lambda frames: tqdm(frames, unit='frame', file=sys.stderr, disable=None),
+    )
+
+
+def _train(args: argparse.Namespace) -> dict | None:
+    from affect_perception.training.train import main as train
+
+    return train(args.config, args.out, args.resume)
+
+
+def _models(args: argparse.Namespace) -> None:
+    from affect_perception.models.checkpoint import print_installed
+
+    print_installed()
+
+
+def _bench_pipeline(args: argparse.Namespace) -> dict:
+    _need_ros()
+    from affect_perception.nodes.bench_pipeline import bench
+
+    return bench(args, {node: given(args, node) for node in GROUPS})
+
+
+def _bench_detector(args: argparse.Namespace) -> int:
+    from affect_perception.evaluation.detector_bench import main as bench
+
+    return bench(args.rest)
+
+
+def _need_ros() -> None:
+    try:
+        import rclpy  # noqa: F401
+
+        import affect_perception.msg  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f'ROS 2 or the messages of this package cannot be imported ({error}); run `make set-up` and activate '
+            '.venv, or source your ROS 2 installation and the workspace that this package was built in'
+        ) from error
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog='affect-perception', description=__doc__.split('\n')[0])
+    commands = root.add_subparsers(required=True, metavar='COMMAND')
+
+    run = commands.add_parser('run', help='the whole graph in one process, on any source')
+    run.add_argument('--duration', type=float, default=0.0, help='seconds to run; 0: until the end or Ctrl-C')
+    add_flags(run, *GROUPS)
+    run.set_defaults(call=_run)
+
+    evaluate = commands.add_parser('evaluate', help='a video or a folder of images to faces.csv, without ROS')
+    evaluate.add_argument('input', help='video file or folder of images')
+    evaluate.add_argument('--out', type=Path, required=True, help='folder for the results')
+    evaluate.add_argument('--sequence', action='store_true', help='the images of the folder are frames of one video')
+    add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
+    evaluate.set_defaults(call=_evaluate)
+
+    train = commands.add_parser('train', help='train a model from a configuration file')
+    train.add_argument('config', type=Path)
+    train.add_argument('--out', type=Path, help='folder for checkpoints (default: runs/<name>)')
+    train.add_argument('--resume', action='store_true', help='go on from the last checkpoint of that folder')
+    train.set_defaults(call=_train)
+
+    models = commands.add_parser('models', help='installed checkpoints, their scores and terms')
+    models.set_defaults(call=_models)
+
+    bench = commands.add_parser('bench', help='speed on this machine').add_subparsers(required=True, metavar='WHAT')
+    pipeline = bench.add_parser('pipeline', help='the whole graph on a scene rendered beforehand')
+    pipeline.add_argument('--people', type=int, default=4)
+    pipeline.add_argument('--duration', type=float, default=60.0, help='seconds')
+    pipeline.add_argument('--out', type=Path, help='also write the JSON to this file')
+    add_flags(pipeline, *GROUPS, skip=('source', 'rate', 'loop', 'scene_people', 'reliable_images'))
+    pipeline.set_defaults(call=_bench_pipeline)
+    detector = bench.add_parser('detector', help="dlib's CNN, our run of it, and HOG, side by side", add_help=False)
+    detector.add_argument('rest', nargs=argparse.REMAINDER)
+    detector.set_defaults(call=_bench_detector)
+    return root
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    try:
+        result = args.call(args)
+    except AffectPerceptionError as error:
+        print(f'affect-perception: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    if isinstance(result, int):
+        return result
+    if result is not None:
+        print(json.dumps(result))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""A detector that runs beside the tracker: ask when it is free, collect what it found some frames later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from affect_perception.core.tracker import Found
+from affect_perception.detectors import FaceDetector
+from affect_perception.types import Frame
+
+
+class BackgroundDetector:
+    """One picture at a time in a thread of its own. `ask` never waits; `collect` never waits unless told to."""
+
+    def __init__(self, detector: FaceDetector, on_done: Callable[[float], None] = lambda seconds: None):
+        self._detector = detector
+        self._on_done = on_done  # gets the seconds that each run took
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
+        self._running: Future[Found] | None = None
+
+    @property
+    def free(self) -> bool:
+        return self._running is None
+
+    def ask(self, frame: Frame) -> None:
+        """Starts on `frame`; only when `free`."""
+        self._running = self._pool.submit(self._detect, frame)
+
+    def _detect(self, frame: Frame) -> Found:
+        start = time.perf_counter()
+        found = Found(frame.stamp_ns, self._detector.detect(frame.rgb))
+        self._on_done(time.perf_counter() - start)
+        return found
+
+    def collect(self, wait: bool = False) -> Found | None:
+        """What was found since the last call, or None; an error of the detector is raised here."""
+        if self._running is None or not (wait or self._running.done()):
+            return None
+        running, self._running = self._running, None
+        return running.result()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,64 @@
+"""affect_node: reads affect from the faces of an image, all in one batch.
+
+Subscribes `face_tracks` (FaceTrackArray)
+Publishes  `face_affect` (FaceAffectArray; reliable, depth 10), one per processed image, stamped as the image
+"""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from affect_perception.inference.engine import AffectEngine
+from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.nodes import qos
+from affect_perception.nodes.conversions import affect_to_msg, tracks_from_msg
+from affect_perception.nodes.health import Health
+from affect_perception.nodes.parameters import declare
+from affect_perception.nodes.slot import Worker
+from affect_perception.nodes.spin import run_nodes
+from affect_perception.settings import AffectSettings
+
+
+class AffectNode(Node):
+    """`overrides` are settings from a program; they weigh more than YAML and command line."""
+
+    def __init__(self, overrides: dict | None = None, **node_options):
+        super().__init__('affect_node', **node_options)
+        self.settings = declare(self, AffectSettings, overrides)
+        self._engine = AffectEngine(self.settings)
+        self.get_logger().info(f'model {self._engine.model_name} on {self._engine.device}')
+        self._affect = self.create_publisher(
+            FaceAffectArray, 'face_affect', qos.RESULTS, qos_overriding_options=qos.overridable()
+        )
+        self._worker = Worker('affect', self._process)
+        self.slot = self._worker.slot
+        self.health = Health(
+            self,
+            lambda: self.slot.dropped,
+            lambda: {'model': self._engine.model_name, 'device': self._engine.device},
+        )
+        self.create_subscription(
+            FaceTrackArray, 'face_tracks', self.slot.put, qos.RESULTS, qos_overriding_options=qos.overridable()
+        )
+
+    def _process(self, msg: FaceTrackArray) -> None:
+        try:
+            with self.health.timed('infer'):
+                affect = self._engine.step(tracks_from_msg(msg))
+        except Exception as error:
+            self.health.bad_input(error)
+            return
+        with self.health.timed('publish'):
+            self._affect.publish(affect_to_msg(affect))
+        self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+def main(args=None) -> None:
+    run_nodes(lambda: [AffectNode()], args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,141 @@
+"""`affect-perception bench pipeline`: how long an image takes through the whole graph, stage by stage.
+
+The scene is rendered beforehand into a file that is mapped into memory, and played forth and back, so that drawing it
+is not measured and no motion jumps. Ground truth of the scene tells how many people and ids there should be.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from affect_perception.nodes.run import Run, percentiles, stop_on_signals
+from affect_perception.settings import SourceSettings
+from affect_perception.sources.scene import Scene
+from affect_perception.sources.script import steady_script
+from affect_perception.types import Frame
+
+_RENDERED_S = 10.0
+
+
+class Rehearsed:
+    """A stretch of a scene from a file in memory, played forth and back until `duration_s` is over. A `Source`."""
+
+    name, live, dropped = 'rehearsed scene', False, 0
+
+    def __init__(self, scene: Scene, duration_s: float, folder: str):
+        self.size, self.fps = scene.size, scene.fps
+        self._frames = round(duration_s * scene.fps)
+        count = min(round(_RENDERED_S * scene.fps), self._frames)
+        width, height = scene.size
+        path = Path(folder) / 'frames.raw'
+        self._pictures = np.memmap(path, np.uint8, 'w+', shape=(count, height, width, 3))
+        for index in range(count):
+            self._pictures[index] = scene.frame(index).rgb
+        self._frame_id = scene.frame_id
+
+    def __iter__(self) -> Iterator[Frame]:
+        count = len(self._pictures)
+        for index in range(self._frames):
+            turn, place = divmod(index, count)
+            place = count - 1 - place if turn % 2 else place
+            yield Frame(round(index * 1e9 / self.fps), self._frame_id, np.asarray(self._pictures[place]))
+
+    def close(self) -> None:
+        pass
+
+
+def bench(args, settings: dict[str, dict]) -> dict:
+    """Runs the graph for `args.duration` seconds with `args.people` in view; prints a table, returns the JSON."""
+    camera = SourceSettings.from_mapping(settings['camera_node'])
+    scene = Scene(
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        people=args.people,
+        seed=camera.scene_seed,
+        portraits=camera.scene_portraits,
+        script=steady_script(args.people, camera.width / camera.height, camera.scene_seed),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        print(f'rendering {_RENDERED_S:.0f} s of the scene ...', file=sys.stderr)
+        source = Rehearsed(scene, args.duration, folder)
+        with stop_on_signals() as stop, Run('scene', settings, source) as running:
+            cpu_s, start = time.process_time(), time.monotonic()
+            while not running.finished and not stop.is_set():
+                stop.wait(0.2)
+            cpu_percent = 100 * (time.process_time() - cpu_s) / (time.monotonic() - start)
+            running.drain()
+            result = running.summary()
+            stages = {
+                f'{node}_{stage}' if stage == 'publish' else stage: percentiles(values)
+                for node, health in (
+                    ('camera', running.graph.camera.health),
+                    ('tracks', running.graph.tracker.health),
+                    ('affect', running.graph.affect.health),
+                )
+                for stage, values in health.timings_ms().items()
+                if stage != 'latency'
+            }
+            stages['tracks_out'] = percentiles(running.graph.tracker.health.timings_ms()['latency'])
+    result.update(
+        stages=stages,
+        cpu_percent=round(cpu_percent, 1),
+        rss_mb=round(resident_mb(), 1),
+        people=args.people,
+        size=[camera.width, camera.height],
+        fps_asked=camera.fps,
+        machine=machine(),
+    )
+    _print_table(result)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=2) + '\n')
+    return result
+
+
+def resident_mb() -> float:
+    """Memory of this process without the pages of mapped files (the rendered scene)."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith('RssAnon:'):
+            return int(line.split()[1]) / 1024
+    return float('nan')
+
+
+def machine() -> dict:
+    """What a figure was measured on, and on which state of the code."""
+    model = next(
+        (line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if 'model name' in line),
+        platform.processor(),
+    )
+    commit = subprocess.run(
+        ['git', 'describe', '--always', '--dirty'], cwd=Path(__file__).parent, capture_output=True, text=True
+    ).stdout.strip()
+    return {
+        'cpu': model,
+        'cores': len(os.sched_getaffinity(0)),
+        'python': platform.python_version(),
+        'date': datetime.date.today().isoformat(),
+        'commit': commit,
+    }
+
+
+def _print_table(result: dict) -> None:
+    print(f'{"stage":<16}{"p50":>9}{"p95":>9}{"p99":>9}   ms')
+    for stage, values in (*result['stages'].items(), ('image to affect', result['latency_ms'])):
+        print(f'{stage:<16}' + ''.join(f'{values[p]:>9.1f}' for p in ('p50', 'p95', 'p99')))
+    share = 100 * result['frames_dropped'] / max(result['frames_in'], 1)
+    print(
+        f'{result["frames_in"]} frames in, {share:.2f} % dropped, {result["people_max"]} people at most, '
+        f'{result["track_ids"]} ids, CPU {result["cpu_percent"]:.0f} %, {result["rss_mb"]:.0f} MB'
+    )

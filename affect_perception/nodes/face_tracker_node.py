@@ -1,0 +1,133 @@
+"""face_tracker_node: finds faces in images and follows them.
+
+Subscribes `image` (parameter `image_topic`; sensor_msgs/Image or CompressedImage; best effort, depth 1)
+Publishes  `face_tracks` (FaceTrackArray; reliable, depth 10), one per processed image, stamped as the image
+
+Images arrive in a slot that holds the newest only; one thread works them off, the detector runs in another one beside.
+"""
+
+from __future__ import annotations
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.detectors import make_detector
+from affect_perception.detectors.background import BackgroundDetector
+from affect_perception.errors import BadInputError
+from affect_perception.msg import FaceTrackArray
+from affect_perception.nodes import qos
+from affect_perception.nodes.conversions import frame_from_msg, tracks_to_msg
+from affect_perception.nodes.health import Health
+from affect_perception.nodes.parameters import declare
+from affect_perception.nodes.slot import Worker
+from affect_perception.nodes.spin import run_nodes
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import Frame
+
+_SILENCE_S = 5.0  # without an image for this long, say what could be wrong
+
+
+class FaceTrackerNode(Node):
+    """`overrides` are settings from a program; they weigh more than YAML and command line."""
+
+    def __init__(self, overrides: dict | None = None, **node_options):
+        super().__init__('face_tracker_node', **node_options)
+        self.settings = declare(self, TrackerSettings, overrides, on_change=self._change)
+        self.people = 0
+        self._last_ns = 0
+        detector = make_detector(self.settings)
+        self.get_logger().info(f'detector {detector.name}, every {self.settings.detect_every} frames')
+        self._detector = BackgroundDetector(detector, self._on_detection)
+        self._tracker = FaceTracker(self.settings)
+        self._tracks = self.create_publisher(
+            FaceTrackArray, 'face_tracks', qos.RESULTS, qos_overriding_options=qos.overridable()
+        )
+        self._worker = Worker('tracker', self._process)
+        self.slot = self._worker.slot
+        self.health = Health(
+            self, lambda: self.slot.dropped, lambda: {'detector': detector.name, 'people': self.people}
+        )
+        self._images = self.create_subscription(
+            self._image_type(),
+            self.settings.image_topic,
+            self.slot.put,
+            qos.RELIABLE_IMAGES if self.settings.reliable_images else qos.IMAGES,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+            qos_overriding_options=qos.overridable(),
+        )
+        self._silence = self.create_timer(_SILENCE_S, self._on_silence)
+
+    def _image_type(self) -> type[Image] | type[CompressedImage]:
+        transport = self.settings.image_transport
+        if transport == 'auto':
+            transport = 'compressed' if self.settings.image_topic.endswith('/compressed') else 'raw'
+        return CompressedImage if transport == 'compressed' else Image
+
+    def _process(self, msg: Image | CompressedImage) -> None:
+        try:
+            with self.health.timed('decode'):
+                frame = frame_from_msg(msg)
+            if frame.stamp_ns < self._last_ns:
+                self.health.bad_input(BadInputError('stamp', 'stamps went backwards (a bag that loops?)'))
+            self._last_ns = frame.stamp_ns
+            found = self._detect(frame)
+            with self.health.timed('track'):
+                tracked = self._tracker.step(frame, found)
+        except Exception as error:
+            self.health.bad_input(error)
+            return
+        self.people = len(tracked.tracks)
+        with self.health.timed('publish'):
+            self._tracks.publish(tracks_to_msg(tracked))
+        self.health.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
+
+    def _detect(self, frame: Frame) -> Found | None:
+        """What the detector has found by now: in this frame when it is waited for, else in an earlier one."""
+        found = self._detector.collect()
+        if self._tracker.due(frame) and self._detector.free:
+            if not self.settings.detect_inline:
+                self._tracker.detection_asked(frame)
+            self._detector.ask(frame)
+            if self.settings.detect_inline:
+                found = self._detector.collect(wait=True)
+        return found
+
+    def _on_detection(self, seconds: float) -> None:
+        self.health.time('detect', seconds)
+
+    def _change(self, settings: TrackerSettings) -> None:
+        self.settings = settings
+        self._tracker.change(settings)
+
+    def _on_silence(self) -> None:
+        """Once, when nothing has come: says what is being listened to, and what else there is."""
+        if self.slot.received == 0:
+            names = [name for name, types in self.get_topic_names_and_types() if _IMAGE_TYPES & set(types)]
+            self.get_logger().warning(
+                f'no image on {self._images.topic_name} in {_SILENCE_S:.0f} s; '
+                f'image topics now: {", ".join(sorted(names)) or "none"}. Set image_topic or remap `image`'
+            )
+        self._silence.cancel()
+
+    def _on_incompatible_qos(self, event) -> None:
+        self.get_logger().error(
+            f'a publisher of {self._images.topic_name} offers an incompatible quality of service '
+            f'({event.last_policy_kind}); with reliable_images: false any camera will do'
+        )
+
+    def close(self) -> None:
+        self._worker.close()
+        self._detector.close()
+
+
+_IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
+
+
+def main(args=None) -> None:
+    run_nodes(lambda: [FaceTrackerNode()], args)
+
+
+if __name__ == '__main__':
+    main()

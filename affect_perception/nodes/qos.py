@@ -1,0 +1,16 @@
+"""The quality-of-service policies of the package; each can be overridden from YAML (`qos_overrides./topic...`)."""
+
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+# Images: newest only. Best effort on the reader's side matches reliable and best-effort cameras alike.
+IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+# For replays that must not lose a frame; needs a publisher that is reliable too.
+RELIABLE_IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
+# What we publish.
+RESULTS = QoSProfile(depth=10, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
+
+
+def overridable() -> QoSOverridingOptions:
+    """Lets YAML change history, depth and reliability of one publisher or subscription."""
+    return QoSOverridingOptions.with_default_policies()
