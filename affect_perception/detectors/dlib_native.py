@@ -74,7 +74,7 @@ class DlibCnnNative:
 
     def __del__(self):
         if getattr(self, '_child', None) is not None:
-            self._child.kill()
+            self.close()
 
     def _start(self):
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])

@@ -24,18 +24,24 @@ def pictures(paths: Iterable[str], every: int = 5, max_width: int = 1280) -> Ite
     Pictures wider than `max_width` are scaled down to it. The word `astronaut` stands for `astronaut_copies()`.
     Raises ConfigError for a path that is not there or holds no picture.
     """
-    for given in paths:
-        if given == 'astronaut':
+    for files in [_files(given) for given in paths]:  # all of them first: a wrong path shows before the work
+        if files is None:
             yield from astronaut_copies()
             continue
-        path = Path(given)
-        files = sorted(p for p in path.rglob('*') if p.is_file()) if path.is_dir() else [path]
-        files = [p for p in files if p.suffix.lower() in IMAGES | CLIPS and p.is_file()]
-        if not files:
-            raise ConfigError(f'no image and no clip at {given}; give an image, a clip or a folder of them')
         for file in files:
             for name, bgr in _frames(file, every):
                 yield name, cv2.cvtColor(_at_most(bgr, max_width), cv2.COLOR_BGR2RGB)
+
+
+def _files(given: str) -> list[Path] | None:
+    if given == 'astronaut':
+        return None
+    path = Path(given)
+    found = sorted(path.rglob('*')) if path.is_dir() else [path]
+    files = [file for file in found if file.suffix.lower() in IMAGES | CLIPS and file.is_file()]
+    if not files:
+        raise ConfigError(f'no image and no clip at {given}; give an image, a clip or a folder of them')
+    return files
 
 
 def astronaut_copies() -> Iterator[tuple[str, np.ndarray]]:

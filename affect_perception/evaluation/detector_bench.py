@@ -158,20 +158,28 @@ def _parser() -> argparse.ArgumentParser:
         help='images, clips, folders, or `astronaut` (23 copies of one photo)',
     )
     parser.add_argument('--size', type=_size, default=(640, 480), help='size of the picture for the speed (640x480)')
-    parser.add_argument('--every', type=int, default=5, help='every n-th frame of a clip counts (5)')
-    parser.add_argument('--max-width', type=int, default=1280, help='wider pictures are scaled down, px (1280)')
+    parser.add_argument('--every', type=_positive, default=5, help='every n-th frame of a clip counts (5)')
+    parser.add_argument('--max-width', type=_positive, default=1280, help='wider pictures are scaled down, px (1280)')
     parser.add_argument('--native-cache', default='', help="file that keeps dlib's own answers from run to run")
-    parser.add_argument('--repeats', type=int, default=20, help="runs per detector; a tenth as many of dlib's CNN (20)")
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads of PyTorch; 0: its own choice')
+    parser.add_argument(
+        '--repeats', type=_positive, default=20, help="runs per detector; a tenth as many of dlib's CNN (20)"
+    )
+    parser.add_argument('--threads', type=_positive, help='CPU threads of PyTorch (its own choice)')
     parser.add_argument('--weights', default='', help='mmod_human_face_detector.dat; empty: the installed one')
     return parser
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
+    return int(text)
+
+
 def _size(text: str) -> tuple[int, int]:
-    width, height = (int(part) for part in text.lower().split('x'))
-    if not (80 <= width <= 8000 and 80 <= height <= 8000):
-        raise ValueError
-    return width, height
+    parts = text.lower().split('x')
+    if len(parts) != 2 or not all(part.isdecimal() and 80 <= int(part) <= 8000 for part in parts):
+        raise argparse.ArgumentTypeError(f'{text!r} is no size; give WIDTHxHEIGHT, 80 to 8000 each')
+    return int(parts[0]), int(parts[1])
 
 
 def _bench(arguments: argparse.Namespace) -> dict:
@@ -191,13 +199,6 @@ def _bench(arguments: argparse.Namespace) -> dict:
     native = DlibCnnNative(arguments.weights)
     hog = dlib.get_frontal_face_detector()
 
-    picture = speed_picture(*arguments.size)
-    few = max(arguments.repeats // 10, 1)
-    times = {'dlib_cnn_native': milliseconds(lambda: native.detect_raw(picture), few, warm_up=1)}
-    for name, detector in ours.items():
-        times[name] = milliseconds(lambda d=detector: d.detect_raw(picture), arguments.repeats, warm_up=3)
-    times['dlib_hog'] = milliseconds(lambda: hog(picture), arguments.repeats, warm_up=3)
-
     answers = NativeAnswers(native, arguments.native_cache)
     parities = {name: Parity() for name in ours}
     count = 0
@@ -206,6 +207,13 @@ def _bench(arguments: argparse.Namespace) -> dict:
         for detector_name, detector in ours.items():
             parities[detector_name].add(name, reference, detector.detect_raw(rgb))
         count += 1
+
+    picture = speed_picture(*arguments.size)
+    few = max(arguments.repeats // 10, 1)
+    times = {'dlib_cnn_native': milliseconds(lambda: native.detect_raw(picture), few, warm_up=1)}
+    for name, detector in ours.items():
+        times[name] = milliseconds(lambda d=detector: d.detect_raw(picture), arguments.repeats, warm_up=3)
+    times['dlib_hog'] = milliseconds(lambda: hog(picture), arguments.repeats, warm_up=3)
     native.close()
     numbers = {name: parity.numbers() for name, parity in parities.items()}
     return {
