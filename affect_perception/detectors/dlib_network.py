@@ -64,8 +64,7 @@ class DetectorNetwork:
 
     def _tiled(self, image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
         """All levels of the pyramid on one canvas, (1, 3, canvas height, canvas width) float32; 0 between them."""
-        tiled = torch.zeros((1, 3, canvas.height, canvas.width), device=image.device)
-        tiled = tiled.contiguous(memory_format=torch.channels_last)
+        tiled = torch.zeros((1, canvas.height, canvas.width, 3), device=image.device).permute(0, 3, 1, 2)
         level = (image - self._mean) / 256
         for top, left, height, width in canvas.levels:
             if (height, width) != level.shape[2:]:
