@@ -15,9 +15,10 @@ from affect_perception.types import Box
 
 NEAR = 0.6  # face sizes between prediction and detection of a face that is being followed well
 SIZE_RATIO = 2.0  # a face does not grow or shrink by more between prediction and detection
-# Colour distance plus (1 - likeness of the grey pictures) from which two faces are two people, and how much less per
-# face size of distance. London portraits, jitter of HOG: same person 0.25 (95 %: 0.45), others 0.75 (1 %: 0.45).
-STRANGER, STRANGER_PER_SIZE = 0.6, 0.07
+# Colour distance plus (1 - likeness of the grey pictures) from which two faces are two people: where a hidden face was
+# expected, and one face size away from there. London portraits, jitter of HOG: same person 0.25 (95 %: 0.45), other
+# 0.75 (1 %: 0.45); a face that comes out from behind somebody is still covered in part, hence the higher limit near by.
+STRANGER_HERE, STRANGER_AWAY = 0.9, 0.45
 _SIDE, _MARGIN, _BINS = 32, 0.3, 8
 COLOURS = _BINS**3  # numbers in the description of a face's colours
 _HEAD = cv2.ellipse(np.zeros((_SIDE, _SIDE), np.uint8), (16, 14), (10, 14), 0, 0, 360, 255, -1)
@@ -46,8 +47,15 @@ def costs(faces: np.ndarray, spread: np.ndarray, found: np.ndarray, strange: np.
     size, found_size = faces[:, 2:].mean(axis=1)[:, None], found[:, 2:].mean(axis=1)[None]
     growth = np.abs(np.log(np.maximum(found_size, 1) / np.maximum(size, 1)))
     possible = (distance < NEAR + spread[:, None]) & (growth < np.log(SIZE_RATIO))
-    possible &= (spread[:, None] == 0) | (strange < STRANGER - STRANGER_PER_SIZE * distance)
+    possible &= (spread[:, None] == 0) | (strange < stranger(distance))
     return np.where(possible, distance / (1 + spread[:, None]) + 0.5 * growth + 1.5 * strange, np.inf)
+
+
+def stranger(distance: np.ndarray) -> np.ndarray:
+    """The limit of strangeness at a distance in face sizes."""
+    return (
+        STRANGER_HERE + (STRANGER_AWAY - STRANGER_HERE) * np.minimum(distance, 1) - 0.05 * np.maximum(distance - 1, 0)
+    )
 
 
 def distances(faces: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -59,8 +59,8 @@ class Face:
             self.velocity += (now - self.velocity) * min(dt_s / 0.12, 1.0)
         self.box = box
         self.followed, self.followed_ns = True, stamp_ns
-        if alone:
-            self.patch = blended(self.patch, patch, min(dt_s / 0.5, 0.5))
+        if alone and self.quality > 0.8:
+            self.patch = blended(self.patch, patch, min(dt_s / 1.0, 0.5))
 
     def coast(self, dt_s: float) -> None:
         """Nothing can be seen of it: it goes on as it went, slower and slower."""

@@ -21,6 +21,7 @@ SUPPORT = 0.3  # share of a face's points that must agree for its motion to be b
 LIKENESS = 0.55  # correlation of its patch with its earlier picture from which it is still the same face
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _WINDOW = {'winSize': (11, 11), 'maxLevel': 3, 'criteria': _STOP}
+SEEN_AGAIN = 0.8  # the same, to believe that a face that was hidden is there again
 _BACK_ERROR = 1.0  # px of the small picture; a point whose way back ends further from its start is not believed
 
 
@@ -56,7 +57,7 @@ class View:
         thumbnail = cv2.resize(grey, (32, 18), interpolation=cv2.INTER_AREA)
         return cls(frame.stamp_ns, frame.width, frame.height, factor, grey, unit(thumbnail), float(thumbnail.std()) < 3)
 
-    def likeness(self, other: View) -> float:
+    def resemblance(self, other: View) -> float:
         """Correlation of the two pictures as a whole, in [-1, 1]; brightness and contrast do not count."""
         return float(self.thumbnail @ other.thumbnail)
 
@@ -67,20 +68,48 @@ class View:
     def search(self, patch: np.ndarray, row: np.ndarray, margin: float, growths=(1.0,)) -> tuple[float, np.ndarray]:
         """The best likeness of `patch` near the box `row` (4,), in [-1, 1], and the box (4,) where it is.
 
-        Looked for up to `margin` box sizes away in both directions, with the box grown by each of `growths`.
+        Looked for up to `margin` box sizes away in both directions, with the box grown by each of `growths`. As in
+        `likeness`, half of the face is enough.
         """
         best, where = -1.0, row
         for growth in growths:
             size = row[2:].max() * growth
             side = size * (1 + 2 * margin)
             wide = cut(self.grey, box(np.array([*row[:2], side, side]) / self.factor), round(PATCH * (1 + 2 * margin)))
-            map_ = cv2.matchTemplate(wide.astype(np.float32), patch.reshape(PATCH, PATCH), cv2.TM_CCOEFF_NORMED)
-            _, peak, _, (x, y) = cv2.minMaxLoc(map_)
-            if peak > best:
-                step = size / PATCH
-                offset = (np.array([x, y]) - (np.array(map_.shape[::-1]) - 1) / 2) * step
-                best, where = peak, np.concatenate([row[:2] + offset, row[2:] * growth])
+            wide = wide.astype(np.float32)
+            steps = wide.shape[0] - PATCH
+            for (rows, columns), trust in PARTS:
+                top, left = rows.start, columns.start
+                area = wide[top : rows.stop + steps, left : columns.stop + steps]
+                part = patch.reshape(PATCH, PATCH)[rows, columns]
+                _, peak, _, at = cv2.minMaxLoc(cv2.matchTemplate(area, part, cv2.TM_CCOEFF_NORMED))
+                if peak * trust > best:
+                    offset = (np.array(at) - steps / 2) * size / PATCH
+                    best, where = peak * trust, np.concatenate([row[:2] + offset, row[2:] * growth])
         return float(best), where
+
+
+_HALF = PATCH // 2
+# Whole and halves of a patch, and how far each is to be trusted: a face that is half hidden is still the same face.
+PARTS = (
+    ((slice(0, PATCH), slice(0, PATCH)), 1.0),
+    ((slice(0, PATCH), slice(0, _HALF)), 0.9),
+    ((slice(0, PATCH), slice(_HALF, PATCH)), 0.9),
+    ((slice(0, _HALF), slice(0, PATCH)), 0.9),
+    ((slice(_HALF, PATCH), slice(0, PATCH)), 0.9),
+)
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N,) likeness in [-1, 1] of the patches in rows of a and b, (N, 400): of the whole or of the most alike half."""
+    a, b = a.reshape(-1, PATCH, PATCH), b.reshape(-1, PATCH, PATCH)
+    best = np.full(len(a), -1.0)
+    for (rows, columns), trust in PARTS:
+        left, right = a[:, rows, columns], b[:, rows, columns]
+        left, right = left - left.mean(axis=(1, 2), keepdims=True), right - right.mean(axis=(1, 2), keepdims=True)
+        lengths = np.sqrt((left**2).sum(axis=(1, 2)) * (right**2).sum(axis=(1, 2)))
+        best = np.maximum(best, trust * (left * right).sum(axis=(1, 2)) / np.maximum(lengths, 1e-6))
+    return best
 
 
 def unit(picture: np.ndarray) -> np.ndarray:

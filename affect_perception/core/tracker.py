@@ -15,7 +15,7 @@ from affect_perception.core import geometry
 from affect_perception.core.association import COLOURS, NEAR, assign, colour_distance, colours, costs, distances
 from affect_perception.core.crops import face_crop
 from affect_perception.core.face import Face, blended
-from affect_perception.core.flow import LIKENESS, SUPPORT, View, follow
+from affect_perception.core.flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
 from affect_perception.core.history import History, Memory, Moment
 from affect_perception.core.occlusion import swallowed, touched, visible_points
 from affect_perception.settings import TrackerSettings
@@ -24,6 +24,8 @@ from affect_perception.types import Detection, Frame, Track, TrackedFrame
 _CUT = 0.6  # likeness of successive pictures below which the scene is another one
 _SAME_FACE = 0.5  # IoU from which a detection is a face that is being followed already
 _HIDDEN = 0.5  # share of a face behind another from which it is not expected to be seen
+_ASTRAY = 1.0  # face sizes by which flow may have gone astray between two finds
+_LOOK_AROUND = 0.25  # box sizes around its expected place in which a hidden face is looked for
 _INSIDE = 0.4  # share of a face box inside the picture from which it is reported
 _LEFT_S = 0.3  # a face that went out of the picture is forgotten after this time
 _SMALLEST_PX = 8.0
@@ -65,6 +67,10 @@ class FaceTracker:
         self._asked_index: int | None = None
         self._found_ns: int | None = None  # picture of the newest result of the detector
         self._patience_s = self._settings.max_unseen_s
+
+    def change(self, settings: TrackerSettings) -> None:
+        """Other settings from the next step on; the faces stay."""
+        self._settings = settings
 
     def due(self, frame: Frame) -> bool:
         """Whether the detector should see this frame, the next to step: the first, each `detect_every`, after a cut."""
@@ -108,7 +114,7 @@ class FaceTracker:
             return 'stamp_backwards'
         if (view.width, view.height) != (last.width, last.height):
             return 'size_changed'
-        return 'scene_cut' if not (view.blank or last.blank) and view.likeness(last) < _CUT else ''
+        return 'scene_cut' if not (view.blank or last.blank) and view.resemblance(last) < _CUT else ''
 
     def _begin_anew(self, reason: str) -> None:
         self.counts[reason] += 1
@@ -129,9 +135,14 @@ class FaceTracker:
         usable = visible_points(boxes, np.array([f.quality for f in faces]), np.array([f.followed for f in faces]))
         motion = follow(last, view, boxes, np.array([f.guess(dt_s) for f in faces]), usable)
         moved = motion.moved(boxes)
-        patches = [view.patch(b) for b in moved]
-        quality = np.array([f.patch @ p for f, p in zip(faces, patches, strict=True)])
-        followed = (motion.support >= SUPPORT) & (quality >= LIKENESS) & (not (view.blank or last.blank))
+        for i, face in enumerate(faces):
+            if not face.followed:  # what flows there is not this face; it is looked for where it was heading
+                moved[i] = view.search(face.patch, face.box + np.append(face.guess(dt_s), (0, 0)), _LOOK_AROUND)[1]
+        patches = np.array([view.patch(b) for b in moved])
+        quality = likeness(np.array([f.patch for f in faces]), patches)
+        before = np.array([f.followed for f in faces])
+        followed = np.where(before, (motion.support >= SUPPORT) & (quality >= LIKENESS), quality >= SEEN_AGAIN)
+        followed &= not (view.blank or last.blank)
         followed &= ~swallowed(moved, quality, followed)
         met = touched(moved)
         for i, face in enumerate(faces):
@@ -163,10 +174,10 @@ class FaceTracker:
             self.counts['late_used'] += 1
         known = [f for f in self._faces if f.track_id in moment.faces]
         pairs = self._pairs(known, moment, then, looks)
-        for i, j in pairs:
-            self._confirm(known[i], moment, detections[j], looks[j], now[j] if carried[j] else None, view)
-        self._blame({known[i].track_id for i, _ in pairs}, known, moment)
-        for j in sorted(set(range(len(detections))) - {j for _, j in pairs}):
+        for i, j, certain in pairs:
+            self._confirm(known[i], moment, detections[j], looks[j], certain, now[j] if carried[j] else None, view)
+        self._blame({known[i].track_id for i, _, _ in pairs}, known, moment)
+        for j in sorted(set(range(len(detections))) - {j for _, j, _ in pairs}):
             if carried[j] and detections[j].confidence >= self._settings.new_confidence:
                 self._begin(now[j], looks[j], detections[j].confidence, moment, view)
 
@@ -177,30 +188,45 @@ class FaceTracker:
             self._patience_s = max(self._settings.max_unseen_s, min(1.25 * natural_age_s, _MAX_PATIENCE_S))
         self._found_ns = found.stamp_ns
 
-    def _pairs(self, known: list[Face], moment: Moment, then: np.ndarray, looks: np.ndarray) -> list[tuple[int, int]]:
-        memories = [moment.faces[f.track_id] for f in known]
-        boxes = np.array([m.box for m in memories]).reshape(-1, 4)
-        spread = np.array([m.spread for m in memories])
+    def _pairs(
+        self, known: list[Face], moment: Moment, then: np.ndarray, looks: np.ndarray
+    ) -> list[tuple[int, int, bool]]:
+        """(face, detection, certain) by index. Certain: it was being followed and is found where it was."""
+        boxes = np.array([moment.faces[f.track_id].box for f in known]).reshape(-1, 4)
+        spread = np.array([moment.faces[f.track_id].spread for f in known])
         strange = colour_distance(np.array([f.colours for f in known]).reshape(-1, COLOURS), looks)
-        near = distances(boxes, then) < NEAR + spread[:, None]
-        for i, j in zip(*np.nonzero(near & (spread[:, None] > 0)), strict=True):
+        # Those who were followed choose first: a face behind another would else claim what is the face in front.
+        cost = costs(boxes, spread, then, strange)
+        sure = assign(np.where(spread[:, None] > 0, np.inf, cost))
+        # Who is left may have been hidden, or followed wrongly: now looks count.
+        spread = np.maximum(spread, _ASTRAY)
+        open_ = distances(boxes, then) < NEAR + spread[:, None]
+        open_[[i for i, _ in sure]] = False
+        open_[:, [j for _, j in sure]] = False
+        for i, j in zip(*np.nonzero(open_), strict=True):
             strange[i, j] += 1 - moment.view.search(known[i].patch, then[j], 0.2, (0.86, 1.0, 1.16))[0]
-        return assign(costs(boxes, spread, then, strange))
+        rest = assign(np.where(open_, costs(boxes, spread, then, strange), np.inf))
+        return [(i, j, True) for i, j in sure] + [(i, j, False) for i, j in rest]
 
     def _confirm(
-        self, face: Face, moment: Moment, detection: Detection, look: np.ndarray, now: np.ndarray | None, view
-    ):
-        memory = moment.faces[face.track_id]
-        certain = memory.spread == 0
+        self,
+        face: Face,
+        moment: Moment,
+        detection: Detection,
+        look: np.ndarray,
+        certain: bool,
+        now: np.ndarray | None,
+        view: View,
+    ) -> None:
         if moment.view is not view and (certain or now is None):
             # Its own motion since then brings the find to now, better than flow over many frames at once.
-            now = geometry.carried(geometry.row(detection.box), memory.box, face.box)
-        others = np.array([f.box for f in self._faces if f is not face]).reshape(-1, 4)
-        alone = not (geometry.covered(now[None], others) > 0.1).any()
+            now = geometry.carried(geometry.row(detection.box), moment.faces[face.track_id].box, face.box)
         face.confirm(now, detection.confidence, certain, moment.view.stamp_ns)
+        others = np.array([face.box] + [f.box for f in self._faces if f is not face])
+        alone = not touched(others)[0]
         if moment.view is view or face.followed or not certain:
             face.followed_ns, face.followed = view.stamp_ns, True
-            if alone or not certain:
+            if alone:
                 face.patch, face.quality = view.patch(face.box), 1.0
         if alone:
             face.colours = blended(face.colours, look, 0.3)
