@@ -141,19 +141,25 @@ class TrackerSettings(Settings):
     detector: str = setting(
         'auto', 'detector of faces; auto takes the best one that is installed', choices=('auto', 'dlib_hog')
     )
-    detect_every: int = setting(10, 'frames from one run of the detector to the next', unit='frames', low=1, high=300)
+    detect_every: int = setting(
+        10, 'frames from one run of the detector to the next', unit='frames', low=1, high=300, live=True
+    )
     detect_inline: bool = setting(
         False, 'wait for the detector instead of running it beside the tracker: slower, and the same on every run'
     )
     detect_width: int = setting(
         1280, 'wider images are scaled down to this width for the detector', unit='px', low=160, high=7680
     )
-    min_confidence: float = setting(0.0, 'detections below this are ignored', low=0.0, high=1.0)
+    min_confidence: float = setting(0.0, 'detections below this are ignored', low=0.0, high=1.0, live=True)
     new_confidence: float = setting(
-        0.5, 'a track begins with a detection of at least this; weaker ones only confirm known faces', low=0.0, high=1.0
+        0.5,
+        'a track begins with a detection of at least this; weaker ones only confirm known faces',
+        low=0.0,
+        high=1.0,
+        live=True,
     )
     max_unseen_s: float = setting(
-        1.5, 'a track that no detection confirms for this long ends', unit='s', low=0.1, high=60.0
+        1.5, 'a track that no detection confirms for this long ends', unit='s', low=0.1, high=60.0, live=True
     )
     max_hidden_s: float = setting(
         0.4,
@@ -161,6 +167,7 @@ class TrackerSettings(Settings):
         unit='s',
         low=0.0,
         high=5.0,
+        live=True,
     )
     keep_lost_s: float = setting(
         3.0,
@@ -168,6 +175,7 @@ class TrackerSettings(Settings):
         unit='s',
         low=0.0,
         high=60.0,
+        live=True,
     )
     flow_width: int = setting(
         640, 'pictures are shrunk to about this width to follow faces between detections', unit='px', low=80, high=7680
@@ -197,3 +205,32 @@ GROUPS: dict[str, type[Settings]] = {
     'face_tracker_node': TrackerSettings,
     'affect_node': AffectSettings,
 }
+
+
+def document() -> str:
+    """`docs/settings.md`."""
+    lines = [
+        '# Settings',
+        '',
+        'Made from `affect_perception/settings.py` by `python -m affect_perception.settings > docs/settings.md`.',
+        '',
+        'Each is a ROS parameter of its node (`ros2 param describe /affect_node device`), a flag of',
+        '`affect-perception run` (`--device cpu`), and may stand in `config/smile.yaml`. "Live" ones can be changed',
+        'while the node runs.',
+        '',
+        'The quality of service of every topic can be overridden from YAML too, as `qos_overrides.TOPIC.KIND.POLICY`:',
+        'TOPIC the resolved name, KIND `publisher` or `subscription`, POLICY `history`, `depth` or `reliability`, for',
+        'instance `qos_overrides./image.subscription.reliability: reliable`.',
+    ]
+    for node, group in GROUPS.items():
+        lines += ['', f'## {node}', '', '| setting | default | allowed | meaning | live |', '|---|---|---|---|---|']
+        for s in group.declared():
+            default = str(s.default).lower() if s.type is bool else s.default
+            unit = f' {s.unit}' if s.unit else ''
+            default = f'`{default}`{unit}' if default != '' else 'empty'
+            lines.append(f'| `{s.name}` | {default} | {s.allowed} | {s.meaning} | {"yes" if s.live else ""} |')
+    return '\n'.join(lines) + '\n'
+
+
+if __name__ == '__main__':
+    print(document(), end='')

@@ -45,11 +45,11 @@ class AffectNode(Node):
         try:
             with self.health.timed('infer'):
                 affect = self._engine.step(tracks_from_msg(msg))
+            with self.health.timed('publish'):
+                self._affect.publish(affect_to_msg(affect))
         except Exception as error:
             self.health.bad_input(error)
             return
-        with self.health.timed('publish'):
-            self._affect.publish(affect_to_msg(affect))
         self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
 
     def close(self) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.nodes.run import Run, percentiles, stop_on_signals
+from affect_perception.nodes.run import Run, percentiles
+from affect_perception.nodes.spin import stop_on_signals
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.scene import Scene
 from affect_perception.sources.script import steady_script

@@ -70,17 +70,20 @@ class FaceTrackerNode(Node):
             with self.health.timed('decode'):
                 frame = frame_from_msg(msg)
             if frame.stamp_ns < self._last_ns:
-                self.health.bad_input(BadInputError('stamp', 'stamps went backwards (a bag that loops?)'))
+                error = BadInputError(
+                    'stamp', f'the stamps went back by {(self._last_ns - frame.stamp_ns) * 1e-9:.3f} s'
+                )
+                self.health.bad_input(error, 'all tracks begin anew')
             self._last_ns = frame.stamp_ns
             found = self._detect(frame)
             with self.health.timed('track'):
                 tracked = self._tracker.step(frame, found)
+            with self.health.timed('publish'):
+                self._tracks.publish(tracks_to_msg(tracked))
         except Exception as error:
             self.health.bad_input(error)
             return
         self.people = len(tracked.tracks)
-        with self.health.timed('publish'):
-            self._tracks.publish(tracks_to_msg(tracked))
         self.health.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
 
     def _detect(self, frame: Frame) -> Found | None:

@@ -67,8 +67,8 @@ class Health:
         with self._lock:
             self._timings_ms[stage].append(seconds * 1e3)
 
-    def bad_input(self, error: Exception) -> None:
-        """Counts an input that cannot be used; the first of each kind is warned of."""
+    def bad_input(self, error: Exception, outcome: str = 'skipped') -> None:
+        """Counts an input that is not as it should be; the first of each kind is warned of, with what came of it."""
         kind = error.kind if isinstance(error, BadInputError) else 'internal'
         with self._lock:
             self.bad_inputs[kind] += 1
@@ -81,7 +81,7 @@ class Health:
             )
         elif first:
             self._node.get_logger().warning(
-                f'bad input ({kind}): {error}; skipped, further ones of this kind are only counted in /diagnostics'
+                f'bad input ({kind}): {error}; {outcome}, further ones of this kind are only counted in /diagnostics'
             )
 
     def report(self) -> None:

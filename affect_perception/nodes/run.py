@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import rclpy
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import ConfigError
 from affect_perception.nodes.graph import Graph
 from affect_perception.nodes.monitor_node import MonitorNode, in_words
-from affect_perception.nodes.spin import Spinner
+from affect_perception.nodes.spin import Spinner, stop_on_signals
 from affect_perception.sources import Source
 
 _TOPIC_WAIT_S = 5.0
@@ -34,7 +32,7 @@ class Run:
         self._images, self._source, self._on_affect = images, source, on_affect
 
     def __enter__(self) -> Run:
-        rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         try:
             camera = not self._images.startswith('topic:')
             if camera:
@@ -132,24 +130,6 @@ def topic_settings(topic: str) -> dict[str, str]:
         raise ConfigError(f'nobody publishes on {name} (waited {_TOPIC_WAIT_S:.0f} s); image topics now: {now}')
     finally:
         node.destroy_node()
-
-
-@contextmanager
-def stop_on_signals():
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends at once."""
-    stop = threading.Event()
-
-    def handle(number, _):
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def run(images: str, duration_s: float, settings: dict[str, dict], out=sys.stdout) -> dict:

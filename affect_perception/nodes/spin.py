@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
 
@@ -47,29 +50,49 @@ def _spin(executor: SingleThreadedExecutor) -> None:
             get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
 
 
-def run_nodes(make: Callable[[], Sequence[Node]], args: Sequence[str] | None = None) -> None:
-    """The `main` of an executable: makes the nodes, spins until Ctrl-C or until a node asks to end, closes all.
+@contextmanager
+def stop_on_signals():
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends at once."""
+    stop = threading.Event()
 
-    Exits with status 2 and one line when `make` raises an error that the user can mend.
+    def handle(number, _):
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_nodes(make: Callable[[], Sequence[Node]], args: Sequence[str] | None = None) -> None:
+    """The `main` of an executable: makes the nodes, spins until a signal or until all are `finished`, closes all.
+
+    Exits with status 2 and one line when `make` raises an error that the user can mend. rclpy's own signal handlers
+    stay out: they end the context at once, under the feet of threads that are publishing.
     """
     nodes: Sequence[Node] = ()
     spinner = None
-    try:
-        rclpy.init(args=args)
-        nodes = make()
-        spinner = Spinner(nodes)
-        while rclpy.ok() and not all(getattr(node, 'finished', False) for node in nodes):
-            threading.Event().wait(0.2)
-    except KeyboardInterrupt:
-        pass
-    except AffectPerceptionError as error:
-        print(f'affect_perception: {error}', file=sys.stderr)
-        sys.exit(2)
-    finally:
-        for node in nodes:
-            node.close()
-        if spinner is not None:
-            spinner.close()
-        for node in nodes:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    with stop_on_signals() as stop:
+        try:
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+            nodes = make()
+            spinner = Spinner(nodes)
+            while not stop.wait(0.2) and not all(getattr(node, 'finished', False) for node in nodes):
+                pass
+        except KeyboardInterrupt:
+            pass
+        except AffectPerceptionError as error:
+            print(f'affect_perception: {error}', file=sys.stderr)
+            sys.exit(2)
+        finally:
+            for node in nodes:
+                node.close()
+            if spinner is not None:
+                spinner.close()
+            for node in nodes:
+                node.destroy_node()
+            rclpy.try_shutdown()

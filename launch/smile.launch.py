@@ -1,0 +1,118 @@
+"""The graph on a ROS 2 installation: images to /face_affect.
+
+ros2 launch affect_perception smile.launch.py source:=topic:/camera/camera/color/image_raw
+
+`source:=realsense` includes realsense2_camera's own launch file; `topic:NAME` listens to images that others publish;
+everything else is opened by camera_node. One process by default: between processes large images get lost with the
+default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+PACKAGE = 'affect_perception'
+REALSENSE_TOPIC = '/camera/camera/color/image_raw'
+ARGUMENTS = {
+    'source': (
+        'auto',
+        'scene, camera:N, realsense, topic:NAME, a video file, a folder of images, a URL, or auto',
+    ),
+    'image_topic': ('', 'listen to this topic instead of opening a source (the same as source:=topic:NAME)'),
+    'model': ('', 'name of an installed checkpoint, or a .safetensors file; empty: as in the parameter file'),
+    'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in the parameter file'),
+    'detector': ('', 'face detector; empty: as in the parameter file'),
+    'composed': ('true', 'all nodes in one process, or one process per node'),
+    'rviz': ('false', 'also start RViz'),
+    'dashboard': ('false', 'also start the web page (not in this version yet)'),
+    'namespace': ('', 'namespace of all nodes'),
+    'params_file': (
+        str(Path(get_package_share_directory(PACKAGE)) / 'config' / 'smile.yaml'),
+        'parameters of the nodes',
+    ),
+}
+
+
+def parameters(values: dict) -> dict[str, dict]:
+    """What the arguments change, per node."""
+    given = {
+        'face_tracker_node': {'detector': values['detector']},
+        'affect_node': {'model': values['model'], 'device': values['device']},
+    }
+    return {node: {name: value for name, value in some.items() if value} for node, some in given.items()}
+
+
+def realsense() -> IncludeLaunchDescription:
+    """The camera's own launch file, at a profile that its colour stream keeps up in a living room."""
+    try:
+        folder = Path(get_package_share_directory('realsense2_camera'))
+    except PackageNotFoundError as error:
+        raise RuntimeError(
+            'source:=realsense needs the package realsense2_camera: '
+            'sudo apt install ros-$ROS_DISTRO-realsense2-camera, or start your own driver and use source:=topic:NAME'
+        ) from error
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(folder / 'launch' / 'rs_launch.py')),
+        launch_arguments={'rgb_camera.color_profile': '1280x720x30', 'align_depth.enable': 'true'}.items(),
+    )
+
+
+def start(context) -> list:
+    values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    source, topic = values['source'], values['image_topic']
+    if source.startswith('topic:'):
+        topic = source.removeprefix('topic:')
+    if values['dashboard'] == 'true':
+        raise RuntimeError('dashboard:=true: the web page is not in this version yet; leave it out')
+    actions = [Node(package='rviz2', executable='rviz2', output='log')] if values['rviz'] == 'true' else []
+    if source == 'realsense':
+        actions.append(realsense())
+        topic = topic or REALSENSE_TOPIC
+    changed = parameters(values)
+    if topic:
+        changed['face_tracker_node']['image_topic'] = topic
+    else:
+        changed['camera_node'] = {'source': source}
+    if values['composed'] == 'true':
+        # Parameters go to nodes by name on the command line: a `name=` here would rename all nodes of the process.
+        arguments = ['--no-camera'] if topic else []
+        arguments += ['--ros-args', '--params-file', values['params_file']]
+        for node, settings in changed.items():
+            for name, value in settings.items():
+                arguments += ['-p', f'{node}:{name}:={value}']
+        graph = Node(
+            package=PACKAGE,
+            executable='graph',
+            namespace=values['namespace'],
+            arguments=arguments,
+            output='screen',
+            emulate_tty=True,
+        )
+        return [*actions, graph]
+    actions.append(SetEnvironmentVariable('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA'))
+    for node, settings in changed.items():
+        actions.append(
+            Node(
+                package=PACKAGE,
+                executable=node,
+                name=node,
+                namespace=values['namespace'],
+                parameters=[values['params_file'], settings],
+                output='screen',
+                emulate_tty=True,
+            )
+        )
+    return actions
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text)
+        for name, (default, text) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])

@@ -1,0 +1,96 @@
+"""The scene through the whole graph, real nodes and real messages: who is there, who smiles, when, and nothing lost."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+
+from conftest import wait_until
+
+from affect_perception.core.geometry import iou, row
+from affect_perception.nodes.run import Run
+from affect_perception.sources.scene import Scene
+from affect_perception.sources.script import steady_script
+
+SETTINGS = {
+    'camera_node': {'rate': 0.0},
+    'face_tracker_node': {'detector': 'dlib_hog'},
+    'affect_node': {'device': 'cpu'},
+}
+SECONDS = 6
+
+
+def played(scene: Scene) -> tuple[dict, list]:
+    """The summary and every result of a scene that loses no frame."""
+    results = []
+    with Run('scene', SETTINGS, scene, results.append) as running:
+        wait_until(lambda: running.finished, 120)
+        running.drain()
+        return running.summary(), results
+
+
+@pytest.fixture(scope='module')
+def show():
+    scene = Scene(960, 540, 15.0, people=3, seed=1, duration_s=SECONDS, script=steady_script(3, 16 / 9, 1))
+    return scene, *played(scene)
+
+
+def people(scene: Scene, results: list) -> dict[int, list[tuple[int, float, float]]]:
+    """For each person of the scene: (track id, true smile, intensity) of every frame in which they were found."""
+    out: dict[int, list] = {}
+    for index, result in enumerate(results):
+        for truth in scene.truth(index):
+            for face in result.faces:
+                if iou(row(truth.box)[None], row(face.box)[None])[0, 0] > 0.4:
+                    out.setdefault(truth.person_id, []).append((face.track_id, truth.smile, face.smile_intensity))
+    return out
+
+
+def test_every_frame_of_a_replay_is_answered_in_order(show):
+    scene, summary, results = show
+    assert summary['frames_in'] == summary['frames_processed'] == summary['messages'] == SECONDS * 15
+    assert summary['frames_dropped'] == 0
+    stamps = np.array([result.stamp_ns for result in results])
+    expected = np.array([scene.frame(i).stamp_ns for i in range(SECONDS * 15)])
+    np.testing.assert_array_equal(stamps - stamps[0], expected - expected[0])
+
+
+def test_results_carry_the_frame_id_of_the_camera(show):
+    assert {result.frame_id for result in show[2]} == {'camera_color_optical_frame'}
+
+
+def test_every_person_is_found_and_keeps_one_id(show):
+    scene, summary, results = show
+    found = people(scene, results)
+    assert sorted(found) == [0, 1, 2]
+    ids = [{track_id for track_id, _, _ in seen} for seen in found.values()]
+    assert all(len(one) == 1 for one in ids)
+    assert len(set.union(*ids)) == summary['track_ids'] == summary['people_max'] == 3
+    assert all(len(seen) > 0.95 * len(results) for seen in found.values())
+
+
+def test_intensity_follows_the_smile_of_a_person(show):
+    scene, _, results = show
+    for seen in people(scene, results).values():
+        smile, intensity = np.array([(s, i) for _, s, i in seen]).T
+        assert np.ptp(smile) > 0.5, 'the script should let everybody smile and stop'
+        assert intensity[smile > 0.8].mean() > intensity[smile < 0.2].mean() + 0.1
+        assert np.corrcoef(smile, intensity)[0, 1] > 0.6
+
+
+def test_scene_with_nobody_gives_a_message_for_every_frame():
+    summary, results = played(Scene(320, 240, 15.0, people=0, duration_s=1))
+    assert summary['messages'] == 15
+    assert all(result.faces == () for result in results)
+
+
+def test_two_replays_say_the_same(show):
+    scene, _, results = show
+    _, again = played(scene)
+    for one, other in zip(results, again, strict=True):
+        assert [f.track_id for f in one.faces] == [f.track_id for f in other.faces]
+        assert [f.box for f in one.faces] == [f.box for f in other.faces]
+        np.testing.assert_allclose(
+            [f.smile_intensity for f in one.faces], [f.smile_intensity for f in other.faces], atol=1e-6
+        )
