@@ -21,8 +21,12 @@ SETTINGS = {
 SECONDS = 6
 
 
+def scene_of_three() -> Scene:
+    return Scene(960, 540, 15.0, people=3, seed=1, duration_s=SECONDS, script=steady_script(3, 16 / 9, 1))
+
+
 def played(scene: Scene) -> tuple[dict, list]:
-    """The summary and every result of a scene that loses no frame."""
+    """The summary and every result of a scene, of which no frame is lost."""
     results = []
     with Run('scene', SETTINGS, scene, results.append) as running:
         wait_until(lambda: running.finished, 120)
@@ -32,7 +36,7 @@ def played(scene: Scene) -> tuple[dict, list]:
 
 @pytest.fixture(scope='module')
 def show():
-    scene = Scene(960, 540, 15.0, people=3, seed=1, duration_s=SECONDS, script=steady_script(3, 16 / 9, 1))
+    scene = scene_of_three()
     return scene, *played(scene)
 
 
@@ -86,9 +90,8 @@ def test_scene_with_nobody_gives_a_message_for_every_frame():
 
 
 def test_two_replays_say_the_same(show):
-    scene, _, results = show
-    _, again = played(scene)
-    for one, other in zip(results, again, strict=True):
+    _, again = played(scene_of_three())
+    for one, other in zip(show[2], again, strict=True):
         assert [f.track_id for f in one.faces] == [f.track_id for f in other.faces]
         assert [f.box for f in one.faces] == [f.box for f in other.faces]
         np.testing.assert_allclose(
