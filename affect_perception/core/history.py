@@ -47,12 +47,13 @@ class History:
 
     def keep(self, moment: Moment) -> None:
         """The picture of now: remembered for long if asked for, and as a link from older ones to newer ones."""
-        if self._moments:
-            self._count += 1
-            if self._count % self._stride == 0:
-                self._chain.append(moment.view)
-            if len(self._chain) > _CHAIN:
-                self._chain, self._stride = self._chain[1::2], self._stride * 2
+        if not self._moments:
+            self._chain, self._stride, self._count = [], 1, 0
+        elif self._count % self._stride == 0:
+            self._chain.append(moment.view)
+        self._count += 1
+        if len(self._chain) > _CHAIN:
+            self._chain, self._stride = self._chain[1::2], self._stride * 2
         if moment.view.stamp_ns in self._asked:
             self._asked.discard(moment.view.stamp_ns)
             self._moments[moment.view.stamp_ns] = moment
@@ -65,13 +66,6 @@ class History:
         if moment is not None:
             self._moments = {stamp: m for stamp, m in self._moments.items() if stamp > stamp_ns}
         return moment
-
-    def forget(self) -> None:
-        """Drops the links that no waiting moment needs."""
-        oldest = min(self._moments, default=None)
-        self._chain = [view for view in self._chain if oldest is not None and view.stamp_ns > oldest]
-        if oldest is None:
-            self._stride, self._count = 1, 0
 
     def carry(self, boxes: np.ndarray, moment: Moment, now: View) -> tuple[np.ndarray, np.ndarray]:
         """Where the faces in `boxes` (N, 4) of that moment are now, and which of them could be followed, (N,) bool."""

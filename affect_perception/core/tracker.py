@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from affect_perception.core import geometry
-from affect_perception.core.association import COLOURS, NEAR, assign, colour_distance, colours, costs, distances
+from affect_perception.core.association import COLOURS, colours
 from affect_perception.core.crops import face_crop
 from affect_perception.core.face import Face, blended
 from affect_perception.core.flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
 from affect_perception.core.history import History, Memory, Moment
+from affect_perception.core.matching import match
 from affect_perception.core.occlusion import swallowed, touched, visible_points
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Detection, Frame, Track, TrackedFrame
@@ -24,7 +25,6 @@ from affect_perception.types import Detection, Frame, Track, TrackedFrame
 _CUT = 0.6  # likeness of successive pictures below which the scene is another one
 _SAME_FACE = 0.5  # IoU from which a detection is a face that is being followed already
 _HIDDEN = 0.5  # share of a face behind another from which it is not expected to be seen
-_ASTRAY = 1.0  # face sizes by which flow may have gone astray between two finds
 _LOOK_AROUND = 0.25  # box sizes around its expected place in which a hidden face is looked for
 _INSIDE = 0.4  # share of a face box inside the picture from which it is reported
 _LEFT_S = 0.3  # a face that went out of the picture is forgotten after this time
@@ -112,7 +112,7 @@ class FaceTracker:
             return ''
         if view.stamp_ns < last.stamp_ns:
             return 'stamp_backwards'
-        if (view.width, view.height) != (last.width, last.height):
+        if (view.width, view.height, view.factor) != (last.width, last.height, last.factor):
             return 'size_changed'
         return 'scene_cut' if not (view.blank or last.blank) and view.resemblance(last) < _CUT else ''
 
@@ -173,7 +173,7 @@ class FaceTracker:
             now, carried = self._history.carry(then, moment, view)
             self.counts['late_used'] += 1
         known = [f for f in self._faces if f.track_id in moment.faces]
-        pairs = self._pairs(known, moment, then, looks)
+        pairs = match(known, moment, then, looks)
         for i, j, certain in pairs:
             self._confirm(known[i], moment, detections[j], looks[j], certain, now[j] if carried[j] else None, view)
         self._blame({known[i].track_id for i, _, _ in pairs}, known, moment)
@@ -183,30 +183,11 @@ class FaceTracker:
 
     def _note_result(self, view: View, found: Found) -> None:
         """A slow detector cannot confirm more often than it answers: faces are given that time, and a little more."""
-        if self._found_ns is not None:
-            natural_age_s = (view.stamp_ns - self._found_ns) * 1e-9
-            self._patience_s = max(self._settings.max_unseen_s, min(1.25 * natural_age_s, _MAX_PATIENCE_S))
+        late_s = (view.stamp_ns - found.stamp_ns) * 1e-9
+        since_s = (view.stamp_ns - self._found_ns) * 1e-9 if self._found_ns is not None else 0.0
+        next_s = max(2 * late_s, since_s)  # age of this confirmation by the time the next may come
+        self._patience_s = max(self._settings.max_unseen_s, min(1.25 * next_s, _MAX_PATIENCE_S))
         self._found_ns = found.stamp_ns
-
-    def _pairs(
-        self, known: list[Face], moment: Moment, then: np.ndarray, looks: np.ndarray
-    ) -> list[tuple[int, int, bool]]:
-        """(face, detection, certain) by index. Certain: it was being followed and is found where it was."""
-        boxes = np.array([moment.faces[f.track_id].box for f in known]).reshape(-1, 4)
-        spread = np.array([moment.faces[f.track_id].spread for f in known])
-        strange = colour_distance(np.array([f.colours for f in known]).reshape(-1, COLOURS), looks)
-        # Those who were followed choose first: a face behind another would else claim what is the face in front.
-        cost = costs(boxes, spread, then, strange)
-        sure = assign(np.where(spread[:, None] > 0, np.inf, cost))
-        # Who is left may have been hidden, or followed wrongly: now looks count.
-        spread = np.maximum(spread, _ASTRAY)
-        open_ = distances(boxes, then) < NEAR + spread[:, None]
-        open_[[i for i, _ in sure]] = False
-        open_[:, [j for _, j in sure]] = False
-        for i, j in zip(*np.nonzero(open_), strict=True):
-            strange[i, j] += 1 - moment.view.search(known[i].patch, then[j], 0.2, (0.86, 1.0, 1.16))[0]
-        rest = assign(np.where(open_, costs(boxes, spread, then, strange), np.inf))
-        return [(i, j, True) for i, j in sure] + [(i, j, False) for i, j in rest]
 
     def _confirm(
         self,

@@ -32,7 +32,7 @@ class FaceDetector(Protocol):
 
 
 def _dlib_hog(settings: TrackerSettings) -> FaceDetector:
-    if find_spec('_dlib_pybind11') is None and find_spec('dlib') is None:
+    if find_spec('dlib') is None:
         raise ConfigError('detector dlib_hog needs dlib, which is not installed; run: pip install dlib-bin')
     from affect_perception.detectors.dlib_hog import DlibHog
 
