@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import numpy as np
@@ -132,7 +131,7 @@ def topic_settings(topic: str) -> dict[str, str]:
         node.destroy_node()
 
 
-def run(images: str, duration_s: float, settings: dict[str, dict], out=sys.stdout) -> dict:
+def run(images: str, duration_s: float, settings: dict[str, dict]) -> dict:
     """Runs until `duration_s` (0: no limit), the end of a recorded source or Ctrl-C; returns the summary."""
     with stop_on_signals() as stop, Run(images, settings) as running:
         end = running.started + duration_s if duration_s else float('inf')
@@ -140,7 +139,7 @@ def run(images: str, duration_s: float, settings: dict[str, dict], out=sys.stdou
         while not stop.is_set() and time.monotonic() < end and not running.finished:
             stop.wait(max(min(next_line, end) - time.monotonic(), 0.0))
             if time.monotonic() >= next_line:
-                print(running.line(), file=out, flush=True)
+                print(running.line(), flush=True)
                 next_line += 1
         running.drain()
         return running.summary()

@@ -1,0 +1,54 @@
+"""The launch file against the real launch_ros: what it starts for which arguments."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+REASON = 'needs launch_ros, which comes with a ROS 2 installation and is not on PyPI'
+launch = pytest.importorskip('launch', reason=REASON)
+launch_actions = pytest.importorskip('launch_ros.actions', reason=REASON)
+
+FILE = Path(__file__).parents[1] / 'launch' / 'smile.launch.py'
+
+
+def started(**arguments: str) -> list:
+    """The nodes that the launch file would start."""
+    spec = importlib.util.spec_from_file_location('smile_launch', FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = launch.LaunchContext()
+    for action in module.generate_launch_description().entities[:-1]:
+        action.visit(context)
+    context.launch_configurations.update(arguments)
+    return [a for a in module.start(context) if isinstance(a, launch_actions.Node)]
+
+
+def command(node) -> str:
+    context = launch.LaunchContext()
+    context.extend_locals({'ros_specific_arguments': {'name': '', 'params': [], 'remaps': [], 'ns': ''}})
+    node._perform_substitutions(context)
+    return ' '.join(launch.utilities.perform_substitutions(context, part) for part in node.cmd)
+
+
+def test_one_process_by_default():
+    nodes = started(source='scene')
+    assert [node.node_executable for node in nodes] == ['graph']
+    assert 'camera_node:source:=scene' in command(nodes[0])
+
+
+def test_topic_leaves_the_camera_out():
+    text = command(started(source='topic:/camera/color/image_raw')[0])
+    assert '--no-camera' in text
+    assert 'face_tracker_node:image_topic:=/camera/color/image_raw' in text
+
+
+def test_one_process_per_node_when_asked():
+    assert sorted(node.node_executable for node in started(source='scene', composed='false')) == [
+        'affect_node', 'camera_node', 'face_tracker_node',
+    ]  # fmt: skip
+
+
+def test_realsense_without_its_package_says_what_to_install():
+    with pytest.raises(RuntimeError, match='realsense2-camera'):
+        started(source='realsense')
