@@ -7,14 +7,16 @@ import struct
 import cv2
 import numpy as np
 
-from affect_perception.core.encodings import check_size
 from affect_perception.errors import BadInputError
 
+LARGEST = (7680, 4320)  # px
+SMALLEST = 2  # px per side; one pixel is no picture, and half a chroma sample
 LARGEST_JPEG = 64 * 2**20  # bytes without an end, after which a stream is searched for the next picture
 
 _PNG = b'\x89PNG\r\n\x1a\n'
+_START, _END = b'\xff\xd8\xff', b'\xff\xd9'
+_SCAN = 0xDA  # marker before the compressed data, in which FF is only followed by 0, restarts or the next marker
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG, DAC
-_BARE_MARKERS = frozenset(range(0xD0, 0xD8)) | {0x01}  # RSTn and TEM carry no length
 
 
 def decode_compressed(data, format: str = '') -> np.ndarray:
@@ -25,18 +27,17 @@ def decode_compressed(data, format: str = '') -> np.ndarray:
     """
     if 'compressedDepth' in format:
         raise BadInputError('compressed', f'format {format!r} is depth, no picture; wanted jpeg or png')
-    data = np.frombuffer(data, np.uint8)
-    named = f'{format or "compressed"} picture of {data.size} bytes'
-    head = data.tobytes()
-    size = picture_size(head)
+    data = bytes(memoryview(data))
+    named = f'{format or "compressed"} picture of {len(data)} bytes'
+    size = picture_size(data)
     if size is not None:
         check_size(*size)
-    if head.startswith(b'\xff\xd8') and jpeg_end(head) is None:
+    if data.startswith(_START) and jpeg_end(data) is None:
         raise BadInputError('compressed', f'{named} is cut off or damaged: the end of the JPEG is missing')
-    if head.startswith(_PNG) and b'IEND' not in head[-64:]:
+    if data.startswith(_PNG) and b'IEND' not in data:
         raise BadInputError('compressed', f'{named} is cut off: the end of the PNG is missing')
     try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:
         bgr = None
     if bgr is None:
@@ -45,11 +46,21 @@ def decode_compressed(data, format: str = '') -> np.ndarray:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
+def check_size(width: int, height: int) -> None:
+    """Raises BadInputError `size` unless the picture is from 2×2 to 7680×4320 px (or the same upright)."""
+    if width < SMALLEST or height < SMALLEST:
+        raise BadInputError('size', f'a picture of {width}x{height} is too small; wanted {SMALLEST}x{SMALLEST} or more')
+    if max(width, height) > LARGEST[0] or min(width, height) > LARGEST[1]:
+        raise BadInputError(
+            'size', f'a picture of {width}x{height} is too large; wanted {LARGEST[0]}x{LARGEST[1]} or less'
+        )
+
+
 def picture_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) that the header of a JPEG or PNG tells, before any EXIF turn; None for others."""
     if data.startswith(_PNG) and len(data) >= 24:
         return struct.unpack('>II', data[16:24])
-    for marker, at, _ in _segments(data):
+    for marker, at, _ in _segments(data, 0):
         if marker in _SIZE_MARKERS and at + 9 <= len(data):
             height, width = struct.unpack('>HH', data[at + 5 : at + 9])
             return width, height
@@ -57,31 +68,35 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
 
 
 def jpeg_end(data: bytes, start: int = 0) -> int | None:
-    """Where the JPEG that begins at `start` ends (exclusive), skipping thumbnails; None while its end is missing."""
-    for marker, _, after in _segments(data, start):
-        if marker == 0xDA:  # compressed data until a marker that is neither a stuffed zero nor a restart
-            end = data.find(b'\xff\xd9', after)
+    """Where the JPEG that begins at `start` ends (exclusive), skipping thumbnails; None while its end is missing.
+
+    Raises BadInputError `compressed` if it is damaged such that its end cannot be found.
+    """
+    for marker, _, scan in _segments(data, start):
+        if marker == _SCAN:
+            end = data.find(_END, scan)
+            if 0 <= data.find(_START, scan) < (end if end >= 0 else len(data)):
+                raise BadInputError('compressed', 'a JPEG is damaged: the next one begins before its end')
             return None if end < 0 else end + 2
     return None
 
 
-def _segments(data: bytes, start: int = 0):
-    """(marker, where it stands, where the next one stands) up to and including the start of the scan."""
+def _segments(data: bytes, start: int):
+    """(marker, where it stands, where its segment ends) up to and including the start of the scan, or of the data."""
     at = start + 2
-    if data[start:at] != b'\xff\xd8':
+    if data[start:at] != _START[:2]:
         return
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
+    while at + 4 <= len(data):
+        marker, length = data[at + 1], struct.unpack('>H', data[at + 2 : at + 4])[0]
+        if data[at] == 0xFF and marker == 0xFF:  # a fill byte
             at += 1
             continue
-        after = at + 2
-        if marker not in _BARE_MARKERS:
-            after += struct.unpack('>H', data[at + 2 : at + 4])[0]
-        yield marker, at, after
-        if marker == 0xDA:
+        if data[at] != 0xFF or length < 2:
+            raise BadInputError('compressed', f'a JPEG is damaged at byte {at - start} of its header')
+        yield marker, at, at + 2 + length
+        if marker == _SCAN:
             return
-        at = after
+        at += 2 + length
 
 
 class JpegSplitter:
@@ -91,20 +106,20 @@ class JpegSplitter:
         self._buffer = b''
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The pictures that these bytes complete, (possibly damaged) JPEGs each."""
+        """The pictures that these bytes complete; a damaged one as a stump, which no decoder takes."""
         self._buffer += data
         found = []
-        while True:
-            start = self._buffer.find(b'\xff\xd8\xff')
-            if start < 0:
-                self._buffer = self._buffer[-2:]
-                return found
-            end = jpeg_end(self._buffer, start)
+        while (start := self._buffer.find(_START)) >= 0:
+            try:
+                end = jpeg_end(self._buffer, start)
+            except BadInputError:
+                end = start + 2
+            if end is None and len(self._buffer) - start > LARGEST_JPEG:
+                end = start + 2
             if end is None:
-                late = len(self._buffer) - start > LARGEST_JPEG
-                self._buffer = self._buffer[start + 2 if late else start :]
-                if not late:
-                    return found
-            else:
-                found.append(self._buffer[start:end])
-                self._buffer = self._buffer[end:]
+                self._buffer = self._buffer[start:]
+                return found
+            found.append(self._buffer[start:end])
+            self._buffer = self._buffer[end:]
+        self._buffer = self._buffer[-2:]
+        return found

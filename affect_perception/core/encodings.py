@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from affect_perception.core.compressed import check_size, decode_compressed
 from affect_perception.errors import BadInputError
 
-LARGEST = (7680, 4320)  # px
-SMALLEST = 2  # px per side; one pixel is no picture, and half a chroma sample
+__all__ = ['ENCODINGS', 'check_size', 'decode_compressed', 'to_rgb']
 
 # OpenCV names a Bayer pattern by the second and third pixel of its second row, ROS by the first two of the first.
 _BAYER = {
@@ -69,22 +69,11 @@ def to_rgb(data, width: int, height: int, step: int, encoding: str, is_bigendian
     return _demosaic(_rows(data, height, step, width), _BAYER[encoding])
 
 
-def check_size(width: int, height: int) -> None:
-    """Raises BadInputError `size` unless the picture is from 2×2 to 7680×4320 px (or the same upright)."""
-    if width < SMALLEST or height < SMALLEST:
-        raise BadInputError('size', f'a picture of {width}x{height} is too small; wanted {SMALLEST}x{SMALLEST} or more')
-    if max(width, height) > LARGEST[0] or min(width, height) > LARGEST[1]:
-        raise BadInputError(
-            'size', f'a picture of {width}x{height} is too large; wanted {LARGEST[0]}x{LARGEST[1]} or less'
-        )
-
-
 def _bytes(data) -> np.ndarray:
-    """Any contiguous buffer as (N,) uint8, without a copy."""
-    try:
-        return np.frombuffer(data, np.uint8)
-    except (TypeError, ValueError, BufferError):
-        return np.ascontiguousarray(data, np.uint8).reshape(-1)
+    """Any buffer as (N,) uint8, without a copy if it is contiguous."""
+    if isinstance(data, np.ndarray):
+        return np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+    return np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
 
 
 def _rows(data: np.ndarray, rows: int, step: int, used: int) -> np.ndarray:

@@ -28,7 +28,7 @@ class Mouth:
     closed: float
 
 
-ASTRONAUT_MOUTH = Mouth(x=0.043, y=0.218, half_width=0.231, slope=0.029, upper=0.035, lower=0.101, closed=0.06)
+ASTRONAUT_MOUTH = Mouth(x=0.0416, y=0.162, half_width=0.2237, slope=0.029, upper=0.034, lower=0.098, closed=0.058)
 
 
 def soften_smile(rgb: np.ndarray, centre: tuple[float, float], side: float, mouth: Mouth, smile: float) -> np.ndarray:

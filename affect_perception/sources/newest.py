@@ -44,6 +44,7 @@ class NewestFrame:
         connection = connect()
         self.fps = connection.fps or fps
         self._slot: Frame | None = None
+        self._failure: Exception | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(connection,), name=f'source {name}', daemon=True)
@@ -54,6 +55,8 @@ class NewestFrame:
             with self._changed:
                 self._changed.wait_for(lambda: self._slot is not None or self._closing.is_set())
                 frame, self._slot = self._slot, None
+            if self._failure is not None:
+                raise self._failure
             if self._closing.is_set():
                 return
             yield frame
@@ -64,7 +67,16 @@ class NewestFrame:
             self._changed.notify_all()
         self._thread.join(timeout=2.0)  # a read that hangs ends with the process
 
-    def _run(self, connection: Connection | None) -> None:
+    def _run(self, connection: Connection) -> None:
+        try:
+            self._read(connection)
+        except Exception as error:  # a fault of ours: shown to the reader, who would wait forever otherwise
+            self._failure = error
+            self._closing.set()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _read(self, connection: Connection | None) -> None:
         pause_s = FIRST_PAUSE_S
         while not self._closing.is_set():
             try:

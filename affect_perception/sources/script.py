@@ -120,7 +120,7 @@ def slots(people: int, aspect: float) -> tuple[Slot, ...]:
     places = []
     for row in range(rows):
         here = people * (row + 1) // rows - people * row // rows
-        y = 0.64 if rows == 1 else 0.12 + size * 0.8 + (0.76 - size) * row / (rows - 1)
+        y = 0.69 if rows == 1 else 0.12 + size * 0.8 + (0.76 - size) * row / (rows - 1)
         shift = 0.0 if rows == 1 else (0.5 if row % 2 else -0.5) * 0.4 / columns
         places += [Slot((i + 0.5) / here + shift, y, size, row) for i in range(here)]
     return tuple(places)
@@ -140,7 +140,11 @@ def busy_script(people: int = 8, aspect: float = 16 / 9, seed: int = 0, beats: i
     """People cross, hide each other, leave and come back all the time; `beats` of 3 s, then it repeats."""
     rng = np.random.default_rng((seed, 1))
     return _play(
-        people, aspect, seed, (*rng.choice(['swap', 'swap', 'leave', 'return'], beats - 2), 'return', 'home'), 3.0
+        people,
+        aspect,
+        seed,
+        ('swap', 'leave', *rng.choice(['swap', 'swap', 'leave', 'return'], beats - 4), 'return', 'home'),
+        3.0,
     )
 
 
@@ -150,7 +154,7 @@ def _play(people: int, aspect: float, seed: int, events: tuple[str, ...], beat_s
     places = slots(people, aspect)
     at = list(range(people))  # who stands at which slot
     keys: list[list[Key]] = [[] for _ in range(people)]
-    depth = rng.permutation(people) / max(people, 1)
+    depth = (rng.permutation(people) / max(people, 1)).tolist()
     for beat, event in enumerate(events):
         before = list(at)
         _happen(event, at, rng)
@@ -176,7 +180,7 @@ def _play(people: int, aspect: float, seed: int, events: tuple[str, ...], beat_s
                     rng.uniform(0.5, 1),
                     rng.uniform(1, 2.5),
                     rng.uniform(0.8, 1.4),
-                    rng.choice([1.0, 1.0, 0.7, 0.45]),
+                    float(rng.choice([1.0, 1.0, 0.7, 0.45])),
                 )
             )
             t += rng.uniform(6, 10)
@@ -217,8 +221,8 @@ def _look_around(key: Key, rng: np.random.Generator) -> Key:
     return replace(
         key,
         x=key.x + rng.uniform(-0.12, 0.12) * key.size,
-        y=key.y + rng.uniform(-0.2, 0.2) * key.size,
+        y=key.y + rng.uniform(-0.1, 0.1) * key.size,
         size=key.size * rng.uniform(0.92, 1.08),
-        yaw_deg=yaw,
+        yaw_deg=float(yaw),
         tilt_deg=rng.uniform(-7, 7),
     )

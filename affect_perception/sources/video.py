@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from affect_perception.core.encodings import check_size
+from affect_perception.core.compressed import check_size
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.capture import open_capture, quiet
@@ -19,6 +19,9 @@ def open_file(path: Path, settings: SourceSettings, on_bad):
     """A video, or one image as a folder of one; raises ConfigError for a file that is neither."""
     if path.suffix.lower() in SUFFIXES:
         return Folder(path, settings, on_bad)
+    with path.open('rb') as file:
+        if b'\0' not in file.read(65536):  # a text, which FFmpeg would play as a film of a terminal
+            raise ConfigError(f'{path} is neither an image nor a video that OpenCV can read')
     return Video(path, settings, on_bad)
 
 
@@ -50,8 +53,8 @@ class Video:
             raise ConfigError(f'{path}: {error}') from None
 
     def _open(self) -> cv2.VideoCapture:
-        # cv2 would also read an image file or a numbered series of images; FFmpeg is for videos.
-        capture = open_capture(str(self._path), cv2.CAP_FFMPEG) or open_capture(str(self._path), cv2.CAP_ANY)
+        # Left to choose, cv2 also takes a numbered image for the first of a series.
+        capture = open_capture(str(self._path), cv2.CAP_FFMPEG)
         if capture is None:
             raise ConfigError(f'{self._path} is neither an image nor a video that OpenCV can read')
         return capture
