@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import nn
 
 from affect_perception import __version__
@@ -62,7 +62,9 @@ def write_safetensors(path: str | Path, tensors: dict[str, torch.Tensor], header
     packed = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    save_file(packed, part, metadata={KEY: json.dumps(header)})
+    part.write_bytes(
+        serialised(packed, metadata={KEY: json.dumps(header)})
+    )  # save_file would make it unreadable to others
     os.replace(part, path)
 
 
