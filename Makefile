@@ -28,8 +28,8 @@ set-up: .venv/.built
 .venv/.installed: setup.cfg setup.py constraints.txt
 	@echo "setting up .venv (once; takes some minutes) ..."
 	@test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"
-	@$(ACTIVE) python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'setuptools<80' wheel
-	@$(ACTIVE) python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt 'setuptools<80' wheel
+	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt \
 		--no-build-isolation -e '.[ros,build,bags,test]'
 	@touch $@
 
