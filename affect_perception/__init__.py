@@ -5,13 +5,15 @@ Start at `types.py` (what flows), `settings.py` (what can be set) and `core/` (w
 """
 
 import os
+import pkgutil
 
 # Read when torch is loaded. Its threads otherwise wait for each other by spinning, and next to any other busy process a
 # batch takes many times as long (measured: a detection of 62 ms took 555 ms with one of two cores busy).
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
-# The generated messages (`affect_perception.msg`) are installed by colcon, maybe elsewhere than this file: from the
-# source tree, or from an editable install, both halves must be found under one name.
-__path__ = __import__('pkgutil').extend_path(__path__, __name__)
+# The generated messages (`affect_perception.msg`) are installed by colcon, maybe elsewhere than this file: both halves
+# must be found under one name. The folder of the real file comes first, so that after `colcon build --symlink-install`
+# a new file in the source tree is found without building again.
+__path__ = [os.path.dirname(os.path.realpath(__file__)), *pkgutil.extend_path(__path__, __name__)]
 
 __version__ = '0.1.0'
