@@ -15,10 +15,10 @@ from affect_perception.types import Box
 
 NEAR = 0.6  # face sizes between prediction and detection of a face that is being followed well
 SIZE_RATIO = 2.0  # a face does not grow or shrink by more between prediction and detection
-# Colour distance plus (1 - likeness of the grey pictures) from which two faces are two people: where a hidden face was
-# expected, and one face size away from there. London portraits, jitter of HOG: same person 0.25 (95 %: 0.45), other
-# 0.75 (1 %: 0.45); a face that comes out from behind somebody is still covered in part, hence the higher limit near by.
-STRANGER_HERE, STRANGER_AWAY = 0.9, 0.45
+# Colour distance plus (1 - likeness of the grey pictures) from which two faces are two people. London portraits
+# with the jitter of HOG: same person 0.25 (95 %: 0.45), other 0.75 (1 %: 0.45). A face that comes out from behind
+# somebody is still covered in part, hence the higher limit where a hidden face is expected, and the lower one far away.
+STRANGER_HERE, STRANGER_AWAY = 0.95, 0.45
 _SIDE, _MARGIN, _BINS = 32, 0.3, 8
 COLOURS = _BINS**3  # numbers in the description of a face's colours
 _HEAD = cv2.ellipse(np.zeros((_SIDE, _SIDE), np.uint8), (16, 14), (10, 14), 0, 0, 360, 255, -1)
@@ -36,26 +36,23 @@ def colour_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(1 - a @ b.T, 0))
 
 
-def costs(faces: np.ndarray, spread: np.ndarray, found: np.ndarray, strange: np.ndarray) -> np.ndarray:
+def costs(
+    faces: np.ndarray, spread: np.ndarray, found: np.ndarray, strange: np.ndarray, astray: float = 0.0
+) -> np.ndarray:
     """(N, M) cost of taking each found box (M, 4) for each face (N, 4); inf where that cannot be.
 
     `spread` (N,) is how far, in face sizes, a face may be from where it is thought to be because it went unseen.
-    `strange` (N, M) is how unlike the two look, 0 for the same picture; a face that went unseen is not taken for
-    whoever comes by, the less so the further away.
+    `strange` (N, M) is how unlike the two look, 0 for the same picture. With `astray` any face may be that far away,
+    but then, as for a face that went unseen, it is not taken for whoever comes by: looks have to agree.
     """
+    reach = np.maximum(spread, astray)[:, None]
     distance = distances(faces, found)
     size, found_size = faces[:, 2:].mean(axis=1)[:, None], found[:, 2:].mean(axis=1)[None]
     growth = np.abs(np.log(np.maximum(found_size, 1) / np.maximum(size, 1)))
-    possible = (distance < NEAR + spread[:, None]) & (growth < np.log(SIZE_RATIO))
-    possible &= (spread[:, None] == 0) | (strange < stranger(distance))
-    return np.where(possible, distance / (1 + spread[:, None]) + 0.5 * growth + 1.5 * strange, np.inf)
-
-
-def stranger(distance: np.ndarray) -> np.ndarray:
-    """The limit of strangeness at a distance in face sizes."""
-    return (
-        STRANGER_HERE + (STRANGER_AWAY - STRANGER_HERE) * np.minimum(distance, 1) - 0.05 * np.maximum(distance - 1, 0)
-    )
+    possible = (distance < NEAR + reach) & (growth < np.log(SIZE_RATIO))
+    away = np.minimum(distance / (0.5 + spread[:, None]), 1)
+    possible &= (reach == 0) | (strange < STRANGER_HERE + (STRANGER_AWAY - STRANGER_HERE) * away)
+    return np.where(possible, distance / (1 + reach) + 0.5 * growth + 1.5 * strange, np.inf)
 
 
 def distances(faces: np.ndarray, found: np.ndarray) -> np.ndarray:

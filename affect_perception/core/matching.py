@@ -25,11 +25,10 @@ def match(faces: Sequence[Face], moment: Moment, found: np.ndarray, looks: np.nd
     # Those who were followed choose first: a face behind another would else claim what is the face in front.
     sure = assign(np.where(spread[:, None] > 0, np.inf, costs(boxes, spread, found, strange)))
     # Who is left may have been hidden, or followed wrongly: now looks count.
-    spread = np.maximum(spread, _ASTRAY)
-    left = distances(boxes, found) < NEAR + spread[:, None]
+    left = distances(boxes, found) < NEAR + np.maximum(spread, _ASTRAY)[:, None]
     left[[i for i, _ in sure]] = False
     left[:, [j for _, j in sure]] = False
     for i, j in zip(*np.nonzero(left), strict=True):
         strange[i, j] += 1 - moment.view.search(faces[i].patch, found[j], 0.2, _GROWTHS)[0]
-    rest = assign(np.where(left, costs(boxes, spread, found, strange), np.inf))
+    rest = assign(np.where(left, costs(boxes, spread, found, strange, _ASTRAY), np.inf))
     return [(i, j, True) for i, j in sure] + [(i, j, False) for i, j in rest]

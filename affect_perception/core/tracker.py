@@ -143,7 +143,7 @@ class FaceTracker:
         before = np.array([f.followed for f in faces])
         followed = np.where(before, (motion.support >= SUPPORT) & (quality >= LIKENESS), quality >= SEEN_AGAIN)
         followed &= not (view.blank or last.blank)
-        followed &= ~swallowed(moved, quality, followed)
+        followed &= ~swallowed(moved, np.where(before, quality, -1.0), followed)  # the unseen give way to the seen
         met = touched(moved)
         for i, face in enumerate(faces):
             face.quality = float(quality[i])

@@ -6,6 +6,7 @@ To add a detector, write its class in a file of this folder, add a factory here 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Protocol
@@ -15,6 +16,8 @@ import numpy as np
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Detection
+
+log = logging.getLogger(__name__)
 
 
 class FaceDetector(Protocol):
@@ -39,10 +42,41 @@ def _dlib_hog(settings: TrackerSettings) -> FaceDetector:
     return DlibHog(settings.detect_width)
 
 
-# Best last: `auto` takes the last one that is ready to use.
+def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
+    from affect_perception.detectors.dlib_cnn import DlibCnn
+
+    return DlibCnn(
+        settings.detector_weights,
+        _device(settings.detect_device),
+        settings.detect_precision,
+        settings.detect_upsample,
+        _WEAKEST_SCORE,
+        settings.detect_width,
+    )
+
+
+def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
+    from affect_perception.detectors.dlib_native import DlibCnnNative
+
+    return DlibCnnNative(settings.detector_weights, settings.detect_upsample, settings.detect_width)
+
+
+def _device(wanted: str) -> str:
+    if wanted != 'auto':
+        return wanted
+    import torch
+
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+_WEAKEST_SCORE = -0.5  # dlib_cnn's finds down to here confirm faces that are followed already
+
 DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {
+    'dlib_cnn': _dlib_cnn,
     'dlib_hog': _dlib_hog,
+    'dlib_cnn_native': _dlib_cnn_native,  # the reference, in seconds per image: only by name
 }
+_AUTO = ('dlib_cnn', 'dlib_hog')  # best first
 
 
 def make_detector(settings: TrackerSettings) -> FaceDetector:
@@ -55,10 +89,15 @@ def make_detector(settings: TrackerSettings) -> FaceDetector:
 
 
 def _best(settings: TrackerSettings) -> FaceDetector:
+    if settings.detector_weights:
+        return _dlib_cnn(settings)  # who names a file means it
     reasons = []
-    for factory in reversed(DETECTORS.values()):
+    for name in _AUTO:
         try:
-            return factory(settings)
+            detector = DETECTORS[name](settings)
+            if reasons:
+                log.warning('detector %s is used: %s', name, '; '.join(reasons))
+            return detector
         except ConfigError as error:
             reasons.append(str(error))
     raise ConfigError('no detector can be used: ' + '; '.join(reasons))
