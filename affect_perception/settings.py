@@ -99,7 +99,8 @@ class SourceSettings(Settings):
 
     source: str = setting(
         'auto',
-        'scene, camera:N, a video file, a stream URL, a folder of images, or auto (a camera if present, else scene)',
+        'scene, camera:N, realsense, realsense:SERIAL, a video file, a stream URL, a folder of images, '
+        'or auto (a camera if present, else scene)',
     )
     rate: float = setting(
         1.0,
@@ -138,8 +139,40 @@ class TrackerSettings(Settings):
     reliable_images: bool = setting(
         False, 'ask for reliable delivery of images; only for replays that must not lose a frame'
     )
+    depth_topic: str = setting(
+        'auto',
+        'topic of depth aligned to the images (sensor_msgs/Image, 16UC1 in mm or 32FC1 in m), which gives faces their '
+        'position; auto: `depth` beside an image topic named `image`, none beside others; empty: none',
+    )
+    camera_info_topic: str = setting(
+        '', 'topic of the camera_info of the images, used with depth; empty: `camera_info` beside the image topic'
+    )
+    depth_slop_s: float = setting(
+        0.05,
+        'largest difference of the stamps of an image and its depth; more than one frame, as aligned depth may come '
+        'after its image, and then the last one serves',
+        unit='s',
+        low=0.0,
+        high=1.0,
+    )
     detector: str = setting(
-        'auto', 'detector of faces; auto takes the best one that is installed', choices=('auto', 'dlib_hog')
+        'auto',
+        'detector of faces; auto takes dlib_cnn when its weights are installed, else dlib_hog',
+        choices=('auto', 'dlib_cnn', 'dlib_hog', 'dlib_cnn_native'),
+    )
+    detector_weights: str = setting('', 'mmod_human_face_detector.dat for dlib_cnn; empty: the installed one')
+    detect_device: str = setting('auto', 'where dlib_cnn runs: auto, cpu, cuda or cuda:N')
+    detect_precision: str = setting(
+        'auto',
+        'arithmetic of dlib_cnn; auto takes the fastest of the device, the answers are the same',
+        choices=('auto', 'fp32', 'bf16', 'fp16'),
+    )
+    detect_upsample: int = setting(
+        0,
+        'how often dlib_cnn doubles the image first: each halves the smallest face, at four times the cost',
+        unit='times',
+        low=0,
+        high=2,
     )
     detect_every: int = setting(
         10, 'frames from one run of the detector to the next', unit='frames', low=1, high=300, live=True
