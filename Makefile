@@ -30,7 +30,7 @@ set-up: .venv/.built
 	@test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"
 	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt 'setuptools<80' wheel
 	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt \
-		--no-build-isolation -e '.[ros,build,bags,test]'
+		--no-build-isolation -e '.[ros,build,bags,cnn,eval,test]'
 	@touch $@
 
 .venv/.built: .venv/.installed CMakeLists.txt package.xml $(wildcard msg/*.msg) $(SOURCES)

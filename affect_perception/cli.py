@@ -61,6 +61,8 @@ def _evaluate(args: argparse.Namespace) -> dict:
         tracker,
         affect,
         args.sequence,
+        args.video,
+        args.truth,
         lambda frames: tqdm(frames, unit='frame', file=sys.stderr, disable=None),
     )
 
@@ -115,6 +117,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument('input', help='video file or folder of images')
     evaluate.add_argument('--out', type=Path, required=True, help='folder for the results')
     evaluate.add_argument('--sequence', action='store_true', help='the images of the folder are frames of one video')
+    evaluate.add_argument('--video', action='store_true', help='also write annotated.mp4, with boxes, ids and smiles')
+    evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
     add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
     evaluate.set_defaults(call=_evaluate)
 

@@ -14,6 +14,8 @@ import affect_perception
 from affect_perception.core.tracker import FaceTracker, Found
 from affect_perception.detectors import make_detector
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.evaluation import mot
+from affect_perception.evaluation.draw import VideoWriter
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import open_source
@@ -68,9 +70,15 @@ def evaluate(
     tracker: TrackerSettings,
     affect: AffectSettings,
     sequence: bool = False,
+    video: bool = False,
+    truth: Path | None = None,
     progress=lambda frames: frames,
 ) -> dict:
-    """Writes `faces.csv` and `metrics.json` to `out`; returns what metrics.json holds. `progress` wraps the frames."""
+    """Writes `faces.csv`, `tracks.txt` (MOTChallenge) and `metrics.json` to `out`; returns what metrics.json holds.
+
+    `video` adds `annotated.mp4`. `truth`, tracks in MOTChallenge form, adds the scores of the ids to the metrics.
+    `progress` wraps the frames.
+    """
     bad: list[str] = []
 
     def on_bad(error: BadInputError) -> None:
@@ -84,7 +92,8 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     counts = {'frames': 0, 'frames_with_faces': 0, 'faces': 0}
     ids: set[int] = set()
-    with (out / 'faces.csv').open('w', newline='') as file:
+    film = VideoWriter(out / 'annotated.mp4', frames.fps) if video else None
+    with (out / 'faces.csv').open('w', newline='') as file, (out / 'tracks.txt').open('w') as tracks:
         table = csv.writer(file, lineterminator='\n')
         table.writerow([*(['file'] if files else []), *COLUMNS, *analysis.expression_labels])
         for index, frame in enumerate(progress(frames)):
@@ -95,10 +104,15 @@ def evaluate(
                 continue
             first = [files(frame.stamp_ns)] if files else []
             table.writerows([*first, *row(index, seen, face)] for face in seen.faces)
+            tracks.writelines(mot.line(index, face) for face in seen.faces)
+            if film is not None:
+                film.write(frame, seen)
             counts['frames'] += 1
             counts['frames_with_faces'] += bool(seen.faces)
             counts['faces'] += len(seen.faces)
             ids.update(face.track_id for face in seen.faces)
+    if film is not None:
+        film.close()
     metrics = {
         'input': given,
         'version': affect_perception.__version__,
@@ -107,5 +121,7 @@ def evaluate(
         'track_ids': len(ids),
         'bad_inputs': bad,
     }
+    if truth is not None:
+        metrics['ids'] = mot.scores(truth, out / 'tracks.txt')
     (out / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
     return metrics
