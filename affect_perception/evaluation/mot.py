@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from affect_perception.core.geometry import iou, rows
 from affect_perception.errors import ConfigError
-from affect_perception.types import Affect
+from affect_perception.types import Affect, Box
 
 SAME_FACE_IOU = 0.5  # MOTChallenge's: a box that overlaps the true one by less is a miss and a false alarm
 
@@ -22,6 +25,24 @@ def line(index: int, face: Affect) -> str:
     )
 
 
+def read(path: Path) -> dict[int, dict[int, Box]]:
+    """For each frame (from 1) the box of each id; ConfigError names the line that is no track."""
+    frames: dict[int, dict[int, Box]] = {}
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f'{path} cannot be read as MOTChallenge text: {error}') from error
+    for number, text in enumerate(lines, 1):
+        fields = text.replace(' ', ',').split(',')
+        try:
+            frame, track_id = int(fields[0]), int(fields[1])
+            frames.setdefault(frame, {})[track_id] = Box(*(float(v) for v in fields[2:6]))
+        except (ValueError, IndexError, TypeError):
+            wanted = 'frame,id,left,top,width,height,...'
+            raise ConfigError(f'{path}, line {number}: {text!r} is no track; wanted {wanted}') from None
+    return frames
+
+
 def scores(truth: Path, result: Path) -> dict[str, float]:
     """IDF1, MOTA, switches, misses and false alarms of one file against another, both in MOTChallenge form.
 
@@ -31,13 +52,13 @@ def scores(truth: Path, result: Path) -> dict[str, float]:
         import motmetrics
     except ImportError:
         raise ConfigError('scores of ids need py-motmetrics: pip install affect-perception[eval]') from None
-    tables = []
-    for path in (truth, result):
-        try:
-            tables.append(motmetrics.io.loadtxt(str(path), fmt='mot15-2D'))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f'{path} cannot be read as MOTChallenge text: {error}') from error
-    compared = motmetrics.utils.compare_to_groundtruth(*tables, 'iou', distth=1 - SAME_FACE_IOU)
+    true, seen = read(truth), read(result)
+    accumulator = motmetrics.MOTAccumulator()
+    for frame in sorted(true.keys() | seen.keys()):
+        objects, hypotheses = true.get(frame, {}), seen.get(frame, {})
+        overlap = iou(rows(list(objects.values())), rows(list(hypotheses.values())))
+        distance = np.where(overlap >= SAME_FACE_IOU, 1 - overlap, np.nan)
+        accumulator.update(list(objects), list(hypotheses), distance, frameid=frame)
     names = {
         'idf1': 'idf1',
         'mota': 'mota',
@@ -46,5 +67,5 @@ def scores(truth: Path, result: Path) -> dict[str, float]:
         'num_false_positives': 'false_alarms',
         'num_objects': 'true_boxes',
     }
-    row = motmetrics.metrics.create().compute(compared, metrics=list(names), name='all').iloc[0]
+    row = motmetrics.metrics.create().compute(accumulator, metrics=list(names), name='all').iloc[0]
     return {ours: round(float(row[theirs]), 4) for theirs, ours in names.items()}
