@@ -1,7 +1,14 @@
 """The quality-of-service policies of the package; each can be overridden from YAML (`qos_overrides./topic...`)."""
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+__all__ = ['IMAGES', 'RELIABLE_IMAGES', 'RESULTS', 'SubscriptionEventCallbacks', 'overridable']
 
 # Images: newest only. Best effort on the reader's side matches reliable and best-effort cameras alike.
 IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.BEST_EFFORT)
