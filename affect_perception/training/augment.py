@@ -54,7 +54,8 @@ def augmented(pictures: Tensor, generator: Generator, strength: float = 1.0) -> 
         shift_y=uniform(-0.09, 0.09) * strength,
         flip=uniform(0, 1) < 0.5,
     )
-    x = exposure(x, uniform(-0.6, 0.6) * strength, uniform(-0.45, 0.35) * strength, uniform(-30, 30) * strength)
+    x = lit_from_one_side(x, some(0.4), generator)
+    x = exposure(x, uniform(-0.6, 0.9) * strength, uniform(-0.9, 0.35) * strength, uniform(-40, 30) * strength)
     x = occluded(x, some(0.2), generator)
     x = blurred(x, some(0.2), generator)
     for part in some(0.45).chunk(3):  # one size each
@@ -84,6 +85,16 @@ def exposure(x: Tensor, log_gamma: Tensor, log_contrast: Tensor, brightness: Ten
     mean = x.mean((1, 2), keepdim=True)
     x = (x - mean) * torch.exp(log_contrast)[:, None, None] + mean + brightness[:, None, None]
     return x.clamp(0, 255)
+
+
+def lit_from_one_side(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
+    """The pictures `which` darkened towards one side, to a quarter of the light at most."""
+    turn = torch.rand(len(which), generator=generator) * 2 * math.pi
+    darkest = 0.25 + 0.6 * torch.rand(len(which), generator=generator)
+    y, z = torch.meshgrid(*[torch.linspace(-1, 1, x.shape[1])] * 2, indexing='ij')
+    along = torch.cos(turn)[:, None, None] * y + torch.sin(turn)[:, None, None] * z
+    light = 1 - (1 - darkest[:, None, None]) * ((1 + along) / 2).clamp(0, 1)
+    return x.index_copy(0, which, x[which] * light)
 
 
 def occluded(x: Tensor, which: Tensor, generator: Generator) -> Tensor:

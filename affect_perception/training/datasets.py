@@ -13,12 +13,14 @@ import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from affect_perception.core.crops import cut, face_crop
 from affect_perception.errors import ConfigError
+from affect_perception.training.morphs import Morphs, morphed
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.types import LEVEL_BOUNDS, Box
 
@@ -58,7 +60,7 @@ class Faces:
         )
 
 
-Sets = dict[str, dict[str, Faces]]  # set -> split -> faces
+Sets = dict[str, dict[str, Any]]  # set -> split -> Faces; of the set 'Morphs' Morphs
 
 
 def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lambda line: None) -> Sets:
@@ -70,6 +72,7 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
             'or set `data` in the training file'
         )
     readers = {'FER+': (_ferplus, settings.ferplus), 'LFW': (_lfw, settings.lfw), 'London': (_london, settings.london)}
+    readers['Morphs'] = (_morphs, settings.london)
     sets = {}
     for name, (reader, file) in readers.items():
         path = root / file
@@ -136,22 +139,55 @@ def _lfw(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
 
 def _london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
     """London: the largest face of dlib's HOG detector, cut by the live code; persons without one are left out whole."""
+    face = _detector()
+
+    def crop(row):
+        picture = _decoded((path / row['file']).read_bytes(), row['file'])
+        box = face(picture)
+        if box is None:
+            return None
+        return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
+
+    return _from_index(_rows(path), crop, 'smiling', settings, complete=2)
+
+
+def _morphs(path: Path, settings: TrainingSettings) -> dict[str, Morphs]:
+    """London again: every person's way from the neutral to the smiling portrait."""
+    face, result = _detector(), {}
+    for split in SPLITS:
+        portraits: dict[str, dict[str, np.ndarray]] = {}
+        for row in _first([row for row in _rows(path) if row['split'] == split], settings):
+            picture = _decoded((path / row['file']).read_bytes(), row['file'])
+            portraits.setdefault(row['person'], {})[row['expression']] = picture
+        made = {}
+        for person, of in portraits.items():
+            box = face(of['neutral']) if len(of) == 2 else None
+            if box is not None:
+                steps, size, margin = settings.morph_steps, settings.crop_size, settings.crop_margin
+                made[person] = morphed(of['neutral'], of['smiling'], box, steps, size, margin)
+        result[split] = Morphs(np.stack(list(made.values())), np.array(list(made)))
+    return result
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / 'index.csv', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def _detector() -> Callable[[np.ndarray], Box | None]:
+    """The largest face of a picture by dlib's HOG detector."""
     import dlib  # here, so that reading the other sets does not need it
 
     detector = dlib.get_frontal_face_detector()
 
-    def crop(row):
-        picture = _decoded((path / row['file']).read_bytes(), row['file'])
+    def face(picture: np.ndarray) -> Box | None:
         found = detector(picture, 0) or detector(picture, 1)
         if not found:
             return None
-        face = max(found, key=lambda r: r.area())
-        box = Box(face.left(), face.top(), face.width(), face.height())
-        return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
+        best = max(found, key=lambda r: r.area())
+        return Box(best.left(), best.top(), best.width(), best.height())
 
-    with open(path / 'index.csv', newline='') as file:
-        rows = list(csv.DictReader(file))
-    return _from_index(rows, crop, 'smiling', settings, complete=2)
+    return face
 
 
 def _from_index(rows: Iterable[dict], crop: Callable, smile: str, settings, complete: int = 1) -> dict[str, Faces]:

@@ -35,6 +35,17 @@ def ordered_pairs(score: np.ndarray, pairs: np.ndarray) -> float:
     return float(np.mean(score[pairs[:, 1]] > score[pairs[:, 0]]))
 
 
+def rank_correlation(score: np.ndarray) -> np.ndarray:
+    """Spearman's ρ (1904) of each row of (P, K) scores with the order of its columns; ties have their mean rank."""
+    less = (score[:, None, :] < score[:, :, None]).sum(2)
+    equal = (score[:, None, :] == score[:, :, None]).sum(2)
+    rank = less + (equal - 1) / 2
+    rank = rank - rank.mean(1, keepdims=True)
+    place = np.arange(score.shape[1]) - (score.shape[1] - 1) / 2
+    spread = np.sqrt((rank**2).sum(1) * (place**2).sum())
+    return np.divide(rank @ place, spread, out=np.zeros(len(score)), where=spread > 0)
+
+
 def macro_f1(predicted: np.ndarray, true: np.ndarray, classes: int = 4) -> float:
     """Mean over classes of the harmonic mean of precision and recall; absent classes are left out."""
     scores = []

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from affect_perception.training import metrics
 from affect_perception.training.datasets import Sets
+from affect_perception.training.morphs import Morphs
 from affect_perception.types import LEVEL_BOUNDS
 
 
@@ -36,16 +37,25 @@ def predict(model: nn.Module, crops: np.ndarray, batch: int = 128) -> Prediction
     )
 
 
+def predict_morphs(model: nn.Module, morphs: Morphs) -> Prediction:
+    """The same for morphs, with (P, K) numbers each."""
+    said = predict(model, morphs.crops.reshape(-1, *morphs.crops.shape[2:]))
+    return Prediction(*(part.reshape(morphs.crops.shape[:2]) for part in said))
+
+
 def validation(model: nn.Module, sets: Sets) -> dict[str, float]:
     """Scores that choose the best epoch; `choice` is the one that is compared. Only validation splits are looked at."""
-    faces = {name: splits['val'] for name, splits in sets.items()}
+    faces = {name: splits['val'] for name, splits in sets.items() if name != 'Morphs'}
     said = {name: predict(model, f.crops) for name, f in faces.items()}
+    morphs = predict_morphs(model, sets['Morphs']['val'])
     scores = {
         'ferplus_auc': metrics.auc(said['FER+'].score, faces['FER+'].smiling),
         'lfw_auc': metrics.auc(said['LFW'].score, faces['LFW'].smiling),
         'london_pairs': metrics.ordered_pairs(said['London'].score, faces['London'].pairs()),
+        'morph_spearman': float(metrics.rank_correlation(morphs.score).mean()),
     }
-    return scores | {'choice': (scores['ferplus_auc'] + scores['lfw_auc']) / 2 + 0.02 * scores['london_pairs']}
+    order = (scores['london_pairs'] + scores['morph_spearman']) / 2
+    return scores | {'choice': (scores['ferplus_auc'] + scores['lfw_auc']) / 2 + 0.02 * order}
 
 
 def calibrate(model: nn.Module, sets: Sets) -> tuple[float, float]:
@@ -77,6 +87,9 @@ def report(model: nn.Module, sets: Sets, split: str) -> dict[str, dict]:
     """Every score of one split with its 95 % interval (bootstrap over persons where persons are known)."""
     ferplus, lfw, london = (sets[name][split] for name in ('FER+', 'LFW', 'London'))
     f, w, n = (predict(model, faces.crops) for faces in (ferplus, lfw, london))
+    m = predict_morphs(model, sets['Morphs'][split])
+    spearman, middle = metrics.rank_correlation(m.score), (m.level == 1) | (m.level == 2)
+    half, persons = m.intensity[:, m.intensity.shape[1] // 2], np.arange(len(m.score))
     pairs = london.pairs()
     neutral, smiling = n.intensity[pairs[:, 0]], n.intensity[pairs[:, 1]]
     true_level = np.digitize(ferplus.share, LEVEL_BOUNDS, right=True)
@@ -93,7 +106,12 @@ def report(model: nn.Module, sets: Sets, split: str) -> dict[str, dict]:
         'lfw_accuracy': (lambda i: metrics.accuracy(w.intensity[i], lfw.smiling[i]), lfw.person),
         'london_pairs_ordered': (lambda i: metrics.ordered_pairs(n.score, pairs[i]), each),
         'london_neutral_median': (lambda i: float(np.median(neutral[i])), each),
+        'london_neutral_p95': (lambda i: float(np.quantile(neutral[i], 0.95)), each),
         'london_smiling_median': (lambda i: float(np.median(smiling[i])), each),
+        'london_smiling_p5': (lambda i: float(np.quantile(smiling[i], 0.05)), each),
+        'morph_spearman': (lambda i: float(spearman[i].mean()), persons),
+        'morph_half_way_median': (lambda i: float(np.median(half[i])), persons),
+        'morph_low_or_medium': (lambda i: float(middle[i].mean()), persons),
     }
     result = {}
     for name, (measure, groups) in measures.items():

@@ -26,9 +26,21 @@ class TrainingSettings(Settings):
     crop_margin: float = setting(0.15, 'margin around the face box, as in the live tracker', low=0.0, high=1.0)
 
     epochs: int = setting(14, 'passes over the FER+ training pictures', low=1, high=1000)
-    ferplus_batch: int = setting(84, 'FER+ pictures in a batch', low=1, high=4096)
+    ferplus_batch: int = setting(80, 'FER+ pictures in a batch', low=1, high=4096)
     lfw_batch: int = setting(36, 'LFW pictures in a batch', low=1, high=4096)
-    london_pairs: int = setting(8, 'London persons in a batch, two pictures each', low=1, high=512)
+    london_persons: int = setting(6, 'London persons in a batch', low=1, high=512)
+    london_views: int = setting(
+        4,
+        'fractions of the morph of each of them, besides one picture of two fractions',
+        low=2,
+        high=32,
+    )
+    morph_steps: int = setting(
+        9, 'fractions from neutral to smiling that are made of each London person', low=2, high=65
+    )
+    weakest_smile: float = setting(0.6, 'lowest believable intensity of a smiling London portrait', low=0.0, high=1.0)
+    strongest_smile: float = setting(0.95, 'highest believable one', low=0.0, high=1.0)
+    strongest_neutral: float = setting(0.06, 'highest believable intensity of a neutral one', low=0.0, high=1.0)
     learning_rate: float = setting(
         3e-3, 'highest learning rate (one cycle: up, then down to nothing)', low=0.0, high=1.0
     )
@@ -36,9 +48,13 @@ class TrainingSettings(Settings):
     weight_decay: float = setting(0.02, 'weight decay of AdamW', low=0.0, high=1.0)
     ema: float = setting(0.995, 'decay per step of the averaged weights, which are the ones kept', low=0.0, high=1.0)
     ordinal_weight: float = setting(0.5, 'weight of the loss of the smile levels', low=0.0, high=100.0)
-    ranking_weight: float = setting(0.1, 'weight of the loss of the London order', low=0.0, high=100.0)
+    morph_weight: float = setting(0.5, 'weight of the loss of the London intensities', low=0.0, high=100.0)
+    ranking_weight: float = setting(0.3, 'weight of the loss of the London order', low=0.0, high=100.0)
     ranking_margin: float = setting(
-        3.0, 'score by which a smiling portrait should exceed the neutral one of that person', low=0.0, high=100.0
+        3.0,
+        'score by which a smiling portrait should exceed the neutral one of that person; a part of the way, that part',
+        low=0.0,
+        high=100.0,
     )
     augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)
 

@@ -42,14 +42,14 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     settings, step = state.settings, state.step
     device = next(state.model.parameters()).device
     torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
-    pictures, share, above, pairs = (tensor.to(device) for tensor in batches.batch(step))
+    batch = batches.batch(step).to(device)
     for group in state.optimiser.param_groups:
         group['lr'] = learning_rate(step, steps, settings)
-    x = state.model.normalise(pictures).contiguous(memory_format=torch.channels_last)
+    x = state.model.normalise(batch.pictures).contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
         embedding = state.model.features(x)
     output = state.model.head(state.model.dropout(embedding.float()))
-    loss = smile_loss(output, share, above, pairs, settings)
+    loss = smile_loss(output, batch, settings)
     if not torch.isfinite(loss):
         ferplus, lfw, persons = (index[:5].tolist() for index in batches.indices(step))
         raise TrainingDiverged(
