@@ -42,13 +42,74 @@ def _image(array: np.ndarray, name: str) -> np.ndarray:
     return view
 
 
+@dataclass(frozen=True)
+class Intrinsics:
+    """Pinhole camera of pictures of width × height px, as of REP 104; (cx, cy) counts from the middle of pixel (0, 0).
+
+    `distortion` is OpenCV's (k1, k2, p1, p2, k3, ...), empty for none.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        good = all(map(math.isfinite, numbers)) and min(self.width, self.height, self.fx, self.fy) > 0
+        if not good or len(self.distortion) not in (0, 4, 5, 8, 12, 14):
+            raise BadInputError('camera_info', f'the camera is not calibrated: {self}')
+
+    def scaled(self, width: int, height: int) -> Intrinsics:
+        """The same camera at another resolution; BadInputError `camera_info` if the picture is of another shape."""
+        by_x, by_y = width / self.width, height / self.height
+        if by_x == by_y == 1:
+            return self
+        if abs(by_x / by_y - 1) > 0.01:
+            raise BadInputError(
+                'camera_info', f'camera_info of {self.width}x{self.height} is not of an image of {width}x{height}'
+            )
+        cx, cy = (self.cx + 0.5) * by_x - 0.5, (self.cy + 0.5) * by_y - 0.5
+        return Intrinsics(width, height, self.fx * by_x, self.fy * by_y, cx, cy, self.distortion)
+
+
+@dataclass(frozen=True, eq=False)
+class Depth:
+    """Distances along the optical axis: `values` is (H, W) uint16 or float32, read-only, times `unit_m` metres.
+
+    0 and NaN are holes.
+    """
+
+    stamp_ns: int
+    values: np.ndarray
+    unit_m: float
+
+    def __post_init__(self):
+        values = self.values
+        kind = values.dtype.str[1:] if isinstance(values, np.ndarray) and values.ndim == 2 else ''
+        if kind not in ('u2', 'f4'):  # of either byte order
+            given = f'{values.dtype} {values.shape}' if isinstance(values, np.ndarray) else type(values).__name__
+            raise BadInputError('depth', f'Depth.values is {given}; wanted (H, W) uint16 or float32')
+        view = values.view()
+        view.flags.writeable = False
+        object.__setattr__(self, 'values', view)
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source. `rgb` is (H, W, 3) uint8 and read-only; `frame_id` names the camera's optical frame."""
+    """One picture of a source. `rgb` is (H, W, 3) uint8 and read-only; `frame_id` names the camera's optical frame.
+
+    `depth` is aligned to `rgb`; both it and `intrinsics` are None where the source does not know them.
+    """
 
     stamp_ns: int
     frame_id: str
     rgb: np.ndarray
+    depth: Depth | None = None
+    intrinsics: Intrinsics | None = None
 
     def __post_init__(self):
         object.__setattr__(self, 'rgb', _image(self.rgb, 'Frame.rgb'))
@@ -127,7 +188,7 @@ class TrackedFrame:
 
 @dataclass(frozen=True, eq=False)
 class Affect:
-    """What a model says of one face. Probabilities sum to 1; valence, arousal are in [-1, 1], NaN without such a head."""
+    """What a model says of one face. Probabilities sum to 1; valence, arousal are in [-1, 1], NaN without a head."""
 
     track_id: int
     box: Box

@@ -2,9 +2,9 @@
 
 ros2 launch affect_perception smile.launch.py source:=topic:/camera/camera/color/image_raw
 
-`source:=realsense` includes realsense2_camera's own launch file; `topic:NAME` listens to images that others publish;
-everything else is opened by camera_node. One process by default: between processes large images get lost with the
-default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
+`source:=realsense` (or `realsense:SERIAL`) includes realsense2_camera's own launch file; `topic:NAME` listens to images
+that others publish; everything else is opened by camera_node. One process by default: between processes large images
+get lost with the default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
 """
 
 from pathlib import Path
@@ -17,11 +17,15 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 PACKAGE = 'affect_perception'
-REALSENSE_TOPIC = '/camera/camera/color/image_raw'
+REALSENSE = {  # realsense2_camera's topics with its default names; positions of faces come from aligned depth
+    'image_topic': '/camera/camera/color/image_raw',
+    'camera_info_topic': '/camera/camera/color/camera_info',
+    'depth_topic': '/camera/camera/aligned_depth_to_color/image_raw',
+}
 ARGUMENTS = {
     'source': (
         'auto',
-        'scene, camera:N, realsense, topic:NAME, a video file, a folder of images, a URL, or auto',
+        'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, a folder of images, a URL, or auto',
     ),
     'image_topic': ('', 'listen to this topic instead of opening a source (the same as source:=topic:NAME)'),
     'model': ('', 'name of an installed checkpoint, or a .safetensors file; empty: as in the parameter file'),
@@ -47,7 +51,7 @@ def parameters(values: dict) -> dict[str, dict]:
     return {node: {name: value for name, value in some.items() if value} for node, some in given.items()}
 
 
-def realsense() -> IncludeLaunchDescription:
+def realsense(serial: str) -> IncludeLaunchDescription:
     """The camera's own launch file, at a profile that its colour stream keeps up in a living room."""
     try:
         folder = Path(get_package_share_directory('realsense2_camera'))
@@ -56,9 +60,11 @@ def realsense() -> IncludeLaunchDescription:
             'source:=realsense needs the package realsense2_camera: '
             'sudo apt install ros-$ROS_DISTRO-realsense2-camera, or start your own driver and use source:=topic:NAME'
         ) from error
+    arguments = {'rgb_camera.color_profile': '1280x720x30', 'align_depth.enable': 'true'}
+    if serial:
+        arguments['serial_no'] = f'_{serial}'  # the underscore keeps launch from making a number of it
     return IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(folder / 'launch' / 'rs_launch.py')),
-        launch_arguments={'rgb_camera.color_profile': '1280x720x30', 'align_depth.enable': 'true'}.items(),
+        PythonLaunchDescriptionSource(str(folder / 'launch' / 'rs_launch.py')), launch_arguments=arguments.items()
     )
 
 
@@ -70,10 +76,11 @@ def start(context) -> list:
     if values['dashboard'] == 'true':
         raise RuntimeError('dashboard:=true: the web page is not in this version yet; leave it out')
     actions = [Node(package='rviz2', executable='rviz2', output='log')] if values['rviz'] == 'true' else []
-    if source == 'realsense':
-        actions.append(realsense())
-        topic = topic or REALSENSE_TOPIC
     changed = parameters(values)
+    if source.partition(':')[0] == 'realsense':
+        actions.append(realsense(source.partition(':')[2]))
+        changed['face_tracker_node'].update(REALSENSE)
+        topic = topic or REALSENSE['image_topic']
     if topic:
         changed['face_tracker_node']['image_topic'] = topic
     else:

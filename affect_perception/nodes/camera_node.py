@@ -1,6 +1,7 @@
 """camera_node: pictures of a camera, file, stream or of the scene as sensor_msgs/Image.
 
 Publishes  `image` (best effort, depth 1; reliable when `rate` is 0)
+           `camera_info` and `depth` (16UC1 in mm, aligned to the image) if the source knows them (realsense)
 Subscribes `face_affect` when `rate` is 0: the next picture is sent when the last one has been answered
 
 A live source stamps its pictures when they are grabbed. Recorded ones keep their own times, counted from the start of
@@ -11,13 +12,15 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, Image
 
 from affect_perception.msg import FaceAffectArray
 from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import frame_to_msg, stamp_from_msg
+from affect_perception.nodes.conversions import depth_to_msg, frame_to_msg, intrinsics_to_msg, stamp_from_msg
 from affect_perception.nodes.health import Health
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.spin import run_nodes
@@ -41,17 +44,17 @@ class CameraNode(Node):
         self._closing = threading.Event()
         self._answered = threading.Event()
         self._lossless = self.settings.rate == 0
-        self._publisher = self.create_publisher(
-            Image,
-            'image',
-            qos.RELIABLE_IMAGES if self._lossless else qos.IMAGES,
-            qos_overriding_options=qos.overridable(),
-        )
+        self._publisher = self._advertise(Image, 'image')
+        self._beside: dict[str, Publisher] = {}  # of depth and camera_info, made with the first of each
         if self._lossless:
             self.create_subscription(FaceAffectArray, 'face_affect', self._on_answer, qos.RESULTS)
         self.health = Health(self, lambda: self.dropped, lambda: {'source': self.settings.source})
         self.source = source or open_source(self.settings, self.health.bad_input)
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
+
+    def _advertise(self, kind: type, topic: str) -> Publisher:
+        policy = qos.RELIABLE_IMAGES if self._lossless else qos.IMAGES
+        return self.create_publisher(kind, topic, policy, qos_overriding_options=qos.overridable())
 
     def start(self) -> CameraNode:
         """Begins to publish; apart from the constructor so that others can subscribe first."""
@@ -66,33 +69,26 @@ class CameraNode(Node):
     def _run(self) -> None:
         if self._lossless:
             self._wait_until(lambda: self._publisher.get_subscription_count() > 0)
-        start_ns = self._now_ns()
         try:
-            while not self._closing.is_set():
-                last_ns = self._play(start_ns)
-                if not self.settings.loop or self.source.live:
-                    break
-                start_ns += last_ns + round(1e9 / self.source.fps)
+            self._play()
         except Exception as error:  # a source must not take the graph with it
             self.health.bad_input(error)
         self.finished = True
 
-    def _play(self, start_ns: int) -> int:
-        """Plays the source once; returns the time (ns) of its last picture in its own time."""
-        last_ns = 0
+    def _play(self) -> None:
+        start_ns = None
         for frame in self.source:
             if self._closing.is_set():
-                break
-            last_ns = frame.stamp_ns
+                return
+            if start_ns is None:  # not before: a source may take a second to get ready
+                start_ns = self._now_ns()
             if self.source.live:
                 self._send(frame)
             elif self._lossless:
-                self._send_and_wait(Frame(start_ns + frame.stamp_ns, frame.frame_id, frame.rgb))
+                self._send_and_wait(replace(frame, stamp_ns=start_ns + frame.stamp_ns))
             else:
-                self._send_in_time(
-                    Frame(start_ns + round(frame.stamp_ns / self.settings.rate), frame.frame_id, frame.rgb)
-                )
-        return last_ns
+                due_ns = start_ns + round(frame.stamp_ns / self.settings.rate)
+                self._send_in_time(replace(frame, stamp_ns=due_ns))
 
     def _send_in_time(self, frame: Frame) -> None:
         period_ns = 1e9 / self.source.fps / self.settings.rate
@@ -123,9 +119,19 @@ class CameraNode(Node):
 
     def _send(self, frame: Frame) -> None:
         with self.health.timed('publish'):
-            self._publisher.publish(frame_to_msg(frame))
+            message = frame_to_msg(frame)
+            if frame.intrinsics is not None:  # these two first, so that they are there when the image is worked on
+                self._send_beside('camera_info', intrinsics_to_msg(frame.intrinsics, message.header))
+            if frame.depth is not None:
+                self._send_beside('depth', depth_to_msg(frame.depth, frame.frame_id))
+            self._publisher.publish(message)
         self.published += 1
         self.health.done((self._now_ns() - frame.stamp_ns) * 1e-6)
+
+    def _send_beside(self, topic: str, message: CameraInfo | Image) -> None:
+        if topic not in self._beside:
+            self._beside[topic] = self._advertise(type(message), topic)
+        self._beside[topic].publish(message)
 
     def _wait_until(self, true) -> None:
         while not true() and not self._closing.is_set():

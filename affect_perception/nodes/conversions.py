@@ -11,12 +11,14 @@ import math
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
-from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from affect_perception.core.depth import to_depth
 from affect_perception.core.encodings import decode_compressed, to_rgb
+from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
-from affect_perception.types import Affect, AffectFrame, Box, Frame, Track, TrackedFrame
+from affect_perception.types import Affect, AffectFrame, Box, Depth, Frame, Intrinsics, Track, TrackedFrame
 
 
 def stamp_to_msg(stamp_ns: int) -> Time:
@@ -57,6 +59,55 @@ def frame_from_msg(msg: Image | CompressedImage) -> Frame:
     """Raises BadInputError for an image that cannot be read."""
     rgb = decode_compressed(msg.data, msg.format) if isinstance(msg, CompressedImage) else rgb_from_image(msg)
     return Frame(stamp_from_msg(msg.header.stamp), msg.header.frame_id, rgb)
+
+
+def depth_to_msg(depth: Depth, frame_id: str) -> Image:
+    """16UC1 in mm as realsense2_camera sends it; depths finer than that are rounded, 0 stays "none"."""
+    millimetres = depth.values
+    if millimetres.dtype.kind == 'f' or abs(depth.unit_m - 0.001) > 1e-9:
+        scaled = np.nan_to_num(millimetres * (depth.unit_m * 1000), nan=0.0, posinf=0.0, neginf=0.0)
+        millimetres = np.clip(np.rint(scaled), 0, 65535)
+    height, width = millimetres.shape
+    return Image(
+        header=header_to_msg(depth.stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding='16UC1',
+        step=2 * width,
+        data=bytes_to_msg(millimetres.astype('<u2', copy=False)),
+    )
+
+
+def depth_from_msg(msg: Image) -> Depth:
+    """Raises BadInputError `depth`."""
+    stamp_ns = stamp_from_msg(msg.header.stamp)
+    return to_depth(stamp_ns, msg.data, msg.width, msg.height, msg.step, msg.encoding, bool(msg.is_bigendian))
+
+
+def intrinsics_to_msg(intrinsics: Intrinsics, header: Header) -> CameraInfo:
+    i = intrinsics
+    return CameraInfo(
+        header=header,
+        width=i.width,
+        height=i.height,
+        distortion_model='rational_polynomial' if len(i.distortion) > 5 else 'plumb_bob',
+        d=[*i.distortion] or [0.0] * 5,
+        k=[i.fx, 0.0, i.cx, 0.0, i.fy, i.cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[i.fx, 0.0, i.cx, 0.0, 0.0, i.fy, i.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+def intrinsics_from_msg(msg: CameraInfo) -> Intrinsics:
+    """Those of the raw image (K, D); raises BadInputError `camera_info` where there are none, or a fisheye's."""
+    distortion = tuple(msg.d) if any(msg.d) else ()
+    if distortion and msg.distortion_model not in ('plumb_bob', 'rational_polynomial'):
+        raise BadInputError(
+            'camera_info',
+            f'no distortion model {msg.distortion_model!r}; supported: plumb_bob, rational_polynomial',
+        )
+    fx, fy, cx, cy = (float(msg.k[i]) for i in (0, 4, 2, 5))
+    return Intrinsics(msg.width, msg.height, fx, fy, cx, cy, distortion)
 
 
 def box_to_msg(box: Box, image_width: int, image_height: int) -> RegionOfInterest:

@@ -1,6 +1,7 @@
 """face_tracker_node: finds faces in images and follows them.
 
 Subscribes `image` (parameter `image_topic`; sensor_msgs/Image or CompressedImage; best effort, depth 1)
+           `depth` and `camera_info` (parameters `depth_topic`, `camera_info_topic`) for positions, where there are any
 Publishes  `face_tracks` (FaceTrackArray; reliable, depth 10), one per processed image, stamped as the image
 
 Images arrive in a slot that holds the newest only; one thread works them off, the detector runs in another one beside.
@@ -8,7 +9,7 @@ Images arrive in a slot that holds the newest only; one thread works them off, t
 
 from __future__ import annotations
 
-from rclpy.event_handler import SubscriptionEventCallbacks
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -19,6 +20,7 @@ from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import frame_from_msg, tracks_to_msg
+from affect_perception.nodes.depth_input import DepthInput
 from affect_perception.nodes.health import Health
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.slot import Worker
@@ -39,6 +41,7 @@ class FaceTrackerNode(Node):
         self._last_ns = 0
         detector = make_detector(self.settings)
         self.get_logger().info(f'detector {detector.name}, every {self.settings.detect_every} frames')
+        detector.detect(np.zeros((480, 640, 3), np.uint8))  # the first run of a network is slow: not on the first image
         self._detector = BackgroundDetector(detector, self._on_detection)
         self._tracker = FaceTracker(self.settings)
         self._tracks = self.create_publisher(
@@ -54,9 +57,10 @@ class FaceTrackerNode(Node):
             self.settings.image_topic,
             self.slot.put,
             qos.RELIABLE_IMAGES if self.settings.reliable_images else qos.IMAGES,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+            event_callbacks=qos.SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
             qos_overriding_options=qos.overridable(),
         )
+        self._depth = DepthInput(self, self._images.topic_name, self.settings, self.health)
         self._silence = self.create_timer(_SILENCE_S, self._on_silence)
 
     def _image_type(self) -> type[Image] | type[CompressedImage]:
@@ -78,6 +82,8 @@ class FaceTrackerNode(Node):
             found = self._detect(frame)
             with self.health.timed('track'):
                 tracked = self._tracker.step(frame, found)
+            with self.health.timed('depth'):
+                tracked = self._depth.locate(tracked)
             with self.health.timed('publish'):
                 self._tracks.publish(tracks_to_msg(tracked))
         except Exception as error:

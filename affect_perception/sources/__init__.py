@@ -1,8 +1,8 @@
 """Where pictures come from, behind one protocol: `open_source(settings, on_bad)` gives a `Source`.
 
 Recorded sources (scene, video file, folder) stamp their frames from 0 ns on and never drop one: the caller decides how
-fast to read. Live sources (camera, stream) stamp with epoch nanoseconds when a frame is grabbed, keep only the newest
-and count in `dropped` what they overwrote.
+fast to read. Live sources (camera, RealSense, stream) stamp with epoch nanoseconds when a frame is grabbed, keep only
+the newest and count in `dropped` what they overwrote.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.types import Frame
 
-KINDS = 'scene, camera:N, realsense, topic:NAME, a video file, an image, a folder of images, a stream URL, auto'
+KINDS = (
+    'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, an image, an image folder, a stream URL, auto'
+)
 STREAMS = ('http://', 'https://', 'rtsp://', 'rtsps://', 'tcp://', 'udp://')
 
 OnBad = Callable[[BadInputError], None]
@@ -80,6 +82,12 @@ def _open_camera(settings: SourceSettings, on_bad: OnBad) -> Source:
     return open_camera(settings, on_bad)
 
 
+def _open_realsense(settings: SourceSettings, on_bad: OnBad) -> Source:
+    from affect_perception.sources.realsense import open_realsense
+
+    return open_realsense(settings, on_bad)
+
+
 def _open_stream(settings: SourceSettings, on_bad: OnBad) -> Source:
     from affect_perception.sources.stream import open_stream
 
@@ -105,10 +113,6 @@ def _refuse_topic(settings: SourceSettings, on_bad: OnBad) -> Source:
     raise ConfigError(f'{settings.source!r} is read by the tracker itself: set its parameter image_topic to {topic!r}')
 
 
-def _refuse_realsense(settings: SourceSettings, on_bad: OnBad) -> Source:
-    raise ConfigError('realsense needs its own node: ros2 launch affect_perception smile.launch.py source:=realsense')
-
-
 # What a source's name begins with, in the order of looking; anything else is a path.
 OPENERS: dict[str, Callable[[SourceSettings, OnBad], Source]] = {
     'auto': _open_auto,
@@ -116,7 +120,8 @@ OPENERS: dict[str, Callable[[SourceSettings, OnBad], Source]] = {
     'camera': _open_camera,
     'camera:': _open_camera,
     '/dev/video': _open_camera,
-    'realsense': _refuse_realsense,
+    'realsense': _open_realsense,
+    'realsense:': _open_realsense,
     'topic:': _refuse_topic,
     **dict.fromkeys(STREAMS, _open_stream),
 }

@@ -15,14 +15,16 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two attempts to connect aga
 
 
 class Connection:
-    """What a live source reads from. `read` blocks up to a few seconds; it gives (H, W, 3) uint8 RGB.
+    """What a live source reads from. `read` blocks up to a few seconds.
+
+    It gives (H, W, 3) uint8 RGB, stamped when it arrives, or a whole `Frame` where the device knows more.
 
     `read` raises BadInputError for one picture that is to be skipped, and OSError when the connection is over.
     """
 
     fps: float = 0.0
 
-    def read(self) -> np.ndarray:
+    def read(self) -> np.ndarray | Frame:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -98,8 +100,8 @@ class NewestFrame:
         if connection is not None:
             connection.close()
 
-    def _put(self, rgb: np.ndarray) -> None:
-        frame = Frame(time.time_ns(), self._frame_id, rgb)
+    def _put(self, picture: np.ndarray | Frame) -> None:
+        frame = picture if isinstance(picture, Frame) else Frame(time.time_ns(), self._frame_id, picture)
         with self._changed:
             self.size = (frame.width, frame.height)
             self.dropped += self._slot is not None
