@@ -16,16 +16,18 @@ from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
 from affect_perception.training import metrics
-from affect_perception.training.augment import augmented, geometry, jpeg, low_resolution
+from affect_perception.training.augment import augmented, geometry, jpeg, lit_from_one_side, low_resolution
 from affect_perception.training.batches import Batches
 from affect_perception.training.datasets import Faces, load_sets
-from affect_perception.training.losses import ranking_loss
+from affect_perception.training.losses import band_loss, ranking_loss
+from affect_perception.training.morphs import Morphs, band, morphed, same_face, with_other_mouth
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.train import TrainingDiverged, fit, learning_rate, main, prepared
+from affect_perception.types import Box
 
 DATA = Path(__file__).parents[1].parent / 'shared' / 'data'
 TINY = TrainingSettings(
-    epochs=2, ferplus_batch=8, lfw_batch=4, london_pairs=2, crop_size=48, threads=1, bf16=False, save_every=3
+    epochs=2, ferplus_batch=8, lfw_batch=4, london_persons=2, crop_size=48, threads=1, bf16=False, save_every=3
 )
 
 
@@ -56,9 +58,22 @@ def drawn_faces(n: int, seed: int) -> Faces:
     )
 
 
+def drawn_morphs(people: int, seed: int, count: int = 5) -> Morphs:
+    """Discs whose mouth goes from straight to up."""
+    rng = np.random.default_rng(seed)
+    crops = np.zeros((people, count, 48, 48), np.uint8)
+    for person in crops:
+        person[:] = rng.integers(20, 80)
+        for crop, curve in zip(person, np.linspace(1, 9, count), strict=True):
+            cv2.circle(crop, (24, 24), 20, 180, -1)
+            cv2.ellipse(crop, (24, 30), (10, round(curve)), 0, 0, 180, 40, 3)
+    return Morphs(crops, np.array([f'person {i}' for i in range(people)]))
+
+
 def drawn_sets() -> dict:
     sizes = {'train': 24, 'val': 12, 'test': 12}
-    return {
+    morphs = {split: drawn_morphs(n // 4, seed) for seed, (split, n) in enumerate(sizes.items())}
+    return {'Morphs': morphs} | {
         name: {split: drawn_faces(n, seed) for seed, (split, n) in enumerate(sizes.items(), 10 * k)}
         for k, name in enumerate(('FER+', 'LFW', 'London'))
     }
@@ -117,11 +132,13 @@ def test_every_picture_is_seen_once_before_any_is_seen_again():
     assert sorted(seen) == list(range(24))
 
 
-def test_pairs_of_a_batch_are_neutral_and_smiling_of_one_person():
-    _, share, above, pairs = Batches(drawn_sets(), TINY).batch(7)
-    assert len(pairs) == TINY.london_pairs
-    assert (share[pairs[:, 0]] < 0.1).all() and (share[pairs[:, 1]] > 0.8).all()
-    assert above.shape == (len(share), 3)
+def test_the_morphs_of_a_batch_ascend_from_neutral_to_smiling_within_believable_bounds():
+    batch = Batches(drawn_sets(), TINY).batch(7)
+    people, views = TINY.london_persons, TINY.london_views
+    assert len(batch.pictures) == len(batch.share) + people * (views + 1)
+    assert batch.fraction.shape == (people, views) and (batch.fraction.diff(dim=1) > 0).all()
+    assert batch.lowest.shape == batch.highest.shape == (people, views + 1)
+    assert (batch.lowest < batch.highest).all() and batch.highest.max() <= TINY.strongest_smile + 1e-6
 
 
 def test_the_learning_rate_rises_to_its_height_and_falls_to_nothing():
@@ -241,9 +258,12 @@ def test_the_training_file_in_the_repository_is_valid():
 @pytest.mark.skipif(not DATA.is_dir(), reason=f'needs the shared sets in {DATA}')
 def test_the_real_sets_load_with_no_person_in_two_splits():
     sets = load_sets(TrainingSettings(data=str(DATA), limit=40))
-    for faces in sets.values():
+    for name, faces in sets.items():
         persons = [set(split.person) for split in faces.values()]
         assert not (persons[0] & persons[1] or persons[0] & persons[2] or persons[1] & persons[2])
+        if name == 'Morphs':
+            assert all(split.crops.shape[1:] == (9, 96, 96) for split in faces.values())
+            continue
         assert all(split.crops.shape[1:] == (96, 96) and 0.05 < split.smiling.mean() < 0.95 for split in faces.values())
 
 
@@ -273,9 +293,83 @@ def test_jpeg_loses_more_the_coarser_it_is_and_low_resolution_loses_detail():
     assert low_resolution(x, 12).diff(dim=1).abs().max() < x.diff(dim=1).abs().max()
 
 
-def test_ranking_loss_is_small_only_when_the_order_is_right_by_the_margin():
-    low, high = torch.zeros(3), torch.full((3,), 10.0)
-    assert ranking_loss(low, high, 3.0) < 0.01 < ranking_loss(low, low, 3.0) < ranking_loss(high, low, 3.0)
+def test_light_from_one_side_darkens_only_and_only_some():
+    x = torch.full((3, 48, 48), 200.0)
+    lit = lit_from_one_side(x, torch.tensor([0, 2]), torch.Generator().manual_seed(0))
+    assert torch.equal(lit[1], x[1])
+    assert (lit <= x).all() and (lit[[0, 2]].amin((1, 2)) < 175).all()
+
+
+def test_ranking_loss_is_nothing_once_the_order_is_right_by_the_margin():
+    fraction = torch.tensor([[0.0, 0.5, 1.0]])
+    right, close, wrong = (
+        torch.tensor([[0.0, 2.0, 4.0]]),
+        torch.tensor([[0.0, 0.5, 1.0]]),
+        torch.tensor([[4.0, 2.0, 0.0]]),
+    )
+    assert (
+        ranking_loss(right, fraction, 3.0)
+        == 0
+        < ranking_loss(close, fraction, 3.0)
+        < ranking_loss(wrong, fraction, 3.0)
+    )
+
+
+def test_band_loss_pulls_only_what_is_not_believable():
+    score = torch.logit(torch.tensor([0.1, 0.5, 0.9])).requires_grad_()
+    loss = band_loss(score, torch.full((3,), 0.3), torch.full((3,), 0.7))
+    loss.backward()
+    assert loss > 0
+    assert score.grad[0] < -0.01 and abs(score.grad[1]) < 1e-6 and score.grad[2] > 0.01
+
+
+def test_the_band_is_narrow_at_the_neutral_portrait_and_wide_at_the_smiling_one():
+    lowest, highest = band(np.array([0.0, 0.5, 1.0]), 0.6, 0.95, 0.06)
+    np.testing.assert_allclose(lowest, [0, 0.3, 0.6])
+    np.testing.assert_allclose(highest, [0.06, 0.505, 0.95])
+
+
+def test_rank_correlation_by_hand():
+    score = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [5.0, 5.0, 5.0], [1.0, 1.0, 2.0]])
+    np.testing.assert_allclose(metrics.rank_correlation(score), [1, -1, 0.5, 0, np.sqrt(0.75)])
+
+
+# ---- morphs
+
+
+@pytest.fixture(scope='module')
+def portraits() -> tuple[np.ndarray, np.ndarray]:
+    """The astronaut twice, the second time with a mouth pulled wide and, as by a detector, in another place."""
+    portrait = pytest.importorskip('skimage.data').astronaut()[:300, 100:400]
+    y, x = np.mgrid[:300, :300].astype(np.float32)
+    near = np.exp(-(((x - 124) / 30) ** 2) - ((y - 141) / 16) ** 2)
+    wide = cv2.remap(portrait, x - 0.25 * (x - 124) * near, y, cv2.INTER_LINEAR)
+    return portrait, np.roll(wide, (12, -9), (0, 1))
+
+
+ASTRONAUT = Box(73.5, 79, 93, 93)
+
+
+def test_a_face_is_found_again_where_the_second_portrait_has_it(portraits):
+    found = same_face(*portraits, ASTRONAUT)
+    assert abs(found.x - (ASTRONAUT.x - 9)) <= 1 and abs(found.y - (ASTRONAUT.y + 12)) <= 1
+    assert (found.width, found.height) == (ASTRONAUT.width, ASTRONAUT.height)
+
+
+def test_a_morph_goes_from_one_portrait_to_the_other_step_by_step(portraits):
+    crops = morphed(*portraits, ASTRONAUT, 5, 96, 0.15).astype(np.float32)
+    from_first = np.abs(crops - crops[0])[:, 55:80, 20:76].mean((1, 2))
+    assert crops.shape == (5, 96, 96)
+    assert (np.diff(from_first) > 0).all() and from_first[-1] > 3
+    assert np.abs(crops - crops[0])[:, 15:45, 20:76].mean() < 2.5  # eyes stay eyes
+
+
+def test_another_mouth_changes_the_mouth_only():
+    face, mouth = np.full((48, 48), 200, np.uint8), np.full((48, 48), 50, np.uint8)
+    for spread in (0, 0.5, 1):
+        mixed = with_other_mouth(face, mouth, spread)
+        assert mixed[33, 24] == 50 and (mixed[:16] == 200).all()
+    assert (with_other_mouth(face, mouth, 1) < 200).sum() > (with_other_mouth(face, mouth, 0) < 200).sum()
 
 
 def test_auc_by_hand():
