@@ -6,6 +6,8 @@ VENV := $(CURDIR)/.venv
 # Activating the environment is all a user has to do afterwards; here, the same by hand.
 ACTIVE := . "$(VENV)/bin/activate" &&
 SOURCES := $(shell find affect_perception launch config resource -type f -not -name '*.pyc')
+# Extras of setup.cfg that set-up installs. One more: realsense (a camera of that make; needs libusb-1.0-0).
+EXTRAS ?= ros,build,bags,cnn,eval,test
 DURATION ?= 0
 SOURCE ?= auto
 
@@ -30,7 +32,7 @@ set-up: .venv/.built
 	@test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"
 	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt 'setuptools<80' wheel
 	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt \
-		--no-build-isolation -e '.[ros,build,bags,cnn,eval,test]'
+		--no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
 .venv/.built: .venv/.installed CMakeLists.txt package.xml $(wildcard msg/*.msg) $(SOURCES)

@@ -15,9 +15,7 @@ from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.types import Frame
 
-KINDS = (
-    'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, an image, an image folder, a stream URL, auto'
-)
+KINDS = 'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, an image, an image folder, a stream URL, auto'
 STREAMS = ('http://', 'https://', 'rtsp://', 'rtsps://', 'tcp://', 'udp://')
 
 OnBad = Callable[[BadInputError], None]
