@@ -210,10 +210,35 @@ class TrackerSettings(Settings):
         high=60.0,
         live=True,
     )
+    reid: str = setting(
+        'auto',
+        'give people who return their old id, by face descriptors; auto: if the weights are installed; descriptors '
+        'stay in memory and are never published or written',
+        choices=('auto', 'on', 'off'),
+    )
+    reid_memory_s: float = setting(
+        60.0,
+        'descriptors of a person who left are forgotten after this time; 0: at once',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+        live=True,
+    )
+    reid_distance: float = setting(
+        0.45,
+        'face descriptors nearer than this are one person\'s; higher: more people are known again, and more strangers '
+        'taken for them',
+        low=0.1,
+        high=0.6,
+        live=True,
+    )
     flow_width: int = setting(
         640, 'pictures are shrunk to about this width to follow faces between detections', unit='px', low=80, high=7680
     )
     crop_size: int = setting(96, 'side of the crop that the network gets', unit='px', low=32, high=512)
+    align: bool = setting(
+        True, 'level the eyes in the crops, by landmarks, where their weights are installed', live=True
+    )
     crop_margin: float = setting(
         0.15,
         'margin around the face box on each side, as a share of its size; the shipped weights expect the default',

@@ -286,7 +286,7 @@ def test_fifty_faces_at_once():
     rgb = rng.integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     grid = [Detection(Box(64 * i + 7, 72 * j + 11, 50, 50), 0.9) for i in range(10) for j in range(5)]
     frames = [Frame(i * 10**8, 'camera', rgb) for i in range(4)]
-    tracked = list(track_inline(frames, lambda rgb: grid, FaceTracker(SETTINGS)))
+    tracked = list(track_inline(frames, lambda frame, wish: Found(frame.stamp_ns, grid), FaceTracker(SETTINGS)))
     assert [len(t.tracks) for t in tracked] == [50] * 4
 
 

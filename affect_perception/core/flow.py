@@ -122,10 +122,12 @@ def unit(picture: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """How N boxes moved: `shift` (N, 2) frame px, `growth` (N,) as a factor, `support` (N,) share of points."""
+    """How N boxes moved: `shift` (N, 2) frame px, `growth` (N,) factor, `turn` (N,) rad clockwise, `support` (N,) share
+    of points."""
 
     shift: np.ndarray
     growth: np.ndarray
+    turn: np.ndarray
     support: np.ndarray
 
     def moved(self, boxes: np.ndarray) -> np.ndarray:
@@ -167,9 +169,10 @@ def _flow(old: np.ndarray, new: np.ndarray, start: np.ndarray, guess: np.ndarray
 
 
 def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int) -> Motion:
-    """The shift and growth that most points of each face agree on; offset and shift (N, P, 2) px, good (N, P).
+    """The shift, growth and turn that most points of each face agree on; offset and shift (N, P, 2) px, good (N, P).
 
-    The median throws out what moves otherwise (background, an occluder); least squares on the rest gives the growth.
+    The median throws out what moves otherwise (background, an occluder); least squares on the rest gives growth
+    and turn.
     """
     count = good.sum(axis=1)
     middle = _median(shift, good)
@@ -183,9 +186,12 @@ def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int)
     spread = np.einsum('np,npk,npk->n', weight, offset, offset)
     slope = np.einsum('np,npk,npk->n', weight, offset, shift) / np.maximum(spread, 1e-6)
     slope = np.where(count >= 6, np.clip(slope, -0.1, 0.1), 0.0)
+    across = np.stack([-offset[..., 1], offset[..., 0]], axis=-1)  # where a small turn clockwise moves each point
+    turn = np.einsum('np,npk,npk->n', weight, across, shift) / np.maximum(spread, 1e-6)
+    turn = np.where(count >= 6, np.clip(turn, -0.1, 0.1), 0.0)
     # The shift is that of the box centre, not of the centre of the points that were left.
     middle = middle - centre * slope[:, None]
-    return Motion(middle * factor, 1 + slope, good.sum(axis=1) / good.shape[1])
+    return Motion(middle * factor, 1 + slope, turn, good.sum(axis=1) / good.shape[1])
 
 
 def _median(values: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -16,15 +16,16 @@ _CHAIN = 24  # pictures kept between an asked one and now; when there are more, 
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Where a face was: its box (4,), and how far it may have been from there, in face sizes."""
+    """Where a face was: its box (4,), how far it may have been from there, in face sizes, and how far it was tilted."""
 
     box: np.ndarray
     spread: float
+    roll: float = 0.0  # rad
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A picture that the detector was asked about, and the faces as they were known then, by id."""
+    """A picture that the detector was asked about, and the faces as they were known then, by `Face.key`."""
 
     frame: Frame
     view: View

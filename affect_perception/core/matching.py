@@ -9,18 +9,26 @@ import numpy as np
 from affect_perception.core.association import COLOURS, NEAR, assign, colour_distance, costs, distances
 from affect_perception.core.face import Face
 from affect_perception.core.history import Moment
+from affect_perception.core.reid import STRANGER
 
 _ASTRAY = 1.0  # face sizes by which flow may have gone astray between two finds
 _GROWTHS = (0.86, 1.0, 1.16)  # sizes at which a face is looked for in a detection: HOG knows sizes in steps of 1.2
 
 
-def match(faces: Sequence[Face], moment: Moment, found: np.ndarray, looks: np.ndarray) -> list[tuple[int, int, bool]]:
+def match(
+    faces: Sequence[Face],
+    moment: Moment,
+    found: np.ndarray,
+    looks: np.ndarray,
+    descriptors: np.ndarray | None = None,
+) -> list[tuple[int, int, bool]]:
     """(face, detection, certain), by index, as the faces were known at that moment.
 
-    `found` (M, 4) boxes and `looks` (M, COLOURS) of the detections. Certain: it was being followed and is found there.
+    `found` (M, 4) boxes, `looks` (M, COLOURS) and, if known, `descriptors` (M, D) of the detections, rows of NaN for
+    those not described. Certain: it was being followed and is found there.
     """
-    boxes = np.array([moment.faces[f.track_id].box for f in faces]).reshape(-1, 4)
-    spread = np.array([moment.faces[f.track_id].spread for f in faces])
+    boxes = np.array([moment.faces[f.key].box for f in faces]).reshape(-1, 4)
+    spread = np.array([moment.faces[f.key].spread for f in faces])
     strange = colour_distance(np.array([f.colours for f in faces]).reshape(-1, COLOURS), looks)
     # Those who were followed choose first: a face behind another would else claim what is the face in front.
     sure = assign(np.where(spread[:, None] > 0, np.inf, costs(boxes, spread, found, strange)))
@@ -30,5 +38,7 @@ def match(faces: Sequence[Face], moment: Moment, found: np.ndarray, looks: np.nd
     left[:, [j for _, j in sure]] = False
     for i, j in zip(*np.nonzero(left), strict=True):
         strange[i, j] += 1 - moment.view.search(faces[i].patch, found[j], 0.2, _GROWTHS)[0]
+        if descriptors is not None and faces[i].person is not None and np.isfinite(descriptors[j]).all():
+            left[i, j] = not STRANGER < faces[i].person.distance(descriptors[[j]]) < np.inf
     rest = assign(np.where(left, costs(boxes, spread, found, strange, _ASTRAY), np.inf))
     return [(i, j, True) for i, j in sure] + [(i, j, False) for i, j in rest]

@@ -13,6 +13,7 @@ from affect_perception.core.geometry import covered, iou
 _TOUCH = 0.02  # share of a face inside another's box from which they are in each other's way
 _HEAD = np.array([0, -0.15, 0.3, 0.5])  # what a head has around its face box: hair, ears and chin, in box heights
 _SAME_PLACE = 0.45  # IoU from which two boxes cannot be two visible faces
+HIDDEN = 0.5  # share of a face behind another from which it is not expected to be seen
 _CLEARLY = 0.1  # difference in quality that tells who is in front
 
 

@@ -7,60 +7,67 @@ tracker. Late results are taken where they belong: compared with the faces as th
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 
 from affect_perception.core import geometry
-from affect_perception.core.association import COLOURS, colours
-from affect_perception.core.crops import face_crop
 from affect_perception.core.face import Face, blended
 from affect_perception.core.flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
 from affect_perception.core.history import History, Memory, Moment
 from affect_perception.core.matching import match
-from affect_perception.core.occlusion import swallowed, touched, visible_points
+from affect_perception.core.occlusion import HIDDEN, swallowed, touched, visible_points
+from affect_perception.core.register import Register
+from affect_perception.core.reid import EVERYBODY, Wish
+from affect_perception.core.reporting import report
+from affect_perception.core.seen import Found, Seen
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Detection, Frame, Track, TrackedFrame
+from affect_perception.types import Frame, TrackedFrame
 
 _CUT = 0.6  # likeness of successive pictures below which the scene is another one
 _SAME_FACE = 0.5  # IoU from which a detection is a face that is being followed already
-_HIDDEN = 0.5  # share of a face behind another from which it is not expected to be seen
 _LOOK_AROUND = 0.25  # box sizes around its expected place in which a hidden face is looked for
-_INSIDE = 0.4  # share of a face box inside the picture from which it is reported
+_LOOK_AGAIN = 3  # frames after which the detector is due again when there is a face whose id is open
+_INSIDE = 0.95  # share of a face inside the picture that makes a look worthwhile
+_REFRESHED = 3  # known faces of which another look is asked for in one run of the detector, at 5 ms each
 _LEFT_S = 0.3  # a face that went out of the picture is forgotten after this time
 _SMALLEST_PX = 8.0
 _MAX_PATIENCE_S = 10.0
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a detector found in the picture of time `stamp_ns`, in pixels of that picture."""
-
-    stamp_ns: int
-    detections: list[Detection] | tuple[Detection, ...]
-
-
 class FaceTracker:
     """Follows faces from picture to picture. With a detector in the same thread:
 
-        found = Found(frame.stamp_ns, detector.detect(frame.rgb)) if tracker.due(frame) else None
+        found = finder.find(frame, tracker.wish(frame)) if tracker.due(frame) else None
         tracked = tracker.step(frame, found)
 
-    With a detector beside: when `due(frame)` and the detector is free, hand it the frame and call
+    With a detector beside: when `due(frame)` and the detector is free, hand it frame and wish and call
     `detection_asked(frame)` before `step(frame)`; give what it finds to any later `step`. `counts` tells how often the
     tracker began anew and why, and how many late results were of use.
+
+    Descriptors in `Found` give people who return within `reid_memory_s` their old id. They are kept of the people in
+    view and, for that time, of those who left; also over a scene cut, but not when the stamps go backwards.
     """
 
     def __init__(self, settings: TrackerSettings):
         self._settings = settings
-        self._next_id = 1  # ids are never used again, not even after `reset`
+        self._register = Register()
+        self._next_key = 1
         self._index = 0  # of the coming frame
         self._view: tuple[Frame, View] | None = None
         self.counts: Counter[str] = Counter()
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all faces; the next picture is the first one."""
+        """Forgets all faces and all who left; the next picture is the first one. Ids are never used again."""
+        self._register.clear()
+        self._restart()
+
+    @property
+    def remembered(self) -> tuple[int, ...]:
+        """Ids of the people who left and whose descriptors are still kept."""
+        return self._register.remembered
+
+    def _restart(self) -> None:
         self._faces: list[Face] = []
         self._history = History()
         self._last: View | None = None
@@ -76,7 +83,22 @@ class FaceTracker:
         """Whether the detector should see this frame, the next to step: the first, each `detect_every`, after a cut."""
         if self._asked_index is None or self._break(self._view_of(frame)):
             return True
-        return self._index - self._asked_index >= self._settings.detect_every
+        every, since = self._settings.detect_every, self._index - self._asked_index
+        return since >= (min(every, _LOOK_AGAIN) if any(f.person is None for f in self._faces) else every)
+
+    def wish(self, frame: Frame) -> Wish:
+        """Which faces of this frame, the next to step, are to be described if the detector sees it."""
+        view = self._view_of(frame)
+        if self._last is None or self._break(view):
+            return EVERYBODY
+        dt_s = (view.stamp_ns - self._last.stamp_ns) * 1e-9
+        faces = [f for f in self._faces if f.followed]
+        boxes = np.array([f.box + np.append(f.guess(dt_s), (0, 0)) for f in faces]).reshape(-1, 4)
+        fit = (geometry.inside_share(boxes, view.width, view.height) > _INSIDE) & ~touched(boxes)
+        due = np.where(fit, [f.looks_due(view.stamp_ns) for f in faces], 0.0)
+        wanted = np.array([f.person is None for f in faces], bool)
+        wanted[[i for i in np.argsort(np.where(wanted, 0, -due), kind='stable')[:_REFRESHED] if due[i] > 0]] = True
+        return Wish(boxes, wanted)
 
     def detection_asked(self, frame: Frame) -> None:
         """The detector has been given this frame, to be stepped next; what it finds may come many frames later."""
@@ -96,9 +118,12 @@ class FaceTracker:
         if found is not None:
             self._take(frame, view, found)
         self._retire(view)
+        self._register.name_overdue(self._faces, view.stamp_ns)
+        self._register.forget(view.stamp_ns, self._settings.reid_memory_s)
         self._history.keep(self._moment(frame, view))
         self._last, self._index = view, self._index + 1
-        return TrackedFrame(frame.stamp_ns, frame.frame_id, frame.width, frame.height, tuple(self._tracks(frame, view)))
+        tracks = report(self._faces, frame, view, self._settings, self._patience_s)
+        return TrackedFrame(frame.stamp_ns, frame.frame_id, frame.width, frame.height, tracks)
 
     def _view_of(self, frame: Frame) -> View:
         if self._view is None or self._view[0] is not frame:
@@ -118,10 +143,15 @@ class FaceTracker:
 
     def _begin_anew(self, reason: str) -> None:
         self.counts[reason] += 1
-        self.reset()
+        if reason == 'stamp_backwards':  # another recording, or the same one again: nobody has been seen yet
+            self.reset()
+            return
+        for face in self._faces:
+            self._register.leave(face, self._last.stamp_ns)
+        self._restart()
 
     def _moment(self, frame: Frame, view: View) -> Moment:
-        return Moment(frame, view, {f.track_id: Memory(f.box, f.spread(view.stamp_ns)) for f in self._faces})
+        return Moment(frame, view, {f.key: Memory(f.box, f.spread(view.stamp_ns), f.roll or 0.0) for f in self._faces})
 
     # From the last picture to this one
 
@@ -148,7 +178,7 @@ class FaceTracker:
         for i, face in enumerate(faces):
             face.quality = float(quality[i])
             if followed[i]:
-                face.move(moved[i], patches[i], not met[i], dt_s, view.stamp_ns)
+                face.move(moved[i], motion.turn[i] if before[i] else 0.0, patches[i], not met[i], dt_s, view.stamp_ns)
             else:
                 face.coast(dt_s)
 
@@ -164,22 +194,24 @@ class FaceTracker:
             self.counts['late_unusable'] += 1
             return
         self._note_result(view, found)
-        detections = [d for d in found.detections if d.confidence >= self._settings.min_confidence]
-        looks = np.array([colours(moment.frame.rgb, d.box) for d in detections]).reshape(-1, COLOURS)
-        then = geometry.rows([d.box for d in detections])
-        if moment.view is view:
-            now, carried = then, np.ones(len(then), bool)
+        seen = Seen.of(found, moment, view, self._history, self._settings)
+        self.counts['late_used'] += moment.view is not view
+        known = [f for f in self._faces if f.key in moment.faces]
+        owners: dict[int, Face] = {}
+        for i, j, certain in match(known, moment, seen.then, seen.colours, seen.descriptors):
+            owners[j] = known[i]
+            self._confirm(known[i], seen, j, certain, moment, view)
+        self._blame({f.key for f in owners.values()}, known, moment)
+        for j in sorted(set(range(len(seen.detections))) - owners.keys()):
+            if seen.carried[j] and seen.detections[j].confidence >= self._settings.new_confidence:
+                face = self._begin(seen, j, moment, view)
+                owners |= {j: face} if face else {}
+        seen.level(owners, moment)
+        if seen.descriptors is not None:
+            looks, nearer_than = seen.looks(owners), self._settings.reid_distance
+            self._faces = self._register.settle(self._faces, set(owners.values()), looks, nearer_than, view.stamp_ns)
         else:
-            now, carried = self._history.carry(then, moment, view)
-            self.counts['late_used'] += 1
-        known = [f for f in self._faces if f.track_id in moment.faces]
-        pairs = match(known, moment, then, looks)
-        for i, j, certain in pairs:
-            self._confirm(known[i], moment, detections[j], looks[j], certain, now[j] if carried[j] else None, view)
-        self._blame({known[i].track_id for i, _, _ in pairs}, known, moment)
-        for j in sorted(set(range(len(detections))) - {j for _, j, _ in pairs}):
-            if carried[j] and detections[j].confidence >= self._settings.new_confidence:
-                self._begin(now[j], looks[j], detections[j].confidence, moment, view)
+            self._register.name_all(self._faces)
 
     def _note_result(self, view: View, found: Found) -> None:
         """A slow detector cannot confirm more often than it answers: faces are given that time, and a little more."""
@@ -189,57 +221,57 @@ class FaceTracker:
         self._patience_s = max(self._settings.max_unseen_s, min(1.25 * next_s, _MAX_PATIENCE_S))
         self._found_ns = found.stamp_ns
 
-    def _confirm(
-        self,
-        face: Face,
-        moment: Moment,
-        detection: Detection,
-        look: np.ndarray,
-        certain: bool,
-        now: np.ndarray | None,
-        view: View,
-    ) -> None:
-        if moment.view is not view and (certain or now is None):
+    def _confirm(self, face: Face, seen: Seen, j: int, certain: bool, moment: Moment, view: View) -> None:
+        now, detection = seen.now[j], seen.detections[j]
+        if moment.view is not view and (certain or not seen.carried[j]):
             # Its own motion since then brings the find to now, better than flow over many frames at once.
-            now = geometry.carried(geometry.row(detection.box), moment.faces[face.track_id].box, face.box)
+            now = geometry.carried(seen.then[j], moment.faces[face.key].box, face.box)
         face.confirm(now, detection.confidence, certain, moment.view.stamp_ns)
         others = np.array([face.box] + [f.box for f in self._faces if f is not face])
-        alone = not touched(others)[0]
+        whole = seen.alone[j] and seen.detections[j].confidence >= self._settings.new_confidence
+        alone = whole and not touched(others)[0]
         if moment.view is view or face.followed or not certain:
             face.followed_ns, face.followed = view.stamp_ns, True
             if alone:
                 face.patch, face.quality = view.patch(face.box), 1.0
         if alone:
-            face.colours = blended(face.colours, look, 0.3)
+            face.colours = blended(face.colours, seen.colours[j], 0.3)
 
     def _blame(self, confirmed: set[int], known: list[Face], moment: Moment) -> None:
         """Faces that the detector should have found and did not."""
-        boxes = [moment.faces[f.track_id].box for f in known]
-        others = np.array([b for f, b in zip(known, boxes, strict=True) if f.track_id in confirmed]).reshape(-1, 4)
+        boxes = [moment.faces[f.key].box for f in known]
+        others = np.array([b for f, b in zip(known, boxes, strict=True) if f.key in confirmed]).reshape(-1, 4)
         for face, box in zip(known, boxes, strict=True):
-            hidden = (geometry.covered(box[None], others) > _HIDDEN).any()
-            if face.track_id not in confirmed and not hidden:
+            hidden = (geometry.covered(box[None], others) > HIDDEN).any()
+            if face.key not in confirmed and not hidden:
                 face.misses += 1
 
-    def _begin(self, now: np.ndarray, look: np.ndarray, confidence: float, moment: Moment, view: View) -> None:
+    def _begin(self, seen: Seen, j: int, moment: Moment, view: View) -> Face | None:
+        """A face that nobody followed so far, as yet without an id; None at one that is being followed."""
+        now = seen.now[j]
         if any(f.followed and geometry.iou(now[None], f.box[None])[0, 0] > _SAME_FACE for f in self._faces):
-            return
+            return None
         face = Face(
-            self._next_id,
-            now,
-            view.patch(now),
-            look,
-            confidence,
+            self._next_key,
+            began_ns=view.stamp_ns,
+            box=now,
+            patch=view.patch(now),
+            colours=seen.colours[j],
+            confidence=seen.detections[j].confidence,
             seen_ns=moment.view.stamp_ns,
             followed_ns=view.stamp_ns,
         )
-        self._next_id += 1
+        self._next_key += 1
         self._faces.append(face)
+        return face
 
     # Who is still here
 
     def _retire(self, view: View) -> None:
-        self._faces = [f for f in self._faces if not self._gone(f, view)]
+        gone = [f for f in self._faces if self._gone(f, view)]
+        for face in gone:
+            self._register.leave(face, face.followed_ns)
+        self._faces = [f for f in self._faces if f not in gone]
 
     def _gone(self, face: Face, view: View) -> bool:
         unseen_s = (view.stamp_ns - face.seen_ns) * 1e-9
@@ -250,31 +282,3 @@ class FaceTracker:
         if face.doubtful:
             return unseen_s > self._patience_s
         return unseen_s > self._patience_s + self._settings.keep_lost_s
-
-    def _tracks(self, frame: Frame, view: View) -> list[Track]:
-        credible = [f for f in self._faces if self._credible(f, view)]
-        boxes = np.array([f.box for f in credible]).reshape(-1, 4)
-        followed = np.array([f.followed for f in credible], bool)
-        behind = ((geometry.covered(boxes, boxes) > _HIDDEN) & followed[None] & ~followed[:, None]).any(axis=1)
-        return [self._track(f, frame, view) for f, hidden in zip(credible, behind, strict=True) if not hidden]
-
-    def _credible(self, face: Face, view: View) -> bool:
-        return not (
-            face.doubtful
-            or (view.stamp_ns - face.seen_ns) * 1e-9 > self._patience_s
-            or face.hidden_s(view.stamp_ns) > self._settings.max_hidden_s
-            or geometry.inside_share(face.box[None], view.width, view.height)[0] < _INSIDE
-        )
-
-    def _track(self, face: Face, frame: Frame, view: View) -> Track:
-        hidden = min(face.hidden_s(view.stamp_ns) / max(self._settings.max_hidden_s, 1e-3), 1.0)
-        box = geometry.box(face.shown)
-        return Track(
-            track_id=face.track_id,
-            box=box,
-            confidence=float(
-                np.clip(face.confidence * min(max(face.quality, 0.0) + 0.2, 1.0) * (1 - 0.5 * hidden), 0, 1)
-            ),
-            detection_age_s=max((view.stamp_ns - face.seen_ns) * 1e-9, 0.0),
-            crop=face_crop(frame.rgb, box, self._settings.crop_size, self._settings.crop_margin),
-        )

@@ -47,7 +47,7 @@ def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
 
     return DlibCnn(
         settings.detector_weights,
-        _device(settings.detect_device),
+        device(settings.detect_device),
         settings.detect_precision,
         settings.detect_upsample,
         _WEAKEST_SCORE,
@@ -61,7 +61,8 @@ def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
     return DlibCnnNative(settings.detector_weights, settings.detect_upsample, settings.detect_width)
 
 
-def _device(wanted: str) -> str:
+def device(wanted: str) -> str:
+    """The PyTorch device that the setting `detect_device` means."""
     if wanted != 'auto':
         return wanted
     import torch

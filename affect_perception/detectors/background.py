@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from affect_perception.core.reid import Wish
 from affect_perception.core.tracker import Found
-from affect_perception.detectors import FaceDetector
+from affect_perception.detectors.finder import Finder
 from affect_perception.types import Frame
 
 
 class BackgroundDetector:
     """One picture at a time in a thread of its own. `ask` never waits; `collect` never waits unless told to."""
 
-    def __init__(self, detector: FaceDetector, on_done: Callable[[float], None] = lambda seconds: None):
-        self._detector = detector
+    def __init__(self, finder: Finder, on_done: Callable[[float], None] = lambda seconds: None):
+        self._finder = finder
         self._on_done = on_done  # gets the seconds that each run took
         self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
         self._running: Future[Found] | None = None
@@ -24,13 +25,13 @@ class BackgroundDetector:
     def free(self) -> bool:
         return self._running is None
 
-    def ask(self, frame: Frame) -> None:
-        """Starts on `frame`; only when `free`."""
-        self._running = self._pool.submit(self._detect, frame)
+    def ask(self, frame: Frame, wish: Wish) -> None:
+        """Starts on `frame`, with the tracker's wish for it; only when `free`."""
+        self._running = self._pool.submit(self._find, frame, wish)
 
-    def _detect(self, frame: Frame) -> Found:
+    def _find(self, frame: Frame, wish: Wish) -> Found:
         start = time.perf_counter()
-        found = Found(frame.stamp_ns, self._detector.detect(frame.rgb))
+        found = self._finder.find(frame, wish)
         self._on_done(time.perf_counter() - start)
         return found
 

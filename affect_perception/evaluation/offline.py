@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 import affect_perception
-from affect_perception.core.tracker import FaceTracker, Found
-from affect_perception.detectors import make_detector
+from affect_perception.core.tracker import FaceTracker
+from affect_perception.detectors.finder import make_finder
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.evaluation import mot
 from affect_perception.evaluation.draw import VideoWriter
@@ -33,7 +33,7 @@ class Analysis:
     """Detector, tracker and network in one thread. `alone` treats every picture as the first of a new recording."""
 
     def __init__(self, tracker: TrackerSettings, affect: AffectSettings, alone: bool = False):
-        self._detector = make_detector(tracker)
+        self._finder = make_finder(tracker)
         self._tracker = FaceTracker(tracker)
         self._engine = AffectEngine(affect)
         self._alone = alone
@@ -44,7 +44,7 @@ class Analysis:
         """What is seen in `frame`; raises BadInputError for a picture that cannot be used."""
         if self._alone:
             self._tracker.reset()
-        found = Found(frame.stamp_ns, self._detector.detect(frame.rgb)) if self._tracker.due(frame) else None
+        found = self._finder.find(frame, self._tracker.wish(frame)) if self._tracker.due(frame) else None
         return self._engine.step(self._tracker.step(frame, found))
 
 

@@ -9,13 +9,12 @@ Images arrive in a slot that holds the newest only; one thread works them off, t
 
 from __future__ import annotations
 
-import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.core.tracker import FaceTracker, Found
-from affect_perception.detectors import make_detector
 from affect_perception.detectors.background import BackgroundDetector
+from affect_perception.detectors.finder import make_finder
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.nodes import qos
@@ -39,10 +38,10 @@ class FaceTrackerNode(Node):
         self.settings = declare(self, TrackerSettings, overrides, on_change=self._change)
         self.people = 0
         self._last_ns = 0
-        detector = make_detector(self.settings)
-        self.get_logger().info(f'detector {detector.name}, every {self.settings.detect_every} frames')
-        detector.detect(np.zeros((480, 640, 3), np.uint8))  # the first run of a network is slow: not on the first image
-        self._detector = BackgroundDetector(detector, self._on_detection)
+        finder = make_finder(self.settings)
+        self.get_logger().info(f'{finder.name}, every {self.settings.detect_every} frames')
+        finder.warm_up()
+        self._detector = BackgroundDetector(finder, self._on_detection)
         self._tracker = FaceTracker(self.settings)
         self._tracks = self.create_publisher(
             FaceTrackArray, 'face_tracks', qos.RESULTS, qos_overriding_options=qos.overridable()
@@ -50,7 +49,7 @@ class FaceTrackerNode(Node):
         self._worker = Worker('tracker', self._process)
         self.slot = self._worker.slot
         self.health = Health(
-            self, lambda: self.slot.dropped, lambda: {'detector': detector.name, 'people': self.people}
+            self, lambda: self.slot.dropped, lambda: {'detector': finder.detector, 'people': self.people}
         )
         self._images = self.create_subscription(
             self._image_type(),
@@ -96,9 +95,10 @@ class FaceTrackerNode(Node):
         """What the detector has found by now: in this frame when it is waited for, else in an earlier one."""
         found = self._detector.collect()
         if self._tracker.due(frame) and self._detector.free:
+            wish = self._tracker.wish(frame)
             if not self.settings.detect_inline:
                 self._tracker.detection_asked(frame)
-            self._detector.ask(frame)
+            self._detector.ask(frame, wish)
             if self.settings.detect_inline:
                 found = self._detector.collect(wait=True)
         return found

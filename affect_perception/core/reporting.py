@@ -1,0 +1,53 @@
+"""Which of the followed faces are shown to the world, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from affect_perception.core import geometry
+from affect_perception.core.crops import face_crop
+from affect_perception.core.face import Face
+from affect_perception.core.flow import View
+from affect_perception.core.occlusion import HIDDEN
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import Frame, Track
+
+_INSIDE = 0.4  # share of a face box inside the picture from which it is reported
+
+
+def report(
+    faces: Sequence[Face], frame: Frame, view: View, settings: TrackerSettings, patience_s: float
+) -> tuple[Track, ...]:
+    """The tracks of `frame`. `patience_s`: how long a face is believed in without a detector confirming it."""
+    credible = np.array([_credible(f, view, settings, patience_s) for f in faces], bool)
+    boxes = np.array([f.box for f in faces]).reshape(-1, 4)
+    followed = np.array([f.followed for f in faces], bool)
+    in_front = (credible & followed)[None] & ~followed[:, None]  # also a newcomer who has no id yet
+    hidden = ((geometry.covered(boxes, boxes) > HIDDEN) & in_front).any(axis=1)
+    return tuple(
+        _track(f, frame, view, settings) for f, show in zip(faces, credible & ~hidden, strict=True) if show and f.person
+    )
+
+
+def _credible(face: Face, view: View, settings: TrackerSettings, patience_s: float) -> bool:
+    return not (
+        face.doubtful
+        or (view.stamp_ns - face.seen_ns) * 1e-9 > patience_s
+        or face.hidden_s(view.stamp_ns) > settings.max_hidden_s
+        or geometry.inside_share(face.box[None], view.width, view.height)[0] < _INSIDE
+    )
+
+
+def _track(face: Face, frame: Frame, view: View, settings: TrackerSettings) -> Track:
+    hidden = min(face.hidden_s(view.stamp_ns) / max(settings.max_hidden_s, 1e-3), 1.0)
+    box = geometry.box(face.shown)
+    roll_rad = face.shown_roll if settings.align else 0.0
+    return Track(
+        track_id=face.person.track_id,
+        box=box,
+        confidence=float(np.clip(face.confidence * min(max(face.quality, 0.0) + 0.2, 1.0) * (1 - 0.5 * hidden), 0, 1)),
+        detection_age_s=max((view.stamp_ns - face.seen_ns) * 1e-9, 0.0),
+        crop=face_crop(frame.rgb, box, settings.crop_size, settings.crop_margin, roll_rad),
+    )

@@ -1,0 +1,87 @@
+"""What a detector found in a picture, as it comes and as the tracker works with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from affect_perception.core import geometry
+from affect_perception.core.association import COLOURS, colours
+from affect_perception.core.face import Face
+from affect_perception.core.flow import View
+from affect_perception.core.history import History, Moment
+from affect_perception.core.occlusion import touched
+from affect_perception.core.reid import Look
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import Detection
+
+_CLEAR_PX, _CLEAR_INSIDE = 40, 0.98  # size, and share inside the picture, of a face that is worth remembering
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector found in the picture of time `stamp_ns`, in pixels of that picture.
+
+    `descriptors` (N, D) float32 has a row of NaN for each detection that was not described; None: nobody is, and there
+    is no re-identification. `rolls` (N,): by how many rad the line through the eyes is turned clockwise; None: unknown.
+    """
+
+    stamp_ns: int
+    detections: list[Detection] | tuple[Detection, ...]
+    descriptors: np.ndarray | None = None
+    rolls: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """M detections that count: boxes `then` (M, 4) and `now`, where those are that could be `carried` (M,) to now.
+
+    `colours` (M, COLOURS); `descriptors` as in `Found`; `rolls` (M,) rad or NaN; `alone` (M,): nobody in the way;
+    `clear` (M,): large, and all of it in the picture besides.
+    """
+
+    detections: list[Detection]
+    then: np.ndarray
+    now: np.ndarray
+    carried: np.ndarray
+    colours: np.ndarray
+    descriptors: np.ndarray | None
+    rolls: np.ndarray
+    alone: np.ndarray
+    clear: np.ndarray
+
+    @classmethod
+    def of(cls, found: Found, moment: Moment, view: View, history: History, settings: TrackerSettings) -> Seen:
+        kept = [i for i, d in enumerate(found.detections) if d.confidence >= settings.min_confidence]
+        detections = [found.detections[i] for i in kept]
+        then = geometry.rows([d.box for d in detections])
+        now, carried = (then, np.ones(len(then), bool)) if moment.view is view else history.carry(then, moment, view)
+        alone = ~touched(then)
+        credible = np.array([d.confidence >= settings.new_confidence for d in detections], bool)
+        inside = geometry.inside_share(then, view.width, view.height) >= _CLEAR_INSIDE
+        return cls(
+            detections,
+            then,
+            now,
+            carried,
+            np.array([colours(moment.frame.rgb, d.box) for d in detections]).reshape(-1, COLOURS),
+            None if found.descriptors is None else found.descriptors[kept],
+            np.full(len(kept), np.nan) if found.rolls is None else found.rolls[kept],
+            alone,
+            alone & credible & inside & (then[:, 2] >= _CLEAR_PX),
+        )
+
+    def level(self, owners: Mapping[int, Face], moment: Moment) -> None:
+        """Tells the faces how they are tilted; `owners` are the faces by index of their detection."""
+        for j, face in owners.items():
+            if np.isfinite(self.rolls[j]) and (self.alone[j] or face.roll is None):
+                before = moment.faces.get(face.key)
+                since = face.roll - before.roll if before is not None and face.roll is not None else 0.0
+                face.level(self.rolls[j] + since)
+
+    def looks(self, owners: Mapping[int, Face]) -> dict[Face, Look]:
+        """Those that were described."""
+        described = np.isfinite(self.descriptors).all(axis=1)
+        return {face: Look(self.descriptors[j], bool(self.clear[j])) for j, face in owners.items() if described[j]}

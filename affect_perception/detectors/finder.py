@@ -1,0 +1,99 @@
+"""What is done with a picture for the tracker: faces found, levelled by their landmarks, described where wanted."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from affect_perception.core import geometry
+from affect_perception.core.reid import EVERYBODY, Wish
+from affect_perception.core.tracker import Found
+from affect_perception.detectors import FaceDetector, device, make_detector
+from affect_perception.errors import ConfigError
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import Box, Detection, Frame
+
+log = logging.getLogger(__name__)
+
+
+class Finder:
+    """A detector, and what looks closer at its faces; `landmarks` and `describe` may be missing.
+
+    On one core 1 ms per face for the landmarks, and 5 ms for each face that `Wish` chooses.
+    """
+
+    def __init__(self, detector: FaceDetector, landmarks=None, describe=None):
+        self._detector, self._landmarks, self._describe = detector, landmarks, describe
+        self.detector = detector.name
+
+    @property
+    def name(self) -> str:
+        """All its parts, for people."""
+        parts = ('levelled crops', self._landmarks), ('re-identification', self._describe)
+        return ' + '.join([self.detector, *(part for part, there in parts if there is not None)])
+
+    def warm_up(self) -> None:
+        """The first run of a network is slow: it is made here, not on the first picture."""
+        black = np.zeros((480, 640, 3), np.uint8)
+        self._detector.detect(black)
+        self.look(Frame(0, '', black), [Detection(Box(200, 100, 100, 100), 1.0)], EVERYBODY)
+
+    def find(self, frame: Frame, wish: Wish) -> Found:
+        """The faces of `frame`, in pixels of it."""
+        return self.look(frame, self._detector.detect(frame.rgb), wish)
+
+    def look(self, frame: Frame, detections: list[Detection], wish: Wish) -> Found:
+        """What there is to know of faces that were found already."""
+        return Found(
+            frame.stamp_ns, detections, self._descriptors(frame, detections, wish), self._rolls(frame, detections)
+        )
+
+    def _descriptors(self, frame: Frame, detections: list[Detection], wish: Wish) -> np.ndarray | None:
+        if self._describe is None:
+            return None
+        chosen = wish.chosen(geometry.rows([d.box for d in detections]))
+        described = self._describe(frame.rgb, [detections[i].box for i in chosen])
+        rows = np.full((len(detections), described.shape[1]), np.nan, np.float32)
+        rows[chosen] = described
+        return rows
+
+    def _rolls(self, frame: Frame, detections: list[Detection]) -> np.ndarray | None:
+        if self._landmarks is None:
+            return None
+        from affect_perception.detectors.landmarks import points, roll
+
+        return np.array([roll(points(self._landmarks.shape(frame.rgb, d.box))) for d in detections])
+
+
+def make_finder(settings: TrackerSettings) -> Finder:
+    """As the settings say; ConfigError when something that they ask for by name is not there.
+
+    What is only on by default and not there is left out, and the log says so once.
+    """
+    detector = make_detector(settings)
+    return Finder(detector, _landmarks() if settings.align else None, _describer(settings))
+
+
+def _landmarks():
+    try:
+        from affect_perception.detectors.landmarks import Landmarks
+
+        return Landmarks()
+    except (ImportError, ConfigError) as error:
+        log.warning('crops are not levelled (align): %s', error)
+        return None
+
+
+def _describer(settings: TrackerSettings):
+    if settings.reid == 'off':
+        return None
+    try:
+        from affect_perception.detectors.descriptor import FaceDescriptor
+
+        return FaceDescriptor(device=device(settings.detect_device))
+    except (ImportError, ConfigError) as error:
+        if settings.reid == 'on':
+            raise ConfigError(f'reid = on: {error}') from error
+        log.warning('people who return get a new id (reid is off): %s', error)
+        return None

@@ -1,0 +1,208 @@
+"""`affect-perception bench ids`: do people keep their ids? Scripted scenes, scored per person by py-motmetrics.
+
+Two scenes per seed: `busy`, 8 people who cross, hide each other, leave and return; and `visitors`, three groups of 8
+who come and go in turns, so that there are newcomers after others left and many returns. Ids are compared per person,
+not per stay. A face counts while at least half of it can be seen; tracks on other faces count neither way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from affect_perception.core import geometry
+from affect_perception.core.tracker import FaceTracker
+from affect_perception.detectors.finder import Finder, make_finder
+from affect_perception.errors import ConfigError
+from affect_perception.settings import TrackerSettings
+from affect_perception.sources.scene import Scene
+from affect_perception.sources.script import Key, Person, Script, busy_script, slots
+from affect_perception.types import Track
+
+WIDTH, HEIGHT, FPS, PEOPLE = 1280, 720, 30, 8
+SAME_FACE_IOU = 0.5
+AWAY_S = 5.0  # who was out of the picture for this long returns
+_SHOWN, _OUT = 0.5, 0.05  # shares of a face from which it counts, and up to which it is out of the picture
+_WALK_S = 1.8  # to a place, and out of the picture
+_SWAP_S = 1.0  # an id that goes from one visible person to another within this time was swapped
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """One scene: the accumulator of motmetrics, and per frame who could be seen, (F, P) bool, and who was out."""
+
+    scene: str
+    seed: int
+    accumulator: object
+    shown: np.ndarray
+    out: np.ndarray
+
+
+def scenes(seed: int, portraits: str) -> dict[str, Callable[[], Scene]]:
+    def make(script: Script) -> Scene:
+        return Scene(WIDTH, HEIGHT, FPS, len(script.people), seed, portraits, script=script)
+
+    return {
+        'busy': lambda: make(busy_script(PEOPLE, WIDTH / HEIGHT, seed)),
+        'visitors': lambda: make(visitors_script(PEOPLE, WIDTH / HEIGHT, seed)),
+    }
+
+
+def visitors_script(people: int, aspect: float, seed: int, turn_s: float = 7.5) -> Script:
+    """Three groups of `people` take the places in turns; the first comes twice, to other places."""
+    rng = np.random.default_rng((seed, 7))
+    places, cast = slots(people, aspect), []
+    turns = (0, 1, 0, 2)  # which group
+    seats = [rng.permutation(people) for _ in turns]
+    for number in range(3 * people):
+        keys = []
+        for turn in (i for i, group in enumerate(turns) if group == number // people):
+            place = places[seats[turn][number % people]]
+            outside = -1.7 * place.size / aspect if place.x < 0.5 else 1 + 1.7 * place.size / aspect
+            here = Key(0, place.x, place.y, place.size, float(rng.uniform(-15, 15)), float(rng.uniform(-7, 7)))
+            away = replace(here, x=outside)
+            above = replace(away, y=-1.0)  # from there to another side without crossing the picture
+            start, end = turn * turn_s + rng.uniform(0.2, 1.2), (turn + 1) * turn_s - rng.uniform(0.2, 1.0)
+            moves = (start - 0.1, above), (start, away), (start + _WALK_S, here)
+            moves = *moves, (end - _WALK_S, here), (end, away), (end + 0.1, above)
+            keys += [replace(pose, t_s=t) for t, pose in moves]
+        row = places[seats[turns.index(number // people)][number % people]].row
+        cast.append(Person(number, tuple(keys), depth=row + rng.uniform()))
+    return Script(tuple(cast), len(turns) * turn_s)
+
+
+def play(name: str, scene: Scene, seed: int, finder: Finder, settings: TrackerSettings, frames: int, late: int):
+    """Follows the first `frames` of the scene, every answer of the detector `late` frames after its picture."""
+    tracker, waiting = FaceTracker(settings), None
+    accumulator = _motmetrics().MOTAccumulator(auto_id=True)
+    shown, out = [], []
+    for index in range(frames):
+        frame, found = scene.frame(index), None
+        if waiting and waiting[0] <= index:
+            found, waiting = waiting[1], None
+        if tracker.due(frame) and waiting is None:
+            here = finder.find(frame, tracker.wish(frame))
+            if late:
+                tracker.detection_asked(frame)
+                waiting = index + late, here
+            else:
+                found = here
+        tracks = tracker.step(frame, found).tracks
+        truth = scene.truth(index)
+        boxes = geometry.rows([t.box for t in truth])
+        inside = geometry.inside_share(boxes, WIDTH, HEIGHT)
+        shown.append(np.minimum([t.visible for t in truth], inside) >= _SHOWN)
+        out.append(inside < _OUT)
+        _compare(accumulator, boxes, shown[-1], tracks)
+    return Played(name, seed, accumulator, np.array(shown), np.array(out))
+
+
+def _compare(accumulator, boxes: np.ndarray, shown: np.ndarray, tracks: tuple[Track, ...]) -> None:
+    overlap = geometry.iou(boxes, geometry.rows([t.box for t in tracks]))
+    hits, others = (overlap[rows].max(axis=0, initial=0) for rows in (shown, ~shown))
+    kept = np.nonzero((hits >= SAME_FACE_IOU) | (others < 0.3))[0]
+    distance = 1 - overlap[np.ix_(shown, kept)]
+    distance[distance > 1 - SAME_FACE_IOU] = np.nan
+    accumulator.update(np.nonzero(shown)[0], [tracks[k].track_id for k in kept], distance)
+
+
+def counts(played: Played) -> dict[str, int]:
+    """Swaps, returns and newcomers of one scene, and how many of those got the right id."""
+    events = played.accumulator.mot_events
+    matches = events[events.Type.isin(('MATCH', 'SWITCH'))]
+    result = dict.fromkeys(('swaps', 'returns', 'returns_right', 'newcomers', 'newcomers_wrong'), 0)
+    last: dict[int, tuple[int, int]] = {}  # person -> id, frame in which it was seen last
+    owner: dict[int, tuple[int, int]] = {}  # id -> person, frame
+    for (frame, _), person, track in zip(matches.index, matches.OId.astype(int), matches.HId.astype(int), strict=True):
+        former, seen = owner.get(track, (person, frame))
+        if former != person and frame - seen <= _SWAP_S * FPS and played.shown[frame, former]:
+            result['swaps'] += 1
+        if person not in last:
+            if _somebody_left(played.out, frame):
+                result['newcomers'] += 1
+                result['newcomers_wrong'] += former != person
+        elif played.out[last[person][1] : frame, person].sum() >= AWAY_S * FPS:
+            result['returns'] += 1
+            result['returns_right'] += last[person][0] == track
+        last[person], owner[track] = (track, frame), (person, frame)
+    return result
+
+
+def _somebody_left(out: np.ndarray, frame: int) -> bool:
+    """Somebody who had been in the picture is out of it."""
+    return bool((~out[:frame]).any(axis=0)[out[frame]].any())
+
+
+def summary(runs: list[Played]) -> dict[str, float]:
+    """Scores over all the given runs together."""
+    names = {'idf1': 'IDF1', 'mota': 'MOTA', 'num_switches': 'switches'}
+    found = [(p.accumulator, f'{p.scene} {p.seed}') for p in runs]
+    table = (
+        _motmetrics()
+        .metrics.create()
+        .compute_many(
+            [accumulator for accumulator, _ in found],
+            metrics=list(names),
+            names=[name for _, name in found],
+            generate_overall=True,
+        )
+    )
+    row = table.loc['OVERALL']
+    scores = {ours: round(float(row[theirs]), 4) for theirs, ours in names.items()}
+    scores['switches'] = int(scores['switches'])
+    each = [counts(p) for p in runs]
+    return scores | {name: sum(one[name] for one in each) for name in each[0]}
+
+
+def _motmetrics():
+    try:
+        import motmetrics
+    except ImportError:
+        raise ConfigError('scores of ids need py-motmetrics: pip install affect-perception[eval]') from None
+    return motmetrics
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog='affect-perception bench ids', description=__doc__.split('\n')[0])
+    parser.add_argument('--portraits', required=True, help='folder with index.csv and two portraits per person')
+    parser.add_argument('--seeds', type=int, default=10, help='scenes of each kind')
+    parser.add_argument('--first-seed', type=int, default=0)
+    parser.add_argument('--seconds', type=float, default=30.0)
+    parser.add_argument('--detector', default='auto')
+    parser.add_argument('--detect-every', type=int, default=10, help='frames')
+    parser.add_argument('--reid', default='auto', help='auto, on or off')
+    parser.add_argument('--late', type=int, default=0, help='frames by which the answers of the detector are late')
+    parser.add_argument('--scenes', nargs='+', choices=('busy', 'visitors'), default=('busy', 'visitors'))
+    args = parser.parse_args(argv)
+    settings = TrackerSettings(detector=args.detector, detect_every=args.detect_every, reid=args.reid)
+    finder, runs = make_finder(settings), []
+    print(f'{"scene":>12}' + ''.join(f'{name:>16}' for name in _COLUMNS))
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
+        made = scenes(seed, args.portraits)
+        for name in args.scenes:
+            frames = round(args.seconds * FPS)
+            runs.append(play(name, made[name](), seed, finder, settings, frames, args.late))
+            _print(f'{name} {seed}', summary(runs[-1:]))
+    result = {'detector': finder.detector, 'late': args.late, 'seconds': args.seconds, **summary(runs), 'scenes': {}}
+    _print('all', result)
+    for name in args.scenes:
+        result['scenes'][name] = summary([r for r in runs if r.scene == name])
+        _print(name, result['scenes'][name])
+    result['seeds'] = [{'scene': r.scene, 'seed': r.seed, **summary([r])} for r in runs]
+    print(json.dumps(result))
+    return 0
+
+
+_COLUMNS = ('IDF1', 'MOTA', 'switches', 'swaps', 'returns', 'returns_right', 'newcomers', 'newcomers_wrong')
+
+
+def _print(name: str, scores: dict) -> None:
+    print(f'{name:>12}' + ''.join(f'{scores[column]:>16}' for column in _COLUMNS), flush=True)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
