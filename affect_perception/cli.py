@@ -92,6 +92,12 @@ def _bench_detector(args: argparse.Namespace) -> int:
     return bench(args.rest)
 
 
+def _bench_ids(args: argparse.Namespace) -> int:
+    from affect_perception.evaluation.ids_bench import main as bench
+
+    return bench(args.rest)
+
+
 def _need_ros() -> None:
     try:
         import rclpy  # noqa: F401
@@ -139,13 +145,21 @@ def parser() -> argparse.ArgumentParser:
     add_flags(pipeline, *GROUPS, skip=('source', 'rate', 'loop', 'scene_people', 'reliable_images'))
     pipeline.set_defaults(call=_bench_pipeline)
     detector = bench.add_parser('detector', help="dlib's CNN, our run of it, and HOG, side by side", add_help=False)
-    detector.add_argument('rest', nargs=argparse.REMAINDER)
     detector.set_defaults(call=_bench_detector)
+    ids = bench.add_parser('ids', help='do people keep their ids? scripted scenes, scored per person', add_help=False)
+    ids.set_defaults(call=_bench_ids)
+    for passes_on in (detector, ids):  # they have flags of their own
+        passes_on.set_defaults(rest=[])
     return root
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = parser().parse_args(argv)
+    root = parser()
+    args, unknown = root.parse_known_args(argv)
+    if hasattr(args, 'rest'):
+        args.rest = unknown
+    elif unknown:
+        root.error(f'unrecognized arguments: {" ".join(unknown)}')
     try:
         result = args.call(args)
     except AffectPerceptionError as error:

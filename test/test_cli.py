@@ -103,3 +103,18 @@ def test_evaluate_goes_on_after_a_broken_picture_and_says_so(tmp_path, capsys):
     last = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert (last['frames'], len(last['bad_inputs'])) == (2, 1)
     assert '2.png' in last['bad_inputs'][0]
+
+
+@pytest.mark.parametrize('what', ['detector', 'ids'])
+def test_flags_of_a_bench_reach_it(capsys, what):
+    with pytest.raises(SystemExit) as ended:
+        main(['bench', what, '--help'])
+    assert ended.value.code == 0
+    assert f'bench {what}' in capsys.readouterr().out
+
+
+def test_unknown_flag_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(['models', '--shiny'])
+    assert ended.value.code == 2
+    assert '--shiny' in capsys.readouterr().err
