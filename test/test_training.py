@@ -148,6 +148,23 @@ def test_the_learning_rate_rises_to_its_height_and_falls_to_nothing():
     assert rates[-1] < 0.01 * TINY.learning_rate
 
 
+def test_settling_starts_anew_at_its_own_learning_rate_and_falls_to_nothing():
+    settings = TINY.changed(epochs=2, settle_epochs=1, settle_learning_rate=1e-4)
+    rates = [learning_rate(step, 100, settings) for step in range(150)]
+    assert rates[99] < rates[100] == 1e-4 > rates[125] > rates[149] > 0
+    assert rates[149] < 1e-6
+
+
+def test_settling_continues_the_run_and_changes_nothing_before_it(tmp_path):
+    sets = drawn_sets()
+    short, longer = prepared(TINY), prepared(TINY.changed(settle_epochs=1))
+    fit(short, sets, tmp_path / 'a')
+    fit(longer, sets, tmp_path / 'b', stop_after=short.step)
+    assert same_state(short, longer)
+    fit(longer, sets, tmp_path / 'b')
+    assert longer.step == 1.5 * short.step and len(longer.history) == 3
+
+
 # ---- the whole command, on archives of the real layout
 
 

@@ -45,6 +45,9 @@ class TrainingSettings(Settings):
         3e-3, 'highest learning rate (one cycle: up, then down to nothing)', low=0.0, high=1.0
     )
     warm_up: float = setting(0.15, 'share of the steps in which the learning rate rises', low=0.0, high=1.0)
+    settle_epochs: int = setting(0, 'passes after these, with the two settings below', low=0, high=1000)
+    settle_learning_rate: float = setting(1e-3, 'learning rate at their start, falling to nothing', low=0.0, high=1.0)
+    settle_morph_weight: float = setting(0.2, 'their weight of the loss of the London intensities', low=0.0, high=100.0)
     weight_decay: float = setting(0.02, 'weight decay of AdamW', low=0.0, high=1.0)
     ema: float = setting(0.995, 'decay per step of the averaged weights, which are the ones kept', low=0.0, high=1.0)
     ordinal_weight: float = setting(0.5, 'weight of the loss of the smile levels', low=0.0, high=100.0)

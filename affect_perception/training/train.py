@@ -30,7 +30,13 @@ class TrainingDiverged(AffectPerceptionError):
 
 
 def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
-    """One cycle (Smith & Topin 2018): a cosine up over the share `warm_up` of the steps, a cosine down to nothing."""
+    """One cycle (Smith & Topin 2018): a cosine up over the share `warm_up` of the steps, a cosine down to nothing.
+
+    `steps` are those of the first `epochs`; the steps that settle come after them, with a cosine down of their own.
+    """
+    if step >= steps:
+        done = (step - steps) / max(steps * settings.settle_epochs / settings.epochs, 1)
+        return settings.settle_learning_rate * (1 + math.cos(math.pi * min(done, 1))) / 2
     rise = settings.warm_up * steps
     if step < rise:
         return settings.learning_rate * (1 - math.cos(math.pi * (step + 1) / (rise + 1))) / 2
@@ -49,7 +55,9 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
         embedding = state.model.features(x)
     output = state.model.head(state.model.dropout(embedding.float()))
-    loss = smile_loss(output, batch, settings)
+    settling = step >= steps
+    morph_weight = settings.settle_morph_weight if settling else settings.morph_weight
+    loss = smile_loss(output, batch, settings.changed(morph_weight=morph_weight))
     if not torch.isfinite(loss):
         ferplus, lfw, persons = (index[:5].tolist() for index in batches.indices(step))
         raise TrainingDiverged(
@@ -71,8 +79,9 @@ def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | No
     began = time.monotonic() - state.seconds
     batches = Batches(sets, settings)
     steps = settings.epochs * batches.per_epoch
-    last = steps if stop_after is None else min(steps, state.step + stop_after)
-    with tqdm(total=steps, initial=state.step, unit='step', mininterval=5.0, dynamic_ncols=True) as bar:
+    whole = steps + settings.settle_epochs * batches.per_epoch
+    last = whole if stop_after is None else min(whole, state.step + stop_after)
+    with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, dynamic_ncols=True) as bar:
         mean = None
         state.model.train()
         while state.step < last:
