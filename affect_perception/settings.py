@@ -226,7 +226,7 @@ class TrackerSettings(Settings):
     )
     reid_distance: float = setting(
         0.45,
-        'face descriptors nearer than this are one person\'s; higher: more people are known again, and more strangers '
+        "face descriptors nearer than this are one person's; higher: more people are known again, and more strangers "
         'taken for them',
         low=0.1,
         high=0.6,
@@ -236,9 +236,7 @@ class TrackerSettings(Settings):
         640, 'pictures are shrunk to about this width to follow faces between detections', unit='px', low=80, high=7680
     )
     crop_size: int = setting(96, 'side of the crop that the network gets', unit='px', low=32, high=512)
-    align: bool = setting(
-        True, 'level the eyes in the crops, by landmarks, where their weights are installed', live=True
-    )
+    align: bool = setting(True, 'level the eyes in the crops, by landmarks, where their weights are installed')
     crop_margin: float = setting(
         0.15,
         'margin around the face box on each side, as a share of its size; the shipped weights expect the default',

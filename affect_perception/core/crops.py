@@ -57,17 +57,15 @@ def face_crop(rgb: np.ndarray, box: Box, size: int, margin: float, roll_rad: flo
 def levelled(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.ndarray:
     """As `cut`, of the square turned clockwise by `roll_rad` about its middle."""
     cos, sin = math.cos(roll_rad), math.sin(roll_rad)
+    side = max(round(square.width), 1)  # whole pixels, and the same ones as `cut` takes
+    middle = np.array([round(square.x), round(square.y)]) + side / 2
     # First the upright square around the turned one, shrunk without aliasing to the final scale; then the turn.
-    side = max(round(square.width * (abs(cos) + abs(sin))), 1)
-    left, top = round(square.centre[0] - side / 2), round(square.centre[1] - side / 2)
-    wide = max(round(side * size / max(square.width, 1)), 1)
-    around = cut(rgb, Box(left, top, side, side), wide)
-    scale = wide / side
-    middle = np.array(square.centre) - (left, top)
-    per_pixel = scale * square.width / size  # of the crop, in pixels of `around`
-    turn = np.array([[cos, -sin], [sin, cos]]) * per_pixel
-    start = middle * scale - 0.5 - turn @ np.full(2, (size - 1) / 2)
+    wide = max(math.ceil(side * (abs(cos) + abs(sin))), 1)
+    corner = np.floor(middle - wide / 2)
+    around = cut(rgb, Box(*corner, wide, wide), max(round(wide * size / side), 1))
+    scale = around.shape[0] / wide
+    turn = np.array([[cos, -sin], [sin, cos]]) * scale * side / size
+    start = (middle - corner) * scale - 0.5 - turn @ np.full(2, (size - 1) / 2)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(
-        around, np.column_stack([turn, start]), (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    place = np.column_stack([turn, start])
+    return cv2.warpAffine(around, place, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)

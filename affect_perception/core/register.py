@@ -98,6 +98,8 @@ class Register:
 
     def _recognise(self, new: list[Face], faces: list[Face], found: Collection[Face], distance: float) -> set[Face]:
         """Names those who are known, and those whom surely nobody knows; the others wait."""
+        if not new:
+            return set()
         absent, owners = self._absent(faces, found)
         present = [f.person for f in faces if f.person is not None and f.person not in absent]
         cost = np.full((len(new), len(absent)), np.inf)
@@ -115,7 +117,8 @@ class Register:
                 gone.add(owners[absent[k]])
         for i, face in enumerate(new):
             looked = sum(look.clear for look in face.looks)
-            if i not in named and (not absent or (looked >= _LOOKS and cost[i].min(initial=np.inf) > STRANGER)):
+            surely = looked >= _LOOKS and cost[i].min(initial=np.inf) > (distance + STRANGER) / 2
+            if i not in named and (surely or not absent):
                 self.name(face)
         return gone
 
@@ -137,6 +140,7 @@ class Register:
                 face.person.learn(look.descriptor)
             elif look.clear and face.followed:
                 wrong.append(face)
+                face.unsure = True  # until it is put right, look again
         gone: set[Face] = set()
         for face in wrong:
             absent, owners = self._absent([f for f in faces if f not in gone], found)
@@ -149,11 +153,11 @@ class Register:
             if best is None or best.distance(seen) >= distance:
                 continue
             other = next((f for f in elsewhere if f.person is best), None)
-            former, face.person = face.person, best
+            former, face.person, face.unsure = face.person, best, False
             self._departed.pop(best.track_id, None)
             best.learn(looks[face].descriptor)
             if other is not None:
-                other.person = former
+                other.person, other.unsure = former, False
             else:
                 self._departed[former.track_id] = _Departed(former, now_ns)
                 gone |= {owners[best]} if best in owners else set()

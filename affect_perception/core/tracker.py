@@ -195,7 +195,8 @@ class FaceTracker:
             return
         self._note_result(view, found)
         seen = Seen.of(found, moment, view, self._history, self._settings)
-        self.counts['late_used'] += moment.view is not view
+        if moment.view is not view:
+            self.counts['late_used'] += 1
         known = [f for f in self._faces if f.key in moment.faces]
         owners: dict[int, Face] = {}
         for i, j, certain in match(known, moment, seen.then, seen.colours, seen.descriptors):
