@@ -73,8 +73,8 @@ class Register:
                 self.name(face)
 
     def name_overdue(self, faces: Sequence[Face], now_ns: int) -> None:
-        """Those who waited long enough and nobody knew are new."""
-        self.name_all([f for f in faces if now_ns - f.began_ns >= HOLD_S * 1e9])
+        """Those who waited long enough and nobody knew are new, if they can be seen."""
+        self.name_all([f for f in faces if f.followed and now_ns - f.began_ns >= HOLD_S * 1e9])
 
     def settle(
         self, faces: list[Face], found: Collection[Face], looks: dict[Face, Look], distance: float, now_ns: int
