@@ -280,6 +280,8 @@ class FaceTracker:
             return True
         if geometry.inside_share(face.box[None], view.width, view.height)[0] < 0.1:
             return face.hidden_s(view.stamp_ns) > _LEFT_S
+        if face.doubtful and face.person is None and face.misses > 1:
+            return True
         if face.doubtful:
             return unseen_s > self._patience_s
         return unseen_s > self._patience_s + self._settings.keep_lost_s
