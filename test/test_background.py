@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from conftest import wait_until
 
+from affect_perception.core.reid import EVERYBODY
 from affect_perception.detectors.background import BackgroundDetector
+from affect_perception.detectors.finder import Finder
 from affect_perception.types import Box, Detection, Frame
 
 FRAME = Frame(5, '', np.zeros((4, 4, 3), np.uint8))
@@ -34,8 +36,8 @@ class Broken:
 
 def test_detector_beside_answers_later_with_the_stamp_of_its_picture():
     detector = Gated()
-    beside = BackgroundDetector(detector)
-    beside.ask(FRAME)
+    beside = BackgroundDetector(Finder(detector))
+    beside.ask(FRAME, EVERYBODY)
     assert not beside.free
     assert beside.collect() is None
     detector.gate.set()
@@ -47,8 +49,8 @@ def test_detector_beside_answers_later_with_the_stamp_of_its_picture():
 
 
 def test_error_of_the_detector_reaches_who_collects_and_it_can_be_asked_again():
-    beside = BackgroundDetector(Broken())
-    beside.ask(FRAME)
+    beside = BackgroundDetector(Finder(Broken()))
+    beside.ask(FRAME, EVERYBODY)
     with pytest.raises(RuntimeError, match='out of memory'):
         beside.collect(wait=True)
     assert beside.free
