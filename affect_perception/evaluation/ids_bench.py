@@ -117,7 +117,9 @@ def counts(played: Played) -> dict[str, int]:
     result = dict.fromkeys(('swaps', 'returns', 'returns_right', 'newcomers', 'newcomers_wrong'), 0)
     last: dict[int, tuple[int, int]] = {}  # person -> id, frame in which it was seen last
     owner: dict[int, tuple[int, int]] = {}  # id -> person, frame
-    for (frame, _), person, track in zip(matches.index, matches.OId.astype(int), matches.HId.astype(int), strict=True):
+    for (frame, _), person, track in zip(
+        matches.index, matches.OId.astype(int).tolist(), matches.HId.astype(int).tolist(), strict=True
+    ):
         former, seen = owner.get(track, (person, frame))
         if former != person and frame - seen <= _SWAP_S * FPS and played.shown[frame, former]:
             result['swaps'] += 1
