@@ -11,8 +11,12 @@ from affect_perception.types import Frame, TrackedFrame
 Find = Callable[[Frame, Wish], Found]  # detectors.finder.Finder.find; the core does not know detectors
 
 
+def step_inline(frame: Frame, find: Find, tracker: FaceTracker) -> TrackedFrame:
+    """The faces of one frame; the detector is waited for when the frame is due."""
+    found = find(frame, tracker.wish(frame)) if tracker.due(frame) else None
+    return tracker.step(frame, found)
+
+
 def track_inline(frames: Iterable[Frame], find: Find, tracker: FaceTracker) -> Iterator[TrackedFrame]:
-    """The faces of each frame; the detector is waited for on every frame that is due."""
-    for frame in frames:
-        found = find(frame, tracker.wish(frame)) if tracker.due(frame) else None
-        yield tracker.step(frame, found)
+    """The faces of each frame."""
+    return (step_inline(frame, find, tracker) for frame in frames)

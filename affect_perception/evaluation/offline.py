@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import affect_perception
+from affect_perception.core.pipeline import step_inline
 from affect_perception.core.tracker import FaceTracker
 from affect_perception.detectors.finder import make_finder
 from affect_perception.errors import BadInputError, ConfigError
@@ -44,8 +45,7 @@ class Analysis:
         """What is seen in `frame`; raises BadInputError for a picture that cannot be used."""
         if self._alone:
             self._tracker.reset()
-        found = self._finder.find(frame, self._tracker.wish(frame)) if self._tracker.due(frame) else None
-        return self._engine.step(self._tracker.step(frame, found))
+        return self._engine.step(step_inline(frame, self._finder.find, self._tracker))
 
 
 def row(index: int, affect: AffectFrame, face: Affect) -> list:
