@@ -18,7 +18,7 @@ from affect_perception.models.first import FirstModel
 from affect_perception.training import metrics
 from affect_perception.training.augment import augmented, geometry, jpeg, lit_from_one_side, low_resolution
 from affect_perception.training.batches import Batches
-from affect_perception.training.datasets import Faces, load_sets
+from affect_perception.training.datasets import Faces, affect_of, class_votes, load_sets
 from affect_perception.training.losses import band_loss, ranking_loss
 from affect_perception.training.morphs import Morphs, band, morphed, same_face, with_other_mouth
 from affect_perception.training.settings import TrainingSettings, load_settings
@@ -53,9 +53,9 @@ def drawn_faces(n: int, seed: int) -> Faces:
         cv2.circle(crop, (24, 24), 20, 180, -1)
         cv2.ellipse(crop, (24, 28 if up else 38), (10, 7), 0, 0 if up else 180, 180 if up else 360, 40, 3)
     above = np.repeat(smiling[:, None], 3, 1).astype(np.float32)
-    return Faces(
-        crops, np.where(smiling, 0.9, 0.05).astype(np.float32), above, np.array([str(i // 2) for i in range(n)])
-    )
+    share = np.where(smiling, 0.9, 0.05).astype(np.float32)
+    votes = np.stack([class_votes('happiness' if up else 'neutral') for up in smiling])
+    return Faces(crops, share, above, np.array([str(i // 2) for i in range(n)]), votes, affect_of(votes))
 
 
 def drawn_morphs(people: int, seed: int, count: int = 5) -> Morphs:

@@ -5,5 +5,6 @@ and name it here.
 """
 
 from affect_perception.models.first import FirstModel
+from affect_perception.models.smile_va import SmileVa
 
-MODELS: dict[str, type] = {'first': FirstModel}
+MODELS: dict[str, type] = {'first': FirstModel, 'smile_va': SmileVa}

@@ -23,6 +23,19 @@ class SmileOutput(NamedTuple):
     levels: Tensor  # (N, 4) probabilities of the four smile levels; a row sums to 1
 
 
+def thresholds() -> Tensor:
+    """(3,) scores at which the intensity crosses LEVEL_BOUNDS."""
+    return torch.logit(torch.tensor(LEVEL_BOUNDS))
+
+
+def ordinal_levels(above: Tensor) -> Tensor:
+    """(..., 4) probabilities of the smile levels from the (..., 3) logits of reaching levels 1, 2, 3."""
+    reached = torch.sigmoid(above)
+    ends = reached[..., :1]
+    steps = torch.cat([torch.ones_like(ends), reached, torch.zeros_like(ends)], dim=-1)
+    return steps[..., :-1] - steps[..., 1:]
+
+
 class ConvBn(nn.Module):
     """A convolution and its batch normalisation, which `fold` merges into one when training is over."""
 
@@ -66,14 +79,12 @@ class SmileHead(nn.Module):
     def __init__(self, inputs: int):
         super().__init__()
         self.linear = nn.Linear(inputs, 1)
-        self.register_buffer('thresholds', torch.logit(torch.tensor(LEVEL_BOUNDS)), persistent=False)
+        self.register_buffer('thresholds', thresholds(), persistent=False)
 
     def forward(self, embedding: Tensor) -> SmileOutput:
         score = self.linear(embedding).squeeze(1)
         above = LEVEL_SLOPE * (score[:, None] - self.thresholds)
-        reached = torch.sigmoid(above)
-        steps = torch.cat([torch.ones_like(reached[:, :1]), reached, torch.zeros_like(reached[:, :1])], dim=1)
-        return SmileOutput(score, torch.sigmoid(score), above, steps[:, :-1] - steps[:, 1:])
+        return SmileOutput(score, torch.sigmoid(score), above, ordinal_levels(above))
 
     @torch.no_grad()
     def rescale(self, slope: float, bias: float) -> None:

@@ -20,6 +20,8 @@ class Batch(NamedTuple):
     pictures: Tensor  # (N + P (V + 1), S, S) float in 0..255
     share: Tensor  # (N,) target of the intensity
     above: Tensor  # (N, 3) targets of the thresholds
+    votes: Tensor  # (N, 8) shares of EXPRESSIONS, a row of NaN where unknown
+    affect: Tensor  # (N, 2) valence and arousal, NaN where unknown
     fraction: Tensor  # (P, V) of each person's morph, ascending
     lowest: Tensor  # (P, V + 1) believable intensity
     highest: Tensor  # (P, V + 1)
@@ -33,30 +35,32 @@ class Batches:
 
     def __init__(self, sets: Sets, settings: TrainingSettings):
         self.settings = settings
-        self.ferplus, self.lfw, self.morphs = (sets[name]['train'] for name in ('FER+', 'LFW', 'Morphs'))
-        self.per_epoch = max(len(self.ferplus) // settings.ferplus_batch, 1)
+        self.morphs = sets['Morphs']['train']
+        # Each set of stills with the number that its order is drawn by, and how many of it a batch has.
+        wanted = {'FER+': (0, settings.ferplus_batch), 'LFW': (1, settings.lfw_batch)}
+        wanted['DiffusionFER'] = 4, settings.diffusionfer_batch
+        self.stills = {name: (sets[name]['train'], *how) for name, how in wanted.items() if how[1]}
+        self.per_epoch = max(1, *(len(faces) // count for faces, _, count in self.stills.values()))
 
-    def indices(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which FER+ pictures, LFW pictures and London persons make batch `step`."""
-        s = self.settings
-        return (
-            self._drawn(0, len(self.ferplus), s.ferplus_batch, step),
-            self._drawn(1, len(self.lfw), s.lfw_batch, step),
-            self._drawn(2, len(self.morphs), s.london_persons, step),
-        )
+    def indices(self, step: int) -> dict[str, np.ndarray]:
+        """Which pictures of each set of stills, and which persons of the set 'Morphs', make batch `step`."""
+        drawn = {
+            name: self._drawn(stream, len(faces), count, step) for name, (faces, stream, count) in self.stills.items()
+        }
+        return drawn | {'Morphs': self._drawn(2, len(self.morphs), self.settings.london_persons, step)}
 
     def batch(self, step: int) -> Batch:
-        ferplus, lfw, persons = self.indices(step)
-        parts = [(self.ferplus, ferplus), (self.lfw, lfw)]
-        crops, share, above = (
-            np.concatenate([getattr(faces, field)[index] for faces, index in parts])
-            for field in ('crops', 'share', 'above')
+        chosen = self.indices(step)
+        persons = chosen.pop('Morphs')
+        crops, *labels = (
+            np.concatenate([getattr(self.stills[name][0], field)[index] for name, index in chosen.items()])
+            for field in ('crops', 'share', 'above', 'votes', 'affect')
         )
         morphs, *targets = self._graded(persons, step)
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
         pictures = torch.from_numpy(np.concatenate([crops, morphs])).float()
         pictures = augmented(pictures, generator, self.settings.augmentation)
-        return Batch(pictures, *(torch.from_numpy(np.float32(t)) for t in (share, above, *targets)))
+        return Batch(pictures, *(torch.from_numpy(np.float32(t)) for t in (*labels, *targets)))
 
     def _graded(self, persons: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Pictures (P (V + 1), S, S) of the morphs of `persons`, fractions (P, V), lowest and highest (P, V + 1).

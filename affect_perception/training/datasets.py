@@ -1,4 +1,4 @@
-"""The three data sets as arrays in memory: grey crops, framed and sized as the live tracker does, and their targets.
+"""The four data sets as arrays in memory: grey crops, framed and sized as the live tracker does, and their targets.
 
 Splits are the given ones (person-disjoint where persons are known); nothing here moves a picture between them. Terms of
 each set stand in TERMS and travel with the weights.
@@ -20,6 +20,7 @@ import numpy as np
 
 from affect_perception.core.crops import cut, face_crop
 from affect_perception.errors import ConfigError
+from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.morphs import Morphs, morphed
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.types import LEVEL_BOUNDS, Box
@@ -29,11 +30,26 @@ TERMS = {
     'FER+': 'labels MIT (Barsoum et al. 2016, Microsoft); FER2013 images web-scraped, for research',
     'LFW expressions': 'press photographs (mostly Labeled Faces in the Wild, Huang et al. 2007), for research',
     'London': 'CC-BY 4.0, DeBruine & Jones (2017), Face Research Lab London Set, doi:10.6084/m9.figshare.5047666',
+    'DiffusionFER': 'CC0 1.0, synthetic faces; origin of the valence and arousal numbers undocumented',
 }
 LFW_BOX_MARGIN = 0.25  # the archive's pictures are the dlib HOG box plus this share of it on each side
 # What to expect of a picture that few annotators called happiness, or something else: the mean share of happiness votes
 # of FER+ training pictures of that class, and how many of them lie above each bound of LEVEL_BOUNDS.
 HAPPY, OTHER = (0.90, (0.99, 0.98, 0.85)), (0.03, (0.08, 0.02, 0.01))
+SURE = 0.85  # share of votes for the one class that a picture without votes has; the others share the rest
+DIFFUSIONFER_NAMES = {'happy': 'happiness', 'sad': 'sadness', 'angry': 'anger'}  # the others are named as in FER+
+# Valence and arousal that votes stand for: directions after the circumplex (Russell 1980), lengths so that happiness,
+# anger, surprise and disgust lie where DiffusionFER's training pictures of that class lie on average. A proxy.
+CIRCUMPLEX = {
+    'neutral': (0.0, 0.0),
+    'happiness': (0.45, 0.30),
+    'surprise': (-0.05, 0.50),
+    'sadness': (-0.35, -0.20),
+    'anger': (-0.45, 0.45),
+    'disgust': (-0.40, 0.20),
+    'fear': (-0.40, 0.45),
+    'contempt': (-0.30, 0.10),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +60,8 @@ class Faces:
     share: np.ndarray  # (N,) float32 in [0, 1]
     above: np.ndarray  # (N, 3) float32 in [0, 1]
     person: np.ndarray  # (N,) str: whose face; pictures of unknown persons each have their own
+    votes: np.ndarray  # (N, 8) float32 shares of EXPRESSIONS; a row of NaN where nobody was asked
+    affect: np.ndarray  # (N, 2) float32 valence and arousal in [-1, 1], NaN where unknown
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -73,6 +91,8 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
         )
     readers = {'FER+': (_ferplus, settings.ferplus), 'LFW': (_lfw, settings.lfw), 'London': (_london, settings.london)}
     readers['Morphs'] = (_morphs, settings.london)
+    if settings.model != 'first':  # which has no use for it
+        readers['DiffusionFER'] = (_diffusionfer, settings.diffusionfer)
     sets = {}
     for name, (reader, file) in readers.items():
         path = root / file
@@ -91,7 +111,7 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
 def data_hashes(settings: TrainingSettings) -> dict[str, str]:
     """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names)."""
     hashes = {}
-    for name in (settings.ferplus, settings.lfw, settings.london):
+    for name in (settings.ferplus, settings.lfw, settings.london, settings.diffusionfer):
         path, digest = Path(settings.data) / name, hashlib.sha256()
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
@@ -117,7 +137,9 @@ def _ferplus(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
         whole = Box(0, 0, images.shape[2], images.shape[1])
         crops = np.stack([cut(images[i], whole, settings.crop_size) for i in chosen])
         above = (share[chosen, None] > np.array(LEVEL_BOUNDS)).astype(np.float32)
-        result[name] = Faces(crops, share[chosen], above, np.array([f'ferplus-{i}' for i in chosen]))
+        person = np.array([f'ferplus-{i}' for i in chosen])
+        shares = votes[chosen][:, [names.index(e) for e in EXPRESSIONS]] / known[chosen, None]
+        result[name] = Faces(crops, share[chosen], above, person, shares, affect_of(shares))
     return result
 
 
@@ -135,6 +157,26 @@ def _lfw(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
             return cut(picture, square, settings.crop_size)
 
         return _from_index(rows, crop, 'happiness', settings)
+
+
+def _diffusionfer(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
+    """DiffusionFER, whose valence and arousal are its own. Every eighth training picture is our validation split, and
+    its validation split, which we choose nothing by, our test split. Where dlib sees no face the picture is the face.
+    """
+    face, rows, place = _detector(), _rows(path), 0
+    for row in rows:
+        row['person'] = row['file']
+        row['expression'] = DIFFUSIONFER_NAMES.get(row['expression'], row['expression'])
+        place += row['split'] == 'train'
+        row['split'] = 'test' if row['split'] == 'val' else 'val' if place % 8 == 0 else 'train'
+
+    def crop(row):
+        picture = _decoded((path / row['file']).read_bytes(), row['file'])
+        side = picture.shape[1] / (1 + 2 * settings.crop_margin)
+        box = face(picture) or Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
+        return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
+
+    return _from_index(rows, crop, 'happiness', settings)
 
 
 def _london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
@@ -199,13 +241,33 @@ def _from_index(rows: Iterable[dict], crop: Callable, smile: str, settings, comp
         persons = [row['person'] for _, row in made]
         made = [(c, r) for c, r in made if persons.count(r['person']) >= complete] if complete > 1 else made
         targets = [HAPPY if row['expression'] == smile else OTHER for _, row in made]
+        votes = np.array([class_votes(row['expression']) for _, row in made], np.float32)
+        affect = affect_of(votes)
+        for i, (_, row) in enumerate(made):
+            if 'valence' in row:
+                affect[i] = float(row['valence']), float(row['arousal'])
         result[split] = Faces(
             np.stack([c for c, _ in made]),
             np.array([share for share, _ in targets], np.float32),
             np.array([above for _, above in targets], np.float32),
             np.array([row['person'] for _, row in made]),
+            votes,
+            affect,
         )
     return result
+
+
+def class_votes(expression: str) -> np.ndarray:
+    """(8,) shares of votes to expect of a picture of a class; NaN for a class that is none of EXPRESSIONS."""
+    if expression not in EXPRESSIONS:
+        return np.full(len(EXPRESSIONS), np.nan)
+    others = (1 - SURE) / (len(EXPRESSIONS) - 1)
+    return np.where(np.array(EXPRESSIONS) == expression, SURE, others)
+
+
+def affect_of(votes: np.ndarray) -> np.ndarray:
+    """(N, 2) float32 valence and arousal that shares of votes (N, 8) stand for: the mean of CIRCUMPLEX; NaN for NaN."""
+    return np.float32(votes @ np.array([CIRCUMPLEX[e] for e in EXPRESSIONS]))
 
 
 def _first(items, settings: TrainingSettings):

@@ -30,6 +30,17 @@ def calibration_error(intensity: np.ndarray, share: np.ndarray, bins: int = 10) 
     return float(sum(gaps) / len(intensity))
 
 
+def majority_accuracy(logits: np.ndarray, votes: np.ndarray) -> float:
+    """Share of pictures whose likeliest expression is the one with the most votes; (N, K) both."""
+    return float(np.mean(logits.argmax(1) == votes.argmax(1)))
+
+
+def ccc(said: np.ndarray, true: np.ndarray) -> float:
+    """Concordance correlation coefficient (Lin 1989) of two series (N,); 1 is agreement in every value."""
+    away = np.mean((said - true) ** 2)
+    return float(1 - away / (said.var() + true.var() + (said.mean() - true.mean()) ** 2))
+
+
 def ordered_pairs(score: np.ndarray, pairs: np.ndarray) -> float:
     """Share of (neutral, smiling) pairs, indices (P, 2), in which the smiling picture scores higher."""
     return float(np.mean(score[pairs[:, 1]] > score[pairs[:, 0]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from affect_perception.models.layers import SmileOutput
+from affect_perception.models.smile_va import AffectOutput, happiness
 from affect_perception.training import metrics
 from affect_perception.training.datasets import Sets
 from affect_perception.training.morphs import Morphs
@@ -19,6 +22,9 @@ class Prediction(NamedTuple):
     score: np.ndarray  # (N,)
     intensity: np.ndarray  # (N,) in [0, 1]
     level: np.ndarray  # (N,) 0 to 3
+    smiling: np.ndarray  # (N,) in [0, 1], share of people who would say "happiness"
+    expression: np.ndarray | None = None  # (N, 8) logits, of networks that read them
+    affect: np.ndarray | None = None  # (N, 2) valence and arousal
 
 
 @torch.no_grad()
@@ -30,17 +36,31 @@ def predict(model: nn.Module, crops: np.ndarray, batch: int = 128) -> Prediction
     for start in range(0, len(crops), batch):
         grey = torch.from_numpy(crops[start : start + batch]).to(device).float()
         outputs.append(model(model.normalise(grey).contiguous(memory_format=torch.channels_last)))
+    return prediction(outputs)
+
+
+def prediction(outputs: Sequence[SmileOutput | AffectOutput]) -> Prediction:
+    """The outputs of several batches as one, in numpy."""
+
+    def joined(read: Callable) -> np.ndarray:
+        return torch.cat([read(o) for o in outputs]).cpu().numpy()
+
+    reads_affect = isinstance(outputs[0], AffectOutput)
     return Prediction(
-        torch.cat([o.score for o in outputs]).cpu().numpy(),
-        torch.cat([o.intensity for o in outputs]).cpu().numpy(),
-        torch.cat([o.levels for o in outputs]).argmax(1).cpu().numpy(),
+        joined(lambda o: o.score),
+        joined(lambda o: o.intensity),
+        joined(lambda o: o.levels.argmax(-1)),
+        joined(happiness if reads_affect else lambda o: o.intensity),
+        joined(lambda o: o.expression) if reads_affect else None,
+        joined(lambda o: o.affect) if reads_affect else None,
     )
 
 
 def predict_morphs(model: nn.Module, morphs: Morphs) -> Prediction:
     """The same for morphs, with (P, K) numbers each."""
     said = predict(model, morphs.crops.reshape(-1, *morphs.crops.shape[2:]))
-    return Prediction(*(part.reshape(morphs.crops.shape[:2]) for part in said))
+    shape = morphs.crops.shape[:2]
+    return Prediction(*(part if part is None else part.reshape(*shape, *part.shape[1:]) for part in said))
 
 
 def validation(model: nn.Module, sets: Sets) -> dict[str, float]:
@@ -54,8 +74,16 @@ def validation(model: nn.Module, sets: Sets) -> dict[str, float]:
         'london_pairs': metrics.ordered_pairs(said['London'].score, faces['London'].pairs()),
         'morph_spearman': float(metrics.rank_correlation(morphs.score).mean()),
     }
+    if said['FER+'].expression is not None:
+        ferplus, diffusion = (said[name] for name in ('FER+', 'DiffusionFER'))
+        scores['ferplus_8_classes'] = metrics.majority_accuracy(ferplus.expression, faces['FER+'].votes)
+        true = faces['DiffusionFER'].affect
+        scores |= {
+            name: metrics.ccc(diffusion.affect[:, i], true[:, i]) for i, name in enumerate(('valence', 'arousal'))
+        }
     order = (scores['london_pairs'] + scores['morph_spearman']) / 2
-    return scores | {'choice': (scores['ferplus_auc'] + scores['lfw_auc']) / 2 + 0.02 * order}
+    more = 0.1 * scores.get('ferplus_8_classes', 0) + 0.01 * (scores.get('valence', 0) + scores.get('arousal', 0))
+    return scores | {'choice': (scores['ferplus_auc'] + scores['lfw_auc']) / 2 + 0.02 * order + more}
 
 
 def calibrate(model: nn.Module, sets: Sets) -> tuple[float, float]:

@@ -21,13 +21,16 @@ class TrainingSettings(Settings):
     ferplus: str = setting('ferplus.npz', 'FER+ archive, inside the data folder')
     lfw: str = setting('lfw_expressions.zip', 'LFW expressions archive, inside the data folder')
     london: str = setting('london', 'folder of the London set, inside the data folder')
+    diffusionfer: str = setting('diffusionfer', 'folder of the DiffusionFER set, inside the data folder')
     limit: int = setting(0, 'use only this many pictures of each split of each set (a trial run); 0 uses all', low=0)
     crop_size: int = setting(96, 'side of the crops, as in the live tracker', unit='px', low=32, high=256)
     crop_margin: float = setting(0.15, 'margin around the face box, as in the live tracker', low=0.0, high=1.0)
 
-    epochs: int = setting(14, 'passes over the FER+ training pictures', low=1, high=1000)
-    ferplus_batch: int = setting(80, 'FER+ pictures in a batch', low=1, high=4096)
-    lfw_batch: int = setting(36, 'LFW pictures in a batch', low=1, high=4096)
+    initial: str = setting('', 'checkpoint to start from: those of its tensors that fit; empty starts from chance')
+    epochs: int = setting(14, 'passes over the training pictures of the set that takes longest', low=1, high=1000)
+    ferplus_batch: int = setting(80, 'FER+ pictures in a batch; 0 trains without', low=0, high=4096)
+    lfw_batch: int = setting(36, 'LFW pictures in a batch; 0 trains without', low=0, high=4096)
+    diffusionfer_batch: int = setting(0, 'DiffusionFER pictures in a batch; 0 trains without', low=0, high=4096)
     london_persons: int = setting(6, 'London persons in a batch', low=1, high=512)
     london_views: int = setting(
         4,
@@ -59,6 +62,8 @@ class TrainingSettings(Settings):
         low=0.0,
         high=100.0,
     )
+    expression_weight: float = setting(1.0, 'weight of the loss of the expressions', low=0.0, high=100.0)
+    affect_weight: float = setting(2.0, 'weight of the loss of valence and arousal', low=0.0, high=100.0)
     augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)
 
     seed: int = setting(0, 'seed; same seed, threads and machine: same weights', low=0, high=2**31 - 1)

@@ -19,7 +19,7 @@ from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.training.batches import Batches
 from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
-from affect_perception.training.losses import smile_loss
+from affect_perception.training.losses import batch_loss
 from affect_perception.training.scoring import calibrate, report, validation
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import TrainingState
@@ -57,11 +57,11 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     output = state.model.head(state.model.dropout(embedding.float()))
     settling = step >= steps
     morph_weight = settings.settle_morph_weight if settling else settings.morph_weight
-    loss = smile_loss(output, batch, settings.changed(morph_weight=morph_weight))
+    loss = batch_loss(output, batch, settings.changed(morph_weight=morph_weight))
     if not torch.isfinite(loss):
-        ferplus, lfw, persons = (index[:5].tolist() for index in batches.indices(step))
+        members = ', '.join(f'{name} {index[:5].tolist()}' for name, index in batches.indices(step).items())
         raise TrainingDiverged(
-            f'the loss is {loss.item()} at step {step}, batch FER+ {ferplus}, LFW {lfw}, London {persons} …; '
+            f'the loss is {loss.item()} at step {step}, batch {members} …; '
             f'try a lower learning_rate than {settings.learning_rate}, or bf16: false'
         )
     state.optimiser.zero_grad()
@@ -111,7 +111,19 @@ def prepared(settings: TrainingSettings) -> TrainingState:
         model = MODELS[settings.model]().to(settings.device, memory_format=torch.channels_last)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device {settings.device!r} cannot be used: {str(error).splitlines()[0]}') from None
+    if settings.initial:
+        begin_from(model, settings.initial)
     return TrainingState(model, settings)
+
+
+def begin_from(model: torch.nn.Module, initial: str) -> None:
+    """Take over every tensor of checkpoint `initial` that has the name and the shape of one of the model's."""
+    tensors, _ = checkpoint.read_safetensors(checkpoint.resolve(initial))
+    own = model.state_dict()
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise ConfigError(f'{initial} shares no tensor with this network; choose another `initial`, or none')
+    model.load_state_dict(fitting, strict=False)
 
 
 def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = False) -> int:
