@@ -32,8 +32,9 @@ class TrainingState:
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.ema.state_dict())
         self.history: list[dict] = []  # one row per finished epoch
-        plain = [p for p in model.parameters() if p.ndim < 2]  # biases, normalisation, thresholds: no decay
-        decayed = [p for p in model.parameters() if p.ndim >= 2]
+        taught = [p for p in model.parameters() if p.requires_grad]
+        plain = [p for p in taught if p.ndim < 2]  # biases, normalisation, thresholds: no decay
+        decayed = [p for p in taught if p.ndim >= 2]
         groups = [{'params': decayed, 'weight_decay': settings.weight_decay}, {'params': plain, 'weight_decay': 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
 
@@ -86,7 +87,7 @@ class TrainingState:
         """Every tensor of the state, by kind and name; the tensors are the live ones."""
         moments = {}
         for name, parameter in self.model.named_parameters():
-            for key, value in self.optimiser.state[parameter].items():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
                 moments[f'{name}/{key}'] = value
         return {
             'model': self.model.state_dict(),
@@ -97,7 +98,7 @@ class TrainingState:
 
     def _start_moments(self) -> None:
         """Let AdamW make its moments, to have something to load into; the weights are overwritten right after."""
-        for parameter in self.model.parameters():
+        for parameter in (p for p in self.model.parameters() if p.requires_grad):
             parameter.grad = torch.zeros_like(parameter)
         self.optimiser.step()
         self.optimiser.zero_grad()
