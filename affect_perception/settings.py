@@ -99,7 +99,7 @@ class SourceSettings(Settings):
 
     source: str = setting(
         'auto',
-        'scene, camera:N, realsense, realsense:SERIAL, a video file, a stream URL, a folder of images, '
+        'scene, camera:N, realsense, realsense:SERIAL, a video file, a bag, a stream URL, a folder of images, '
         'or auto (a camera if present, else scene)',
     )
     rate: float = setting(
@@ -119,6 +119,7 @@ class SourceSettings(Settings):
         high=240.0,
     )
     frame_id: str = setting('camera_color_optical_frame', 'frame_id of the images, the optical frame of the camera')
+    bag_topic: str = setting('', 'topic of a bag that holds the images; empty: the only one')
     scene_people: int = setting(4, 'people in the scene', unit='people', low=0, high=50)
     scene_seed: int = setting(0, 'seed of the scene; same seed, same pixels', low=0, high=2**31 - 1)
     scene_portraits: str = setting(
@@ -256,11 +257,189 @@ class AffectSettings(Settings):
     threads: int = setting(0, 'CPU threads of the network; 0 takes half of the cores, 1 to 4', low=0, high=256)
 
 
+@dataclass(frozen=True)
+class AgentSettings(Settings):
+    """When the agent does what (`agent_node`); docs/agent.md tells how they work together."""
+
+    policy: str = setting(
+        'affect_perception.core.agent:SocialPolicy',
+        'class that decides, as module:Class or file.py:Class; docs/agent.md tells what it must have',
+    )
+    smile_on: float = setting(0.45, 'somebody smiles from this intensity', low=0.0, high=1.0, live=True)
+    smile_off: float = setting(0.3, 'and has stopped below this; not above smile_on', low=0.0, high=1.0, live=True)
+    laugh_on: float = setting(
+        0.75,
+        'a smile that looks like a laugh, from this intensity; the level "high" begins here',
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
+    laugh_off: float = setting(0.6, 'and below this it no longer does', low=0.0, high=1.0, live=True)
+    smile_confirm_s: float = setting(
+        0.15, 'a smile must last this long, and for two images, to be believed', unit='s', low=0.0, high=2.0, live=True
+    )
+    smile_release_s: float = setting(
+        0.3, 'a smile that is missing for less than this goes on', unit='s', low=0.0, high=5.0, live=True
+    )
+    mirror_s: float = setting(
+        4.0,
+        'a smile goes before everything else for this long, then it waits its turn',
+        unit='s',
+        low=0.1,
+        high=60.0,
+        live=True,
+    )
+    newcomer_s: float = setting(
+        0.5, 'a person is greeted after being in view for this long', unit='s', low=0.0, high=10.0, live=True
+    )
+    greet_s: float = setting(1.5, 'a greeting lasts this long', unit='s', low=0.1, high=30.0, live=True)
+    greet_again_s: float = setting(
+        30.0, 'whoever returns after less than this is not greeted again', unit='s', low=0.0, high=3600.0, live=True
+    )
+    handover_s: float = setting(
+        3.0,
+        'a new id where a person vanished less than this ago is that person; 0: never',
+        unit='s',
+        low=0.0,
+        high=30.0,
+        live=True,
+    )
+    farewell_after_s: float = setting(
+        2.0, 'a person out of view for this long has left', unit='s', low=0.1, high=60.0, live=True
+    )
+    farewell_s: float = setting(1.0, 'a farewell lasts this long', unit='s', low=0.1, high=30.0, live=True)
+    idle_after_s: float = setting(
+        3.0, 'idle when nobody is in view for this long', unit='s', low=0.0, high=60.0, live=True
+    )
+    soothe_on: float = setting(
+        -0.15,
+        'soothe when the valence of the group is below this; networks trained on posed labels span about -0.5 to 0.5',
+        low=-1.0,
+        high=1.0,
+        live=True,
+    )
+    soothe_off: float = setting(-0.05, 'stop soothing above this', low=-1.0, high=1.0, live=True)
+    soothe_drop: float = setting(
+        0.25, 'soothe also when it is this much lower than over the last 20 s', low=0.0, high=2.0, live=True
+    )
+    soothe_confirm_s: float = setting(1.0, 'the low must last this long', unit='s', low=0.0, high=30.0, live=True)
+    min_dwell_s: float = setting(
+        1.0,
+        'a behaviour is shown for at least this long, unless a more urgent one comes up',
+        unit='s',
+        low=0.0,
+        high=30.0,
+        live=True,
+    )
+    interrupt_s: float = setting(0.3, 'even a more urgent one waits this long', unit='s', low=0.0, high=5.0, live=True)
+    turn_s: float = setting(
+        3.0,
+        'attention goes to the next person with the same claim to it after this time',
+        unit='s',
+        low=0.1,
+        high=60.0,
+        live=True,
+    )
+    group_position: float = setting(
+        0.5,
+        'how much less the person farthest from the middle of the group counts in its mood; 0: no less',
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class MarkerSettings(Settings):
+    """What RViz shows (`marker_node`)."""
+
+    overlay_image_topic: str = setting('image', 'images that the overlay is drawn into; the ones the tracker gets')
+    overlay_transport: str = setting(
+        'auto', 'kind of image message; auto: compressed if the topic ends so', choices=('auto', 'raw', 'compressed')
+    )
+    overlay_camera_info_topic: str = setting(
+        '', 'camera_info of those images, for the place of markers; empty: `camera_info` beside the image topic'
+    )
+    overlay_quality: int = setting(80, 'JPEG quality of overlay/compressed', low=1, high=100, live=True)
+    marker_shape: str = setting(
+        'sphere',
+        'what stands for a face; a billboard always faces the viewer',
+        choices=('sphere', 'billboard'),
+        live=True,
+    )
+    marker_lifetime_s: float = setting(
+        0.5, 'markers that are not renewed for this long vanish', unit='s', low=0.05, high=10.0, live=True
+    )
+    trail_s: float = setting(0.0, 'length of the trail behind a face; 0: none', unit='s', low=0.0, high=60.0, live=True)
+    plane_m: float = setting(
+        1.0, 'without depth, markers stand on the image plane at this distance', unit='m', low=0.1, high=20.0, live=True
+    )
+    field_of_view_deg: float = setting(
+        60.0,
+        'horizontal field of view taken for a camera without camera_info',
+        unit='deg',
+        low=10.0,
+        high=170.0,
+        live=True,
+    )
+    full_valence: float = setting(
+        0.5, 'valence (of either sign) at which the colour of a marker is full', low=0.05, high=1.0, live=True
+    )
+
+
+@dataclass(frozen=True)
+class HriSettings(Settings):
+    """The mirror under /humans/faces (`hri_node`, off unless asked for); docs/ros4hri.md."""
+
+    hri_crop_size: int = setting(128, 'side of the cropped faces; REP 155 wants 128', unit='px', low=16, high=512)
+
+
+@dataclass(frozen=True)
+class GraphSettings(Settings):
+    """Which parts run (`affect-perception run`, `graph`, and arguments of smile.launch.py; no ROS parameters)."""
+
+    agent: bool = setting(True, 'with agent_node: behaviour')
+    markers: bool = setting(True, 'with marker_node: markers and overlay for RViz')
+    hri: bool = setting(False, 'with hri_node: the ROS4HRI mirror; needs hri_msgs')
+
+
+@dataclass(frozen=True)
+class HealthSettings(Settings):
+    """From when diagnostics warn; parameters of every node."""
+
+    latency_warn_ms: float = setting(
+        250.0, 'WARN above this latency (p95 of the last images)', unit='ms', low=0.0, live=True
+    )
+    latency_error_ms: float = setting(1000.0, 'ERROR above this latency', unit='ms', low=0.0, live=True)
+    drops_warn: float = setting(
+        0.5,
+        'WARN when more than this share of the images of the last second was dropped',
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
+    drops_error: float = setting(0.95, 'ERROR above this share', low=0.0, high=1.0, live=True)
+    bad_error: float = setting(
+        0.5,
+        'ERROR when this share of the inputs of the last second was bad; WARN at the first',
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
+    silence_warn_s: float = setting(2.0, 'WARN when nothing came for this long', unit='s', low=0.0, live=True)
+    silence_error_s: float = setting(10.0, 'ERROR when nothing came for this long', unit='s', low=0.0, live=True)
+
+
 GROUPS: dict[str, type[Settings]] = {
     'camera_node': SourceSettings,
     'face_tracker_node': TrackerSettings,
     'affect_node': AffectSettings,
+    'agent_node': AgentSettings,
+    'marker_node': MarkerSettings,
+    'hri_node': HriSettings,
+    'graph': GraphSettings,
 }
+EVERY_NODE = HealthSettings  # parameters of every node, but no flags: a flag has one owner
 
 
 def document() -> str:
@@ -272,13 +451,13 @@ def document() -> str:
         '',
         'Each is a ROS parameter of its node (`ros2 param describe /affect_node device`), a flag of',
         '`affect-perception run` (`--device cpu`), and may stand in `config/smile.yaml`. "Live" ones can be changed',
-        'while the node runs.',
+        'while the node runs. The section `graph` holds flags only, the section `every node` parameters only.',
         '',
         'The quality of service of every topic can be overridden from YAML too, as `qos_overrides.TOPIC.KIND.POLICY`:',
         'TOPIC the resolved name, KIND `publisher` or `subscription`, POLICY `history`, `depth` or `reliability`, for',
         'instance `qos_overrides./image.subscription.reliability: reliable`.',
     ]
-    for node, group in GROUPS.items():
+    for node, group in (*GROUPS.items(), ('every node', EVERY_NODE)):
         lines += ['', f'## {node}', '', '| setting | default | allowed | meaning | live |', '|---|---|---|---|---|']
         for s in group.declared():
             default = str(s.default).lower() if s.type is bool else s.default

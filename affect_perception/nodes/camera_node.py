@@ -5,7 +5,8 @@ Publishes  `image` (best effort, depth 1; reliable when `rate` is 0)
 Subscribes `face_affect` when `rate` is 0: the next picture is sent when the last one has been answered
 
 A live source stamps its pictures when they are grabbed. Recorded ones keep their own times, counted from the start of
-the node, and a picture whose successor is already due is dropped and counted, as a camera would.
+the node, and a picture whose successor is already due is dropped and counted, as a camera would. Where the stamps of a
+recording jump, it goes on at once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
+from affect_perception.sources.playing import PlayingTime
 from affect_perception.types import Frame
 
 _ANSWER_S = 30.0  # an unanswered picture is given up after this time; a cold detector may take seconds
@@ -77,6 +79,7 @@ class CameraNode(Node):
 
     def _play(self) -> None:
         start_ns = None
+        clock = PlayingTime(self.source.fps)
         for frame in self.source:
             if self._closing.is_set():
                 return
@@ -84,7 +87,9 @@ class CameraNode(Node):
                 start_ns = self._now_ns()
             if self.source.live:
                 self._send(frame)
-            elif self._lossless:
+                continue
+            frame = replace(frame, stamp_ns=clock.since_start(frame.stamp_ns))
+            if self._lossless:
                 self._send_and_wait(replace(frame, stamp_ns=start_ns + frame.stamp_ns))
             else:
                 due_ns = start_ns + round(frame.stamp_ns / self.settings.rate)

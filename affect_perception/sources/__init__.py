@@ -1,8 +1,8 @@
 """Where pictures come from, behind one protocol: `open_source(settings, on_bad)` gives a `Source`.
 
-Recorded sources (scene, video file, folder) stamp their frames from 0 ns on and never drop one: the caller decides how
-fast to read. Live sources (camera, RealSense, stream) stamp with epoch nanoseconds when a frame is grabbed, keep only
-the newest and count in `dropped` what they overwrote.
+Recorded sources (scene, video file, folder, bag) never drop a frame: the caller decides how fast to read. They stamp
+from 0 ns on, except bags, whose frames keep their recorded stamps. Live sources (camera, RealSense, stream) stamp with
+epoch nanoseconds when a frame is grabbed, keep only the newest and count in `dropped` what they overwrote.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.types import Frame
 
-KINDS = 'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, an image, an image folder, a stream URL, auto'
+KINDS = (
+    'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, a bag, an image, an image folder, '
+    'a stream URL, auto'
+)
 STREAMS = ('http://', 'https://', 'rtsp://', 'rtsps://', 'tcp://', 'udp://')
 
 OnBad = Callable[[BadInputError], None]
@@ -93,10 +96,15 @@ def _open_stream(settings: SourceSettings, on_bad: OnBad) -> Source:
 
 
 def _open_path(settings: SourceSettings, on_bad: OnBad) -> Source:
+    from affect_perception.sources.bag_files import is_bag
     from affect_perception.sources.folder import Folder
     from affect_perception.sources.video import open_file
 
     path = Path(settings.source).expanduser()
+    if path.exists() and is_bag(path):
+        from affect_perception.sources.bag import Bag
+
+        return Bag(path, settings, on_bad)
     if path.is_dir():
         return Folder(path, settings, on_bad)
     if path.is_file():

@@ -1,0 +1,78 @@
+"""Message definitions of bags: those embedded in a bag, else those of ROS 2 and of this package."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from affect_perception.errors import BadInputError, ConfigError
+
+try:
+    import mcap  # noqa: F401  (bag_salvage.py)
+    from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
+    from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+except ImportError as error:
+    raise ConfigError(f'bags need rosbags and mcap ({error}): pip install affect-perception[bags]') from None
+
+PACKAGE = 'affect_perception'
+TRACKS = f'{PACKAGE}/msg/FaceTrackArray'
+AFFECT = f'{PACKAGE}/msg/FaceAffectArray'
+NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of one file. `ros1`: its messages are serialised as ROS 1 does it, otherwise as CDR."""
+
+    name: str
+    msgtype: str
+    definition: MessageDefinition = NO_DEFINITION
+    ros1: bool = False
+
+    def decode(self, data: bytes) -> Any:
+        """The message with the field names of ROS; raises BadInputError `message`."""
+        try:
+            store = _embedded(self.msgtype, self.definition) if self.definition.data else known_types()
+            return (store.deserialize_ros1 if self.ros1 else store.deserialize_cdr)(data, self.msgtype)
+        except Exception as error:  # a damaged message fails wherever its numbers lead the parser
+            text = f'a message of {self.name} is no {self.msgtype} ({type(error).__name__}: {error})'
+            raise BadInputError('message', text) from None
+
+
+@functools.lru_cache(maxsize=64)
+def _embedded(msgtype: str, definition: MessageDefinition):
+    """A store of types that holds what one embedded definition says."""
+    store = get_typestore(Stores.EMPTY)
+    if definition.format is MessageDefinitionFormat.MSG:
+        store.register(get_types_from_msg(definition.data, msgtype))
+        return store
+    separator = '=' * 80 + '\nIDL: '  # the form of rosbag2: one or several files, each under its name
+    parts = definition.data.split(separator)[1:]
+    for text in [part.split('\n', 1)[1] for part in parts] or [definition.data]:
+        store.register(get_types_from_idl(text))
+    return store
+
+
+@functools.cache
+def known_types():
+    """The store of the messages of ROS 2 and of this package, for bags without definitions and for those we write."""
+    store = get_typestore(Stores.LATEST)
+    types = {}
+    for path in sorted(_definitions().glob('*.msg')):
+        types |= get_types_from_msg(path.read_text(), f'{PACKAGE}/msg/{path.stem}')
+    store.register(types)
+    return store
+
+
+def _definitions() -> Path:
+    """The folder of our .msg files: beside the sources, else where the package is installed."""
+    prefixes = [Path(p) for p in (*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix) if p]
+    places = [Path(__file__).parents[2] / 'msg', *(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes)]
+    for place in places:
+        if (place / 'FaceAffectArray.msg').is_file():
+            return place
+    raise ConfigError(f'the .msg files of {PACKAGE} are in none of {", ".join(map(str, places))}; build the package')
