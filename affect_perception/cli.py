@@ -40,11 +40,15 @@ def given(args: argparse.Namespace, node: str) -> dict:
 
 def _run(args: argparse.Namespace) -> dict:
     _need_ros()
+    from affect_perception.nodes.recorder_node import Recording
     from affect_perception.nodes.run import run
 
     if args.duration < 0:
         raise ConfigError(f'--duration {args.duration} is negative; give seconds, or 0 for no limit')
-    return run(args.source or 'auto', args.duration, {node: given(args, node) for node in GROUPS})
+    if args.record_images and args.record is None:
+        raise ConfigError('--record-images says what a recording holds; give --record BAG as well')
+    record = Recording(args.record, args.record_images) if args.record is not None else None
+    return run(args.source or 'auto', args.duration, {node: given(args, node) for node in GROUPS}, record)
 
 
 def _evaluate(args: argparse.Namespace) -> dict:
@@ -116,6 +120,8 @@ def parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser('run', help='the whole graph in one process, on any source')
     run.add_argument('--duration', type=float, default=0.0, help='seconds to run; 0: until the end or Ctrl-C')
+    run.add_argument('--record', type=Path, metavar='BAG', help='keep the results in a new rosbag2 (MCAP)')
+    run.add_argument('--record-images', action='store_true', help='keep the images in it, too')
     add_flags(run, *GROUPS)
     run.set_defaults(call=_run)
 

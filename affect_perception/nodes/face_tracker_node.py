@@ -52,7 +52,7 @@ class FaceTrackerNode(Node):
             self, lambda: self.slot.dropped, lambda: {'detector': finder.detector, 'people': self.people}
         )
         self._images = self.create_subscription(
-            self._image_type(),
+            self.image_type,
             self.settings.image_topic,
             self.slot.put,
             qos.RELIABLE_IMAGES if self.settings.reliable_images else qos.IMAGES,
@@ -62,7 +62,9 @@ class FaceTrackerNode(Node):
         self._depth = DepthInput(self, self._images.topic_name, self.settings, self.health)
         self._silence = self.create_timer(_SILENCE_S, self._on_silence)
 
-    def _image_type(self) -> type[Image] | type[CompressedImage]:
+    @property
+    def image_type(self) -> type[Image] | type[CompressedImage]:
+        """What the images are sent as."""
         transport = self.settings.image_transport
         if transport == 'auto':
             transport = 'compressed' if self.settings.image_topic.endswith('/compressed') else 'raw'

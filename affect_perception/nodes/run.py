@@ -12,6 +12,7 @@ from rclpy.signals import SignalHandlerOptions
 from affect_perception.errors import ConfigError
 from affect_perception.nodes.graph import Graph
 from affect_perception.nodes.monitor_node import MonitorNode, in_words
+from affect_perception.nodes.recorder_node import RecorderNode, Recording
 from affect_perception.nodes.spin import Spinner, stop_on_signals
 from affect_perception.sources import Source
 
@@ -24,9 +25,18 @@ class Run:
     """A running graph with its monitor; use as a context manager. `settings` holds overrides per node name.
 
     `images` is a source as `SourceSettings.source` describes it, or `topic:NAME` for images that others publish.
+    `record` says what to keep in a bag.
     """
 
-    def __init__(self, images: str, settings: dict[str, dict], source: Source | None = None, on_affect=None):
+    def __init__(
+        self,
+        images: str,
+        settings: dict[str, dict],
+        source: Source | None = None,
+        on_affect=None,
+        record: Recording | None = None,
+    ):
+        self._record, self.recorder = record, None
         self._settings = {name: dict(values) for name, values in settings.items()}
         self._images, self._source, self._on_affect = images, source, on_affect
 
@@ -44,7 +54,11 @@ class Run:
             for node in self.graph.nodes:
                 node.health.keep_all()
             self.monitor = MonitorNode(self._on_affect)
-            self._spinner = Spinner([*self.graph.nodes, self.monitor])
+            if self._record is not None:
+                tracker = self.graph.tracker
+                self.recorder = RecorderNode(self._record, tracker.settings, tracker.image_type)
+            self._beside = [node for node in (self.monitor, self.recorder) if node is not None]
+            self._spinner = Spinner([*self.graph.nodes, *self._beside])
         except BaseException:
             rclpy.try_shutdown()
             raise
@@ -55,7 +69,9 @@ class Run:
     def __exit__(self, *_) -> None:
         self.graph.close()
         self._spinner.close()
-        for node in (*self.graph.nodes, self.monitor):
+        for node in self._beside:
+            node.close()
+        for node in (*self.graph.nodes, *self._beside):
             node.destroy_node()
         rclpy.try_shutdown()
 
@@ -70,6 +86,8 @@ class Run:
         if self.graph.camera is not None:
             self.graph.camera.close()
         time.sleep(_DRAIN_S)
+        if self.recorder is not None:
+            self.recorder.close()
 
     def line(self) -> str:
         """The progress line of this moment."""
@@ -104,6 +122,7 @@ class Run:
             'latency_ms': percentiles(self._latencies()),
             'fps': round(processed / self.elapsed_s, 2),
             'bad_inputs': sum(sum(node.health.bad_inputs.values()) for node in graph.nodes),
+            **({'recorded': self.recorder.summary()} if self.recorder is not None else {}),
         }
 
 
@@ -131,9 +150,9 @@ def topic_settings(topic: str) -> dict[str, str]:
         node.destroy_node()
 
 
-def run(images: str, duration_s: float, settings: dict[str, dict]) -> dict:
+def run(images: str, duration_s: float, settings: dict[str, dict], record: Recording | None = None) -> dict:
     """Runs until `duration_s` (0: no limit), the end of a recorded source or Ctrl-C; returns the summary."""
-    with stop_on_signals() as stop, Run(images, settings) as running:
+    with stop_on_signals() as stop, Run(images, settings, record=record) as running:
         end = running.started + duration_s if duration_s else float('inf')
         next_line = running.started + 1
         while not stop.is_set() and time.monotonic() < end and not running.finished:

@@ -69,9 +69,9 @@ def known_types():
 
 
 def _definitions() -> Path:
-    """The folder of our .msg files: beside the sources, else where the package is installed."""
+    """The folder of our .msg files: where the package is installed, else beside the sources."""
     prefixes = [Path(p) for p in (*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix) if p]
-    places = [Path(__file__).parents[2] / 'msg', *(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes)]
+    places = [*(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes), Path(__file__).parents[2] / 'msg']
     for place in places:
         if (place / 'FaceAffectArray.msg').is_file():
             return place
