@@ -56,7 +56,7 @@ def _evaluate(args: argparse.Namespace) -> dict:
 
     from affect_perception.evaluation.offline import evaluate
 
-    source = SourceSettings(source=args.input)
+    source = SourceSettings(source=args.input, bag_topic=args.bag_topic)
     tracker, affect = (GROUPS[node].from_mapping(given(args, node)) for node in ('face_tracker_node', 'affect_node'))
     return evaluate(
         args.input,
@@ -67,7 +67,8 @@ def _evaluate(args: argparse.Namespace) -> dict:
         args.sequence,
         args.video,
         args.truth,
-        lambda frames: tqdm(frames, unit='frame', file=sys.stderr, disable=None),
+        lambda frames: tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None),
+        args.start_from,
     )
 
 
@@ -125,11 +126,25 @@ def parser() -> argparse.ArgumentParser:
     add_flags(run, *GROUPS)
     run.set_defaults(call=_run)
 
-    evaluate = commands.add_parser('evaluate', help='a video or a folder of images to faces.csv, without ROS')
-    evaluate.add_argument('input', help='video file or folder of images')
+    evaluate = commands.add_parser('evaluate', help='bags, videos, folders of images to faces.csv, without ROS')
+    evaluate.add_argument('input', help='bag (rosbag2 or ROS 1), video file or folder of images')
     evaluate.add_argument('--out', type=Path, required=True, help='folder for the results')
     evaluate.add_argument('--sequence', action='store_true', help='the images of the folder are frames of one video')
     evaluate.add_argument('--video', action='store_true', help='also write annotated.mp4, with boxes, ids and smiles')
+    evaluate.add_argument(
+        '--from',
+        dest='start_from',
+        choices=('images', 'tracks', 'affect'),
+        default='images',
+        help='what to begin with: images, or face_tracks or face_affect that a bag has recorded (default images)',
+    )
+    evaluate.add_argument(
+        '--bag-topic',
+        '--image-topic',
+        default='',
+        metavar='TOPIC',
+        help='topic of a bag to read, where it has several (of images, or of what --from says)',
+    )
     evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
     add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
     evaluate.set_defaults(call=_evaluate)

@@ -6,20 +6,23 @@ unless they are said to be a sequence.
 
 from __future__ import annotations
 
-import csv
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import affect_perception
 from affect_perception.core.pipeline import step_inline
 from affect_perception.core.tracker import FaceTracker
 from affect_perception.detectors.finder import make_finder
-from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation import mot
 from affect_perception.evaluation.draw import VideoWriter
+from affect_perception.evaluation.lines import LineFile
+from affect_perception.evaluation.recorded import FromAffect, FromTracks
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
-from affect_perception.sources import open_source
+from affect_perception.sources import OnBad, open_source
 from affect_perception.types import Affect, AffectFrame, Frame
 
 # fmt: off
@@ -28,6 +31,9 @@ COLUMNS = (
     'p_neutral', 'p_low', 'p_medium', 'p_high', 'valence', 'arousal',
 )
 # fmt: on
+START_FROM = ('images', 'tracks', 'affect')
+_TEXTS = 100  # of bad inputs that metrics.json holds; the others are only counted
+_JUMP_S = 10.0  # between two images; a longer time is worth a word
 
 
 class Analysis:
@@ -48,13 +54,64 @@ class Analysis:
         return self._engine.step(step_inline(frame, self._finder.find, self._tracker))
 
 
+class FromImages:
+    """The images of a source, analysed one after the other: (index, frame, what is seen in it).
+
+    An image that cannot be used is told to `on_bad` and skipped; its index stays unused.
+    """
+
+    def __init__(
+        self,
+        source: SourceSettings,
+        tracker: TrackerSettings,
+        affect: AffectSettings,
+        sequence: bool,
+        on_bad: OnBad,
+    ):
+        self._on_bad = on_bad
+        self._frames = open_source(source, on_bad)
+        self.file_of = getattr(self._frames, 'file_of', None)
+        self.length, self.fps = getattr(self._frames, 'length', None), self._frames.fps
+        self.topic = getattr(self._frames, 'topic', None)
+        self._analysis = Analysis(tracker, affect, alone=self.file_of is not None and not sequence)
+        self.model, self.expression_labels = self._analysis.model, self._analysis.expression_labels
+
+    def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
+        last_ns = None
+        for index, frame in enumerate(self._frames):
+            step_s = 0.0 if last_ns is None else (frame.stamp_ns - last_ns) * 1e-9
+            if not 0 <= step_s <= _JUMP_S:
+                follows = 'all tracks begin anew' if step_s < 0 else 'as if nobody had been filmed in between'
+                self._on_bad(BadInputError('stamp', f'the stamps jump by {step_s:.3f} s at image {index}; {follows}'))
+            last_ns = frame.stamp_ns
+            try:
+                seen = self._analysis.step(frame)
+            except BadInputError as error:
+                self._on_bad(error)
+                continue
+            yield index, frame, seen
+
+
+class BadInputs:
+    """Counts what could not be used, by kind, and keeps the words for the first hundred."""
+
+    def __init__(self):
+        self.counts: Counter[str] = Counter()
+        self.texts: list[str] = []
+
+    def __call__(self, error: BadInputError) -> None:
+        self.counts[error.kind] += 1
+        if len(self.texts) < _TEXTS:
+            self.texts.append(str(error))
+
+
 def row(index: int, affect: AffectFrame, face: Affect) -> list:
     """The columns of faces.csv, then one per expression."""
     box = [f'{v:.2f}' for v in (face.box.x, face.box.y, face.box.width, face.box.height)]
     numbers = (face.smile_intensity, *face.smile_probabilities, face.valence, face.arousal)
     return [
         index,
-        f'{affect.stamp_ns / 1e9:.9f}',
+        f'{affect.stamp_ns // 10**9}.{affect.stamp_ns % 10**9:09d}',  # not a float: those end at 0.1 µs
         face.track_id,
         *box,
         f'{face.confidence:.4f}',
@@ -73,38 +130,60 @@ def evaluate(
     video: bool = False,
     truth: Path | None = None,
     progress=lambda frames: frames,
+    start_from: str = 'images',
 ) -> dict:
     """Writes `faces.csv`, `tracks.txt` (MOTChallenge) and `metrics.json` to `out`; returns what metrics.json holds.
 
     `video` adds `annotated.mp4`. `truth`, tracks in MOTChallenge form, adds the scores of the ids to the metrics.
-    `progress` wraps the frames.
+    `progress` wraps the frames, whose number is `frames.length` where it is known. `start_from` `tracks` or `affect`
+    re-uses what a bag recorded of them.
     """
-    bad: list[str] = []
+    bad = BadInputs()
+    frames = _opened(given, source, tracker, affect, sequence, video, start_from, bad)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
+    metrics = {
+        'input': given,
+        'version': affect_perception.__version__,
+        'model': frames.model,
+        **_tabulate(frames, out, video, progress),
+        'bad_inputs': bad.texts,
+        'bad_input_counts': dict(sorted(bad.counts.items())),
+        'from': start_from,
+        **({'topic': frames.topic} if frames.topic else {}),
+    }
+    if truth is not None:
+        metrics['ids'] = mot.scores(truth, out / 'tracks.txt')
+    write_json(out / 'metrics.json', metrics)
+    return metrics
 
-    def on_bad(error: BadInputError) -> None:
-        bad.append(str(error))
 
+def _opened(
+    given, source, tracker, affect, sequence, video, start_from, on_bad
+) -> FromImages | FromTracks | FromAffect:
     if source.source in ('auto', 'scene') or source.source.startswith('camera:'):
-        raise ConfigError(f'cannot evaluate {given!r}: give a video file or a folder of images')
-    frames = open_source(source, on_bad)
-    files = getattr(frames, 'file_of', None)
-    analysis = Analysis(tracker, affect, alone=files is not None and not sequence)
-    out.mkdir(parents=True, exist_ok=True)
+        raise ConfigError(f'cannot evaluate {given!r}: give a video file, a bag or a folder of images')
+    if start_from == 'images':
+        return FromImages(source, tracker, affect, sequence, on_bad)
+    if video:
+        raise ConfigError(f'--video draws into images, and --from {start_from} reads none; leave one of them out')
+    return FromTracks(source, affect, on_bad) if start_from == 'tracks' else FromAffect(source, on_bad)
+
+
+def _tabulate(frames: FromImages | FromTracks | FromAffect, out: Path, video: bool, progress) -> dict[str, int]:
+    """Writes the tables and the film; returns how much was seen."""
     counts = {'frames': 0, 'frames_with_faces': 0, 'faces': 0}
     ids: set[int] = set()
     film = VideoWriter(out / 'annotated.mp4', frames.fps) if video else None
-    with (out / 'faces.csv').open('w', newline='') as file, (out / 'tracks.txt').open('w') as tracks:
-        table = csv.writer(file, lineterminator='\n')
-        table.writerow([*(['file'] if files else []), *COLUMNS, *analysis.expression_labels])
-        for index, frame in enumerate(progress(frames)):
-            try:
-                seen = analysis.step(frame)
-            except BadInputError as error:
-                on_bad(error)
-                continue
+    files = frames.file_of
+    with LineFile(out / 'faces.csv') as table, LineFile(out / 'tracks.txt') as tracks:
+        table.rows([[*(['file'] if files else []), *COLUMNS, *frames.expression_labels]])
+        for index, frame, seen in progress(frames):
             first = [files(frame.stamp_ns)] if files else []
-            table.writerows([*first, *row(index, seen, face)] for face in seen.faces)
-            tracks.writelines(mot.line(index, face) for face in seen.faces)
+            table.rows([*first, *row(index, seen, face)] for face in seen.faces)
+            tracks.write(''.join(mot.line(index, face) for face in seen.faces))
             if film is not None:
                 film.write(frame, seen)
             counts['frames'] += 1
@@ -113,15 +192,15 @@ def evaluate(
             ids.update(face.track_id for face in seen.faces)
     if film is not None:
         film.close()
-    metrics = {
-        'input': given,
-        'version': affect_perception.__version__,
-        'model': analysis.model,
-        **counts,
-        'track_ids': len(ids),
-        'bad_inputs': bad,
-    }
-    if truth is not None:
-        metrics['ids'] = mot.scores(truth, out / 'tracks.txt')
-    (out / 'metrics.json').write_text(json.dumps(metrics, indent=2) + '\n')
-    return metrics
+    return {**counts, 'track_ids': len(ids)}
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Replaces a file at once; AffectPerceptionError where the disk is full."""
+    part = path.with_name(path.name + '.part')
+    try:
+        part.write_text(json.dumps(content, indent=2) + '\n')
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise AffectPerceptionError(f'{path} cannot be written: {error.strerror}') from None

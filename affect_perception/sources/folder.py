@@ -40,6 +40,7 @@ class Folder:
         if not self._paths:
             raise ConfigError(f'no images in folder {str(path)!r}; wanted files ending in {", ".join(SUFFIXES)}')
         self.files = tuple(p.name for p in self._paths)
+        self.length = len(self.files)
         self._loop, self._frame_id, self._on_bad = settings.loop, settings.frame_id, on_bad
         self._closed = False
         if path.is_file():

@@ -46,6 +46,7 @@ class Video:
         self.fps = rate if 0 < rate <= 1000 else settings.fps
         self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
         self._expected = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.length = self._expected if self._expected > 0 else None
         capture.release()
         try:
             check_size(*self.size)

@@ -1,0 +1,133 @@
+"""What a bag recorded of our own results, to compare models on the same tracks or to evaluate a live run as it was.
+
+Both classes are what `offline.FromImages` is: something to iterate over that gives (index, None, AffectFrame).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from affect_perception.core.encodings import to_rgb
+from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.inference.engine import AffectEngine
+from affect_perception.settings import AffectSettings, SourceSettings
+from affect_perception.sources import OnBad
+from affect_perception.sources.bag_files import is_bag
+from affect_perception.types import Affect, AffectFrame, Box, Frame, Track, TrackedFrame
+
+
+class Recorded:
+    """The messages of one topic of a bag, as `read` understands them; others are told to `on_bad` and skipped."""
+
+    file_of = None
+
+    def __init__(self, source: SourceSettings, msgtype: str, on_bad: OnBad):
+        path = Path(source.source).expanduser()
+        if not path.exists() or not is_bag(path):
+            raise ConfigError(f'{source.source!r} is no bag; only bags hold recorded tracks and affect')
+        from affect_perception.sources.bag import choose_topic
+        from affect_perception.sources.bag_reader import BagReader
+
+        self._on_bad = on_bad
+        self._reader = BagReader(path, on_bad)
+        self.topic = choose_topic(self._reader, source.bag_topic, (msgtype,))
+        self.length = self._reader.counts[self.topic]
+        self.fps = source.fps
+
+    def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
+        for index, (topic, _, data) in enumerate(self._reader.messages(self.topic)):
+            try:
+                yield index, None, self.read(topic.decode(data))
+            except BadInputError as error:
+                self._on_bad(error)
+            except (AttributeError, TypeError, ValueError) as error:  # of another version of this package
+                self._on_bad(BadInputError('message', f'a message of {self.topic} is not as expected: {error}'))
+
+    def first(self) -> Any:
+        first = self._reader.first(self.topic)
+        if first is None:
+            raise ConfigError(f'no message of {self.topic} in {self._reader.path} can be read')
+        return first
+
+    def read(self, msg: Any) -> AffectFrame:
+        raise NotImplementedError
+
+
+class FromTracks(Recorded):
+    """Recorded face_tracks, read by the model of today."""
+
+    def __init__(self, source: SourceSettings, affect: AffectSettings, on_bad: OnBad):
+        from affect_perception.sources.bag_types import TRACKS
+
+        super().__init__(source, TRACKS, on_bad)
+        self._engine = AffectEngine(affect)
+        self.model, self.expression_labels = self._engine.model_name, self._engine.expression_labels
+
+    def read(self, msg: Any) -> AffectFrame:
+        return self._engine.step(tracks_from_recorded(msg))
+
+
+class FromAffect(Recorded):
+    """Recorded face_affect as it is; `model` is the one that spoke then."""
+
+    def __init__(self, source: SourceSettings, on_bad: OnBad):
+        from affect_perception.sources.bag_types import AFFECT
+
+        super().__init__(source, AFFECT, on_bad)
+        first = self.first()
+        self.model, self.expression_labels = first.model, tuple(first.expression_labels)
+
+    def read(self, msg: Any) -> AffectFrame:
+        if tuple(msg.expression_labels) != self.expression_labels or msg.model != self.model:
+            text = f'{self.topic} changes from model {self.model} to {msg.model}; one table holds one model'
+            raise BadInputError('model', text)
+        return affect_from_recorded(msg)
+
+
+def tracks_from_recorded(msg: Any) -> TrackedFrame:
+    """A FaceTrackArray as `rosbags` decodes it; BadInputError where a crop cannot be read."""
+    tracks = tuple(
+        Track(t.track_id, _box(t.roi), t.confidence, t.detection_age, _rgb(t.crop), _point(t.position))
+        for t in msg.tracks
+    )
+    return TrackedFrame(_stamp_ns(msg), msg.header.frame_id, msg.image_width, msg.image_height, tracks)
+
+
+def affect_from_recorded(msg: Any) -> AffectFrame:
+    """A FaceAffectArray as `rosbags` decodes it."""
+    faces = tuple(
+        Affect(
+            track_id=face.track_id,
+            box=_box(face.roi),
+            confidence=face.confidence,
+            smile_probabilities=tuple(float(p) for p in face.smile_probabilities),
+            smile_intensity=face.smile_intensity,
+            position=_point(face.position),
+            valence=face.valence,
+            arousal=face.arousal,
+            expression_probabilities=tuple(float(p) for p in face.expression_probabilities),
+            reaction_intensities=tuple(float(r) for r in face.reaction_intensities),
+            evidence_frames=face.evidence_frames,
+        )
+        for face in msg.faces
+    )
+    labels = tuple(msg.expression_labels), tuple(msg.reaction_labels)
+    return AffectFrame(_stamp_ns(msg), msg.header.frame_id, msg.model, faces, *labels)
+
+
+def _stamp_ns(msg: Any) -> int:
+    return msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
+
+
+def _box(roi: Any) -> Box:
+    return Box(float(roi.x_offset), float(roi.y_offset), float(roi.width), float(roi.height))
+
+
+def _point(point: Any) -> tuple[float, float, float]:
+    return point.x, point.y, point.z
+
+
+def _rgb(crop: Any):
+    return to_rgb(crop.data, crop.width, crop.height, crop.step, crop.encoding, bool(crop.is_bigendian))
