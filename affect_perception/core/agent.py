@@ -1,0 +1,203 @@
+"""The policy that the agent comes with: greets newcomers, mirrors smiles, shares its attention, soothes, says farewell.
+
+What could be done is proposed anew for every image, each proposal with an urgency; what is being done goes on until
+its time is over. Three rules keep it from flickering: nothing is shown for less than `min_dwell_s`, a more urgent
+proposal waits `interrupt_s`, one of the same urgency `turn_s`. Among equals the person comes first who has had the
+least attention of late. docs/agent.md explains it to users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from affect_perception.core import behaviour as do
+from affect_perception.core.acquaintance import BLINK_S, Person, attended, met
+from affect_perception.core.behaviour import NOBODY, Behaviour
+from affect_perception.core.group import group_affect
+from affect_perception.core.mood import Mood, moved
+from affect_perception.settings import AgentSettings
+from affect_perception.types import Affect
+
+# Urgencies. A smile that nobody has answered yet goes before one that is being mirrored.
+_SHARED_LAUGH, _NEW_SMILE, _SMILE, _GREET, _SOOTHE, _FAREWELL, _ATTEND, _IDLE = 7, 6, 5, 4, 3, 2, 1, 0
+_LONGEST_STEP_S = 1.0  # more time than this between two images counts as this much
+_LATE_FAREWELL_S = 3.0  # after this one looks odd
+_SOOTHE_TURNS = 2  # turns for which soothing goes before other attention
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """`had_s`: how much attention its target has had of late."""
+
+    behaviour: Behaviour
+    urgency: int
+    had_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    """What the policy remembers from image to image."""
+
+    stamp_ns: int
+    occupied_ns: int  # when somebody was last in view
+    behaviour: Behaviour
+    since_ns: int
+    urgency: int
+    people: tuple[Person, ...] = ()
+    mood: Mood = field(default_factory=Mood)
+
+
+class SocialPolicy:
+    """See the module; thresholds come from `settings`."""
+
+    def __init__(self, settings: AgentSettings):
+        self._settings = settings
+
+    def decide(self, state: State | None, people: Sequence[Affect], stamp_ns: int) -> tuple[State, Behaviour]:
+        """The new state and what to do about `people`, who are all in view in the image of `stamp_ns`."""
+        if state is None or stamp_ns < state.stamp_ns:  # a recording that begins again
+            state = State(stamp_ns, stamp_ns, Behaviour(do.IDLE, reason='nobody in view'), stamp_ns, _IDLE)
+        state = self._notice(state, people, stamp_ns)
+        away_s = (stamp_ns - state.occupied_ns) * 1e-9
+        if not people and away_s >= self._settings.idle_after_s:
+            chosen = Proposal(Behaviour(do.IDLE, reason=f'nobody in view for {away_s:.0f} s'), _IDLE)
+        else:
+            chosen = self._choose(state, self._proposals(state, stamp_ns))
+        return self._begin(state, chosen), chosen.behaviour
+
+    def _notice(self, state: State, faces: Sequence[Affect], stamp_ns: int) -> State:
+        """`state` with what the new image shows, and with the time since the last one accounted for."""
+        dt_s = min((stamp_ns - state.stamp_ns) * 1e-9, _LONGEST_STEP_S)
+        action, target = state.behaviour.key
+        before = [attended(p, p.track_id == target, (do.MIRROR, p.track_id) == (action, target), dt_s)
+                  for p in state.people]  # fmt: skip
+        people, renamed = met(before, faces, stamp_ns, self._settings)
+        present = [p for p in people.values() if p.absent_s(stamp_ns) < BLINK_S]
+        mood = replace(
+            state.mood,
+            soothed_s=state.mood.soothed_s + (dt_s if action == do.SOOTHE else 0.0),
+            amplified_s=state.mood.amplified_s + (dt_s if action == do.AMPLIFY else 0.0),
+        )
+        valence = group_affect(faces, self._settings.group_position).valence
+        return replace(
+            state,
+            stamp_ns=stamp_ns,
+            occupied_ns=stamp_ns if faces else state.occupied_ns,
+            behaviour=replace(state.behaviour, target_track_id=renamed.get(target, target)),
+            people=tuple(people.values()),
+            mood=moved(mood, valence, present, stamp_ns, dt_s, self._settings),
+        )
+
+    def _proposals(self, state: State, stamp_ns: int) -> list[Proposal]:
+        """What could be done, the best first."""
+        settings = self._settings
+        present = [p for p in state.people if p.absent_s(stamp_ns) < BLINK_S]
+        out = [self._person(p) for p in present]
+        if not present:  # look where somebody was a moment ago
+            recent = [p for p in state.people if p.absent_s(stamp_ns) < settings.farewell_after_s]
+            out += [
+                Proposal(
+                    Behaviour(do.ATTEND, p.track_id, 0.1, f'person {p.track_id} was here a moment ago'),
+                    _ATTEND,
+                    p.absent_s(stamp_ns),
+                )
+                for p in recent
+            ]
+        out += self._greetings(state, present)
+        out += self._farewells(state, stamp_ns)
+        out += self._together(state, present)
+        return sorted(out, key=lambda p: (-p.urgency, p.had_s, p.behaviour.target_track_id))
+
+    def _person(self, person: Person) -> Proposal:
+        if not person.smiling or not person.greeted:  # first things first
+            text = f'person {person.track_id} is in view, and it is their turn'
+            return Proposal(Behaviour(do.ATTEND, person.track_id, 0.3, text), _ATTEND, person.attended_s)
+        urgency = _ATTEND if person.mirrored_s >= self._settings.mirror_s else _SMILE
+        urgency = _NEW_SMILE if person.mirrored_s == 0 else urgency
+        text = f'person {person.track_id} {"laughs" if person.laughing else "smiles"} (intensity {person.smile:.2f})'
+        return Proposal(Behaviour(do.MIRROR, person.track_id, _share(person.smile), text), urgency, person.attended_s)
+
+    def _greetings(self, state: State, present: Sequence[Person]) -> list[Proposal]:
+        settings = self._settings
+        going_on = self._going_on(state, do.GREET, settings.greet_s)
+        return [
+            Proposal(Behaviour(do.GREET, p.track_id, 1.0, f'person {p.track_id} is new here'), _GREET, p.attended_s)
+            for p in present
+            if (going_on and state.behaviour.target_track_id == p.track_id)
+            or (not p.greeted and p.stayed_s() >= settings.newcomer_s)
+        ]
+
+    def _farewells(self, state: State, stamp_ns: int) -> list[Proposal]:
+        if self._going_on(state, do.FAREWELL, self._settings.farewell_s):
+            return [Proposal(state.behaviour, _FAREWELL)]
+        leaving = [p for p in state.people if self._leaves(p, stamp_ns)]
+        if not leaving:
+            return []
+        ids = [p.track_id for p in leaving]
+        who = f'person {ids[0]} has' if len(ids) == 1 else f'persons {", ".join(map(str, ids))} have'
+        target = ids[0] if len(ids) == 1 else NOBODY
+        return [Proposal(Behaviour(do.FAREWELL, target, 1.0, f'{who} left'), _FAREWELL)]
+
+    def _leaves(self, person: Person, stamp_ns: int) -> bool:
+        late_s = person.absent_s(stamp_ns) - self._settings.farewell_after_s
+        return person.greeted and not person.left and 0 <= late_s < _LATE_FAREWELL_S
+
+    def _together(self, state: State, present: Sequence[Person]) -> list[Proposal]:
+        """What the group as a whole calls for."""
+        settings, mood, out = self._settings, state.mood, []
+        if mood.shared:
+            laughing = [p for p in present if p.laughing]
+            text = f'{len(laughing)} of {len(present)} people laugh together'
+            strength = sum(p.smile for p in laughing) / len(laughing)
+            fresh = mood.amplified_s < settings.mirror_s
+            behaviour = Behaviour(do.AMPLIFY, NOBODY, _share(strength), text)
+            out.append(Proposal(behaviour, _SHARED_LAUGH if fresh else _ATTEND, mood.amplified_s))
+        if mood.low:
+            only = present[0].track_id if len(present) == 1 else NOBODY
+            fall = f', it was {mood.usual:+.2f}' if mood.usual - mood.valence > 0.1 else ''
+            text = f'the valence of {len(present)} people is {mood.valence:+.2f}{fall}'
+            fresh = mood.soothed_s < _SOOTHE_TURNS * settings.turn_s
+            behaviour = Behaviour(do.SOOTHE, only, _share(0.4 - mood.valence), text)
+            out.append(Proposal(behaviour, _SOOTHE if fresh else _ATTEND, mood.soothed_s))
+        return out
+
+    def _choose(self, state: State, proposals: Sequence[Proposal]) -> Proposal:
+        settings, held_s = self._settings, (state.stamp_ns - state.since_ns) * 1e-9
+        mine = next((p for p in proposals if p.behaviour.key == state.behaviour.key), None)
+        now = mine or Proposal(state.behaviour, state.urgency)
+        if not proposals:
+            idle = Proposal(Behaviour(do.IDLE, reason='nobody in view'), _IDLE)
+            return now if held_s < settings.min_dwell_s else idle
+        best = proposals[0]
+        if best.urgency > now.urgency:
+            wait_s = settings.interrupt_s
+        elif mine is None:
+            wait_s = settings.min_dwell_s
+        else:
+            wait_s = max(settings.turn_s, settings.min_dwell_s)
+        return best if held_s >= wait_s or best is mine else now
+
+    def _begin(self, state: State, chosen: Proposal) -> State:
+        """`state` in which `chosen` is done; remembers whom it greets or says farewell to."""
+        if chosen.behaviour.key == state.behaviour.key:
+            return replace(state, behaviour=chosen.behaviour, urgency=chosen.urgency)
+        action, target = chosen.behaviour.key
+        people = tuple(
+            replace(
+                p,
+                greeted=p.greeted or (action, target) == (do.GREET, p.track_id),
+                left=p.left or (action == do.FAREWELL and self._leaves(p, state.stamp_ns)),
+            )
+            for p in state.people
+        )
+        return replace(
+            state, behaviour=chosen.behaviour, urgency=chosen.urgency, since_ns=state.stamp_ns, people=people
+        )
+
+    def _going_on(self, state: State, action: str, seconds: float) -> bool:
+        return state.behaviour.action == action and (state.stamp_ns - state.since_ns) * 1e-9 < seconds
+
+
+def _share(value: float) -> float:
+    return min(max(value, 0.0), 1.0)

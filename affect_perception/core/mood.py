@@ -1,0 +1,53 @@
+"""How the mood of the group moves: whether it is low or has fallen, and whether people laugh together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from affect_perception.core.acquaintance import Person
+from affect_perception.settings import AgentSettings
+
+_NOW_S = 1.0  # time constant of the present mood
+_USUAL_S = 20.0  # and of what it usually is
+
+
+@dataclass(frozen=True)
+class Mood:
+    """Valences are NaN as long as nothing is known. `soothed_s`, `amplified_s`: how long that was done about it."""
+
+    valence: float = math.nan
+    usual: float = math.nan
+    low_ns: int | None = None
+    low: bool = False
+    soothed_s: float = 0.0
+    shared: bool = False
+    amplified_s: float = 0.0
+
+
+def moved(
+    mood: Mood, valence: float, present: Collection[Person], stamp_ns: int, dt_s: float, settings: AgentSettings
+) -> Mood:
+    """The mood after another image, in which the group shows `valence` (NaN: not known)."""
+    if not present:
+        return Mood()
+    laughing = sum(person.laughing for person in present)
+    shared = laughing >= 2 and 2 * laughing >= len(present)
+    mood = replace(mood, shared=shared, amplified_s=mood.amplified_s if shared else 0.0)
+    if not math.isfinite(valence):
+        return mood
+    now, usual = _towards(mood.valence, valence, dt_s / _NOW_S), _towards(mood.usual, valence, dt_s / _USUAL_S)
+    fall = usual - now
+    if now < settings.soothe_on or fall > settings.soothe_drop:
+        since = stamp_ns if mood.low_ns is None else mood.low_ns
+        low = mood.low or (stamp_ns - since) * 1e-9 >= settings.soothe_confirm_s
+    else:
+        since = None
+        low = mood.low and (now < max(settings.soothe_off, settings.soothe_on) or fall > settings.soothe_drop / 2)
+    soothed_s = mood.soothed_s if low else 0.0
+    return replace(mood, valence=now, usual=usual, low_ns=since, low=low, soothed_s=soothed_s)
+
+
+def _towards(old: float, new: float, share: float) -> float:
+    return new if math.isnan(old) else old + (new - old) * (1 - math.exp(-share))
