@@ -51,25 +51,36 @@ def _run(args: argparse.Namespace) -> dict:
     return run(args.source or 'auto', args.duration, {node: given(args, node) for node in GROUPS}, record)
 
 
-def _evaluate(args: argparse.Namespace) -> dict:
+def _evaluate(args: argparse.Namespace) -> dict | int:
+    from affect_perception.evaluation.inputs import is_several
+
+    source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
+    tracker, affect = (GROUPS[node].from_mapping(given(args, node)) for node in ('face_tracker_node', 'affect_node'))
+    options = {'sequence': args.sequence, 'video': args.video, 'truth': args.truth, 'start_from': args.start_from}
+    if is_several(args.input):
+        return _evaluate_many(args, source, tracker, affect, options)
     from tqdm import tqdm
 
     from affect_perception.evaluation.offline import evaluate
 
-    source = SourceSettings(source=args.input, bag_topic=args.bag_topic)
-    tracker, affect = (GROUPS[node].from_mapping(given(args, node)) for node in ('face_tracker_node', 'affect_node'))
-    return evaluate(
-        args.input,
-        args.out,
-        source,
-        tracker,
-        affect,
-        args.sequence,
-        args.video,
-        args.truth,
-        lambda frames: tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None),
-        args.start_from,
-    )
+    def progress(frames):
+        return tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None)
+
+    return evaluate(args.input[0], args.out, source, tracker, affect, progress=progress, **options)
+
+
+def _evaluate_many(args: argparse.Namespace, source, tracker, affect, options: dict) -> int:
+    from affect_perception.evaluation.batch import make_jobs, run_batch
+    from affect_perception.evaluation.inputs import find_inputs
+
+    if args.jobs < 1:
+        raise ConfigError(f'--jobs {args.jobs} is no number of processes; give 1 or more')
+    if args.truth is not None:
+        raise ConfigError('--truth is of one input; evaluate that one alone')
+    jobs = make_jobs(find_inputs(args.input, args.out), args.out, source, tracker, affect, **options)
+    result = run_batch(jobs, args.out, args.jobs, args.ray)
+    print(json.dumps(result))
+    return 1 if result['failed'] else 0
 
 
 def _train(args: argparse.Namespace) -> dict | None:
@@ -127,7 +138,11 @@ def parser() -> argparse.ArgumentParser:
     run.set_defaults(call=_run)
 
     evaluate = commands.add_parser('evaluate', help='bags, videos, folders of images to faces.csv, without ROS')
-    evaluate.add_argument('input', help='bag (rosbag2 or ROS 1), video file or folder of images')
+    evaluate.add_argument(
+        'input',
+        nargs='+',
+        help='bag (rosbag2 or ROS 1), video file or folder of images; several, or a folder of them: one result each',
+    )
     evaluate.add_argument('--out', type=Path, required=True, help='folder for the results')
     evaluate.add_argument('--sequence', action='store_true', help='the images of the folder are frames of one video')
     evaluate.add_argument('--video', action='store_true', help='also write annotated.mp4, with boxes, ids and smiles')
@@ -144,6 +159,10 @@ def parser() -> argparse.ArgumentParser:
         default='',
         metavar='TOPIC',
         help='topic of a bag to read, where it has several (of images, or of what --from says)',
+    )
+    evaluate.add_argument('--jobs', type=int, default=1, help='inputs that are evaluated at once (default 1)')
+    evaluate.add_argument(
+        '--ray', default='', metavar='ADDRESS', help='evaluate on a Ray cluster instead: auto, local, ray://HOST:10001'
     )
     evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
     add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
