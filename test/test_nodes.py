@@ -151,7 +151,8 @@ def test_bad_images_show_in_diagnostics(tracker):
     answer(node, peer, broken(encoding='rgb9'))
 
     def warned():
-        statuses = [s for array in peer.got['/diagnostics'] for s in array.status if s.name == 'face_tracker_node']
+        name = 'affect_perception: face_tracker_node: tracking'
+        statuses = [s for array in peer.got['/diagnostics'] for s in array.status if s.name == name]
         return [s for s in statuses if s.level == DiagnosticStatus.WARN]
 
     status = wait_until(warned)[0]

@@ -1,0 +1,104 @@
+"""Diagnostics: levels by thresholds, names that an aggregator can sort, and what a node says of itself."""
+
+import pytest
+from conftest import wait_until
+
+pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from affect_perception.errors import BadInputError
+from affect_perception.nodes.health import TASKS, Health, Lately, judged
+from affect_perception.nodes.spin import Spinner
+from affect_perception.settings import GROUPS, HealthSettings
+
+OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+
+
+@pytest.mark.parametrize(
+    ('lately', 'level', 'says'),
+    [
+        (Lately(1.0, processed=30), OK, '30 frames per second'),
+        (Lately(1.0, silent_s=None), STALE, 'nothing has come yet'),
+        (Lately(1.0, processed=30, bad=1), WARN, '1 bad inputs'),
+        (Lately(1.0, processed=1, bad=1), WARN, '1 bad inputs'),
+        (Lately(1.0, processed=10, bad=20), ERROR, '20 bad inputs'),
+        (Lately(1.0, bad=1, silent_s=None), WARN, '1 bad inputs'),
+        (Lately(1.0, processed=10, dropped=20), WARN, '67% of the images'),
+        (Lately(1.0, processed=1, dropped=59), ERROR, '98% of the images'),
+        (Lately(1.0, processed=10, dropped=10), OK, '10 frames'),
+        (Lately(1.0, processed=30, latency_ms=300.0), WARN, 'latency 300 ms'),
+        (Lately(1.0, processed=30, latency_ms=1500.0), ERROR, 'latency 1500 ms'),
+        (Lately(1.0, processed=30, latency_ms=4e9), WARN, 'not of this clock'),
+        (Lately(1.0, processed=30, latency_ms=-4e9), WARN, 'not of this clock'),
+        (Lately(1.0, silent_s=3.0), WARN, 'nothing has come for 3 s'),
+        (Lately(1.0, silent_s=20.0), ERROR, 'nothing has come for 20 s'),
+        (Lately(1.0, processed=30, bad=1, latency_ms=1500.0), ERROR, '1 bad inputs in the last second; latency'),
+    ],
+)
+def test_level_follows_the_thresholds(lately, level, says):
+    assert judged(lately, HealthSettings())[0] == level
+    assert says in judged(lately, HealthSettings())[1]
+
+
+def test_every_node_with_settings_has_a_name_for_what_it_does():
+    assert {node for node in GROUPS if node.endswith('_node')} == set(TASKS)
+
+
+@pytest.fixture
+def watched(ros):
+    """Makes a node with health in a namespace; gives both and a function for its newest status."""
+    node, peer = Node('affect_node', namespace='robot1'), Node('peer')
+    got, state = [], {'problem': '', 'rests': ''}
+    peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
+    health = Health(node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['rests'])
+    spinner = Spinner([peer])
+
+    def status():
+        before = len(got)
+        wait_until(lambda: health.report() or len(got) > before)
+        return got[-1].status[0]
+
+    yield node, health, state, status
+    spinner.close()
+    for one in (node, peer):
+        one.destroy_node()
+
+
+def test_name_says_package_node_and_task(watched):
+    status = watched[3]()
+    assert status.name == 'affect_perception: robot1/affect_node: inference'
+    assert status.hardware_id == 'affect_perception'
+
+
+def test_status_holds_rate_latency_drops_bad_inputs_and_details(watched):
+    _, health, _, status = watched
+    health.done(12.0)
+    health.bad_input(BadInputError('size', 'a picture of 0x0'))
+    values = {v.key: v.value for v in status().values}
+    assert values['frames_processed'] == values['bad_inputs'] == values['bad_inputs_size'] == '1'
+    assert values['frames_dropped'] == '0'
+    assert values['latency_ms_p95'] == '12.0'
+    assert values['model'] == 'first'
+    assert 'rate_hz' in values
+
+
+def test_problem_is_an_error_and_rest_is_not(watched):
+    *_, state, status = watched
+    state['rests'] = 'nobody is subscribed'
+    assert (status().level, status().message) == (OK, 'nobody is subscribed')
+    state['problem'] = 'the policy raised KeyError'
+    assert status().level == ERROR
+    assert 'KeyError' in status().message
+
+
+def test_thresholds_are_parameters_that_can_be_changed(watched):
+    node, health, _, status = watched
+    health.done(200.0)
+    assert status().level == OK
+    assert node.set_parameters([Parameter('latency_warn_ms', value=100.0)])[0].successful
+    health.done(200.0)
+    assert wait_until(lambda: health.done(200.0) or status().level == WARN)
+    assert not node.set_parameters([Parameter('drops_warn', value=2.0)])[0].successful
