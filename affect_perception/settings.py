@@ -255,6 +255,17 @@ class AffectSettings(Settings):
     )
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; a device that is absent is an error')
     threads: int = setting(0, 'CPU threads of the network; 0 takes half of the cores, 1 to 4', low=0, high=256)
+    neutral_baseline: bool = setting(
+        False, "learn each new person's neutral face in the first seconds and subtract it from the smile", live=True
+    )
+    neutral_seconds: float = setting(
+        2.0,
+        'how long a neutral face is watched, also after the service `~/calibrate_neutral`',
+        unit='s',
+        low=0.1,
+        high=60.0,
+        live=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from skimage import data as pictures
+from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
@@ -211,6 +212,18 @@ def test_affect_answers_every_face_of_the_image_with_its_stamp(spin, faces):
     assert affect.model == 'first'
     assert [face.track_id for face in affect.faces] == list(range(1, faces + 1))
     assert all(abs(sum(face.smile_probabilities) - 1) < 1e-5 for face in affect.faces)
+
+
+def test_calibrating_the_neutral_face_is_a_service_and_a_live_parameter(spin):
+    node, peer = AffectNode({'device': 'cpu', 'model': 'first'}), Peer()
+    client = peer.create_client(Trigger, 'affect_node/calibrate_neutral')
+    spin(node, peer)
+    assert client.wait_for_service(10)
+    answer = client.call_async(Trigger.Request())
+    wait_until(answer.done)
+    assert answer.result().success and '2.0 s' in answer.result().message
+    node.set_parameters([Parameter('neutral_baseline', value=True), Parameter('neutral_seconds', value=5.0)])
+    assert node.settings.neutral_baseline and node.settings.neutral_seconds == 5.0
 
 
 def test_camera_node_gives_every_picture_of_a_folder_when_it_may_take_its_time(spin, tmp_path):

@@ -1,31 +1,32 @@
 """From tracked faces to affect: all faces of an image in one batch, as fast as the device allows.
 
-engine = AffectEngine(AffectSettings(model='first'))
+engine = AffectEngine(AffectSettings(model='smile_va'))
 affect = engine.step(tracked)  # TrackedFrame -> AffectFrame; needs no ROS
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from affect_perception.core.baseline import NeutralBaseline
 from affect_perception.errors import ConfigError
+from affect_perception.inference.memory import Evidence, TrackMemory
+from affect_perception.inference.reading import Reading
 from affect_perception.models import checkpoint
 from affect_perception.models.layers import SmileOutput
+from affect_perception.models.smile_va import EXPRESSIONS, USUAL_GAP_S, AffectOutput
 from affect_perception.settings import AffectSettings
-from affect_perception.types import Affect, AffectFrame, Track, TrackedFrame
+from affect_perception.types import AffectFrame, TrackedFrame
 
 log = logging.getLogger(__name__)
 
-FORGET_S = 10.0  # a track unseen for this long starts to count from one again
 MAX_BATCH = 64  # faces; more are read in several batches, which bounds the memory and costs nothing
 WARM_UP = (1, 2, 4, 8)  # batch sizes: the first run of each size is slow
-UNKNOWN = (math.nan,) * 4
 
 
 class AffectEngine:
@@ -44,8 +45,14 @@ class AffectEngine:
         self._crop_size = loaded.crop_size
         self._model = loaded.model.fold().to(self._device, memory_format=torch.channels_last)
         self._evidence = Evidence()
+        self._temporal = hasattr(self._model, 'over_time')
+        self._baseline = NeutralBaseline(settings.neutral_seconds, settings.neutral_baseline)
+        self._begin_baseline = False
+        self._memory = self._new_memory()
         for faces in WARM_UP:
-            self._read([np.zeros((self._crop_size, self._crop_size, 3), np.uint8)] * faces)
+            blank = [np.zeros((self._crop_size, self._crop_size, 3), np.uint8)] * faces
+            self._read(blank, list(range(faces)), 0)
+        self._memory = self._new_memory()
         log.info('model %s on %s, %d CPU threads', self._name, self._device, torch.get_num_threads())
 
     @property
@@ -59,12 +66,12 @@ class AffectEngine:
 
     @property
     def expression_labels(self) -> tuple[str, ...]:
-        """Names of Affect.expression_probabilities; empty, for the first network has no such head."""
-        return ()
+        """Names of Affect.expression_probabilities; empty for networks without such a head."""
+        return EXPRESSIONS if self._temporal else ()
 
     @property
     def reaction_labels(self) -> tuple[str, ...]:
-        """Names of Affect.reaction_intensities; empty, for the first network has no such head."""
+        """Names of Affect.reaction_intensities; empty: no network here has such a head yet."""
         return ()
 
     def step(self, tracked: TrackedFrame) -> AffectFrame:
@@ -73,30 +80,61 @@ class AffectEngine:
         A face that the network cannot read (its output is no number) has NaN probabilities, so its level is UNKNOWN.
         """
         seen = self._evidence.count(tracked)
-        levels, intensities = self._read([track.crop for track in tracked.tracks])
-        faces = [
-            affect_of(track, level, intensity, count)
-            for track, level, intensity, count in zip(tracked.tracks, levels, intensities, seen, strict=True)
-        ]
+        stamp, tracks = tracked.stamp_ns, [track.track_id for track in tracked.tracks]
+        reading = self._read([track.crop for track in tracked.tracks], tracks, stamp)
+        self._subtract_neutral(reading, tracks, stamp)
         return AffectFrame(
-            stamp_ns=tracked.stamp_ns,
+            stamp_ns=stamp,
             frame_id=tracked.frame_id,
             model=self.model_name,
-            faces=tuple(faces),
+            faces=tuple(reading.of(i, track, seen[i]) for i, track in enumerate(tracked.tracks)),
             expression_labels=self.expression_labels,
             reaction_labels=self.reaction_labels,
         )
 
+    def calibrate_neutral(self) -> None:
+        """Take the faces of the next `neutral_seconds` as neutral, of everyone who is in the next frame."""
+        self._begin_baseline = True
+
+    def change(self, settings: AffectSettings) -> None:
+        """Settings that may change while running: those of the neutral baseline."""
+        self._baseline.seconds, self._baseline.always = settings.neutral_seconds, settings.neutral_baseline
+
     @torch.inference_mode()
-    def _read(self, crops: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (N, 4) and intensities (N,) of N crops (S, S, 3) uint8 of any sides; NaN for empty ones."""
-        levels, intensities = np.full((len(crops), 4), np.nan, np.float32), np.full(len(crops), np.nan, np.float32)
+    def _read(self, crops: list[np.ndarray], tracks: list[int], stamp_ns: int) -> Reading:
+        """What the network says of N crops (S, S, 3) uint8 of any sides; nothing of empty ones."""
+        reading = Reading.nothing(len(crops), len(self.expression_labels))
         filled = [index for index, crop in enumerate(crops) if crop.size]
+        if not filled:
+            return reading
+        gaps, states = self._memory.recall([tracks[i] for i in filled], stamp_ns) if self._temporal else (None, None)
         for start in range(0, len(filled), MAX_BATCH):
-            batch = filled[start : start + MAX_BATCH]
-            output = self._forward(self._input([crops[i] for i in batch]))
-            levels[batch], intensities[batch] = output.levels.cpu().numpy(), output.intensity.cpu().numpy()
-        return levels, intensities
+            part = slice(start, start + MAX_BATCH)
+            batch = filled[part]
+            x = self._input([crops[i] for i in batch])
+            if self._temporal:
+                output, state = self._advance(x, gaps[part], states[part])
+                self._memory.keep([tracks[i] for i in batch], state, stamp_ns)
+            else:
+                output = self._forward(x)
+            reading.put(batch, output)
+        return reading
+
+    def _subtract_neutral(self, reading: Reading, tracks: list[int], stamp_ns: int) -> None:
+        """Intensity and levels above each person's own neutral face, where it is known."""
+        if self._begin_baseline:
+            self._baseline.begin(tracks, stamp_ns)
+            self._begin_baseline = False
+        self._baseline.keep_only(self._evidence.tracks)
+        for place, track in enumerate(tracks):
+            read = float(reading.intensity[place])
+            adjusted = self._baseline.adjusted(track, read, stamp_ns)
+            if adjusted != read and np.isfinite(read):
+                reading.intensity[place] = adjusted
+                reading.levels[place] = self._model.levels_of(torch.tensor([adjusted])).cpu().numpy()[0]
+
+    def _new_memory(self) -> TrackMemory | None:
+        return TrackMemory(self._model.initial_state, USUAL_GAP_S) if self._temporal else None
 
     def _input(self, crops: list[np.ndarray]) -> Tensor:
         """One network input for all crops; crops of one shape are prepared together, in one go where all are alike."""
@@ -115,39 +153,9 @@ class AffectEngine:
     def _forward(self, x: Tensor) -> SmileOutput:
         return self._model(x.contiguous(memory_format=torch.channels_last))
 
-
-class Evidence:
-    """In how many frames each track was seen, this one included; time comes from the stamps."""
-
-    def __init__(self):
-        self._seen: dict[int, tuple[int, int]] = {}  # track -> (frames, stamp of the last one)
-        self._last_ns = 0
-
-    def count(self, tracked: TrackedFrame) -> list[int]:
-        """Frames seen of each track of `tracked`. Stamps that go backwards (a bag that loops) start everything anew."""
-        now = tracked.stamp_ns
-        if now < self._last_ns:
-            self._seen.clear()
-        self._last_ns = now
-        self._seen = {track: (n, at) for track, (n, at) in self._seen.items() if now - at <= FORGET_S * 1e9}
-        for track in tracked.tracks:
-            frames, _ = self._seen.get(track.track_id, (0, now))
-            self._seen[track.track_id] = (frames + 1, now)
-        return [self._seen[track.track_id][0] for track in tracked.tracks]
-
-
-def affect_of(track: Track, levels: np.ndarray, intensity: float, evidence_frames: int) -> Affect:
-    """The record of one face from probabilities (4,) and intensity; UNKNOWN unless all of them are numbers."""
-    readable = np.isfinite(levels).all() and math.isfinite(intensity)
-    return Affect(
-        track_id=track.track_id,
-        box=track.box,
-        confidence=track.confidence,
-        smile_probabilities=tuple(float(p) for p in levels) if readable else UNKNOWN,
-        smile_intensity=float(intensity) if readable else math.nan,
-        position=track.position,
-        evidence_frames=evidence_frames,
-    )
+    def _advance(self, x: Tensor, gaps_s: Tensor, states: Tensor) -> tuple[AffectOutput, Tensor]:
+        embeddings = self._model.features(x.contiguous(memory_format=torch.channels_last))
+        return self._model.advance(embeddings, gaps_s, states)
 
 
 def chosen_device(wanted: str) -> torch.device:

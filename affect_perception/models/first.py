@@ -65,6 +65,10 @@ class FirstModel(nn.Module):
         """Input (N, 1, 64, 64), as `preprocess` makes it, to the smiles of N faces."""
         return self.head(self.dropout(self.features(x)))
 
+    def levels_of(self, intensity: Tensor) -> Tensor:
+        """(N, 4) probabilities of the levels of intensities (N,) that were changed after reading."""
+        return self.head.levels_of(torch.logit(intensity.clamp(1e-4, 1 - 1e-4)))
+
     def fold(self) -> FirstModel:
         """Merge every batch normalisation into its convolution (same output, faster); for inference only."""
         self.eval()

@@ -86,6 +86,10 @@ class SmileHead(nn.Module):
         above = LEVEL_SLOPE * (score[:, None] - self.thresholds)
         return SmileOutput(score, torch.sigmoid(score), above, ordinal_levels(above))
 
+    def levels_of(self, score: Tensor) -> Tensor:
+        """(N, 4) probabilities of the levels at scores (N,)."""
+        return ordinal_levels(LEVEL_SLOPE * (score[:, None] - self.thresholds))
+
     @torch.no_grad()
     def rescale(self, slope: float, bias: float) -> None:
         """Replace the score by slope · score + bias (slope > 0); intensity and levels follow."""

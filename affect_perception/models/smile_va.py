@@ -28,7 +28,6 @@ class AffectOutput(NamedTuple):
 
     score: Tensor  # (N,) any real number, higher is a stronger smile
     intensity: Tensor  # (N,) in [0, 1], sigmoid of the score: how far from one's neutral face to one's full smile
-    above: Tensor  # (N, 3) logits of "the level is at least 1, 2, 3"; never increasing along a row
     levels: Tensor  # (N, 4) probabilities of the four smile levels; a row sums to 1
     smiling: Tensor  # (N,) logit of the share of people who would say "happiness"
     expression: Tensor  # (N, 8) logits of EXPRESSIONS
@@ -55,17 +54,19 @@ class AffectHead(nn.Module):
 
     def forward(self, embedding: Tensor) -> AffectOutput:
         score = self.linear(embedding).squeeze(-1)
-        above = self.level_slope * (score[..., None] - self.thresholds)
         return AffectOutput(
             score,
             torch.sigmoid(score),
-            above,
-            ordinal_levels(above),
+            self.levels_of(score),
             self.link[0].exp() * score + self.link[1],
             self.expression(embedding),
             torch.tanh(self.affect(embedding)),
             self.confidence(embedding).squeeze(-1),
         )
+
+    def levels_of(self, score: Tensor) -> Tensor:
+        """(..., 4) probabilities of the levels at scores (...)."""
+        return ordinal_levels(self.level_slope * (score[..., None] - self.thresholds))
 
 
 class SmileVa(FirstModel):
@@ -109,8 +110,12 @@ class SmileVa(FirstModel):
         hidden, state = self.recurrent(x, state.transpose(0, 1).contiguous())
         return self.temporal_head(hidden), state.transpose(0, 1)
 
+    def levels_of(self, intensity: Tensor) -> Tensor:
+        """(N, 4) probabilities of the levels of intensities (N,) that were changed after reading."""
+        return self.temporal_head.levels_of(torch.logit(intensity.clamp(1e-4, 1 - 1e-4)))
+
     def forward(self, x: Tensor) -> AffectOutput:
-        """Input (N, 1, 64, 64), as `preprocess` makes it, to what one picture of N faces says, by the head of stills."""
+        """Input (N, 1, 64, 64), as `preprocess` makes it, to what the head for single pictures says of N faces."""
         return self.head(self.dropout(self.features(x)))
 
 

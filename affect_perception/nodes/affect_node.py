@@ -2,11 +2,13 @@
 
 Subscribes `face_tracks` (FaceTrackArray)
 Publishes  `face_affect` (FaceAffectArray; reliable, depth 10), one per processed image, stamped as the image
+Serves     `~/calibrate_neutral` (std_srvs/Trigger): take everyone's face of the next `neutral_seconds` as neutral
 """
 
 from __future__ import annotations
 
 from rclpy.node import Node
+from std_srvs.srv import Trigger
 
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
@@ -24,7 +26,7 @@ class AffectNode(Node):
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('affect_node', **node_options)
-        self.settings = declare(self, AffectSettings, overrides)
+        self.settings = declare(self, AffectSettings, overrides, on_change=self._change)
         self._engine = AffectEngine(self.settings)
         self.get_logger().info(f'model {self._engine.model_name} on {self._engine.device}')
         self._affect = self.create_publisher(
@@ -40,6 +42,20 @@ class AffectNode(Node):
         self.create_subscription(
             FaceTrackArray, 'face_tracks', self.slot.put, qos.RESULTS, qos_overriding_options=qos.overridable()
         )
+
+        self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
+
+    def _change(self, settings: AffectSettings) -> None:
+        self.settings = settings
+        self._engine.change(settings)
+
+    def _calibrate_neutral(self, _, response: Trigger.Response) -> Trigger.Response:
+        self._engine.calibrate_neutral()
+        response.success = True
+        response.message = (
+            f'watching everyone for {self.settings.neutral_seconds} s from the next image on; keep neutral'
+        )
+        return response
 
     def _process(self, msg: FaceTrackArray) -> None:
         try:

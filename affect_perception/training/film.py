@@ -1,7 +1,7 @@
 """Films of one face: the same camera, light and head for all frames, as crops that the live tracker would cut.
 
-`london_frames` plays a smile and speech over a person's morphs, `scrambled` makes what a detector should not have found;
-`filmed` puts a camera before them. Pictures are grey, (T, S, S) in 0..255.
+`london_frames` plays a smile and speech over a person's morphs, `scrambled` makes what a detector should not have
+found; `filmed` puts a camera before them. Pictures are grey, (T, S, S) in 0..255.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def open_mouth(crop: np.ndarray, line: float, opening: float) -> np.ndarray:
     from_x = x * (1 + 0.12 * opening * around)
     from_y = np.where(
         below > 0,
-        y - np.maximum(down, 0.8 * jaw * np.clip(below / (0.08 * side), 0, 1)) * np.exp(-np.maximum(below, 0) / (0.4 * side)),
+        y
+        - np.maximum(down, 0.8 * jaw * np.clip(below / (0.08 * side), 0, 1))
+        * np.exp(-np.maximum(below, 0) / (0.4 * side)),
         y + up * np.exp(below / (0.06 * side)),
     )
     moved = cv2.remap(
@@ -85,7 +87,9 @@ def scrambled(rng: np.random.Generator, face: np.ndarray) -> np.ndarray:
         edge = round(side * rng.uniform(0.15, 0.3))
         top, left = (int(rng.integers(0, side - edge)) for _ in range(2))
         return cv2.resize(face[top : top + edge, left : left + edge], (side, side))
-    coarse = np.float32(rng.permutation(cv2.resize(face, (12, 12), interpolation=cv2.INTER_AREA).ravel())).reshape(12, 12)
+    coarse = np.float32(rng.permutation(cv2.resize(face, (12, 12), interpolation=cv2.INTER_AREA).ravel())).reshape(
+        12, 12
+    )
     return np.uint8(np.clip(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), 0, 255))
 
 
@@ -124,7 +128,7 @@ def filmed(
 
 
 def covered(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """A flat patch before the face in some consecutive frames: over the eyes (glasses), the mouth (mask) or anywhere."""
+    """A flat patch before the face in consecutive frames: over the eyes (glasses), the mouth (mask) or anywhere."""
     count, side = x.shape[:2]
     begin, end = sorted(rng.integers(0, count + 1, 2)) if rng.random() < 0.6 else (0, count)
     top, bottom, left, right = {

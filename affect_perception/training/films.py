@@ -1,7 +1,7 @@
 """The films that the recurrent part learns from, as embeddings of its CNN, which does not change any more.
 
-A film is a function of (seed, number). London persons play smile courses with exact fractions; photographs are held, and
-sometimes cut to another one, so that expressions change too; a few films show no face at all.
+A film is a function of (seed, number). London persons play smile courses with exact fractions; photographs are held,
+and sometimes cut to another one, so that expressions change too; a few films show no face at all.
 """
 
 from __future__ import annotations

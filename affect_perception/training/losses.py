@@ -43,9 +43,12 @@ def smile_loss(output: SmileOutput | AffectOutput, batch: Batch, settings: Train
     """Of the stills the votes for happiness and the levels, of the morphs the intensity and the order."""
     stills, views = len(batch.share), batch.fraction.shape
     score, morphs = output.score[:stills], output.score[stills:].reshape(views[0], -1)
-    votes = output.smiling[:stills] if isinstance(output, AffectOutput) else score
+    if isinstance(output, AffectOutput):  # votes say nothing of its levels, which are parts of the way
+        votes, ordinal = output.smiling[:stills], 0.0
+    else:
+        votes = score
+        ordinal = functional.binary_cross_entropy_with_logits(output.above[:stills], batch.above)
     intensity = functional.binary_cross_entropy_with_logits(votes, batch.share)
-    ordinal = functional.binary_cross_entropy_with_logits(output.above[:stills], batch.above)
     graded = band_loss(morphs, batch.lowest, batch.highest)
     ranking = ranking_loss(morphs[:, : views[1]], batch.fraction, settings.ranking_margin)
     return (

@@ -41,6 +41,12 @@ def ccc(said: np.ndarray, true: np.ndarray) -> float:
     return float(1 - away / (said.var() + true.var() + (said.mean() - true.mean()) ** 2))
 
 
+def top_label_error(probabilities: np.ndarray, true: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error (Guo et al. 2017): how far the highest of (..., K) is from how often it is right."""
+    sure, right = probabilities.max(-1).ravel(), (probabilities.argmax(-1) == true).ravel()
+    return calibration_error(sure, right.astype(float), bins)
+
+
 def ordered_pairs(score: np.ndarray, pairs: np.ndarray) -> float:
     """Share of (neutral, smiling) pairs, indices (P, 2), in which the smiling picture scores higher."""
     return float(np.mean(score[pairs[:, 1]] > score[pairs[:, 0]]))
@@ -81,3 +87,13 @@ def interval(
     ]
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def with_intervals(measures: dict[str, tuple[Callable[[np.ndarray], float], np.ndarray]]) -> dict[str, dict]:
+    """Value, 95 % interval and number of members of each (measure of indices, groups that are drawn whole)."""
+    result = {}
+    for name, (measure, groups) in measures.items():
+        low, high = interval(measure, groups)
+        value = measure(np.arange(len(groups)))
+        result[name] = {'value': round(value, 4), 'interval': [round(low, 4), round(high, 4)], 'n': len(groups)}
+    return result

@@ -141,9 +141,4 @@ def report(model: nn.Module, sets: Sets, split: str) -> dict[str, dict]:
         'morph_half_way_median': (lambda i: float(np.median(half[i])), persons),
         'morph_low_or_medium': (lambda i: float(middle[i].mean()), persons),
     }
-    result = {}
-    for name, (measure, groups) in measures.items():
-        low, high = metrics.interval(measure, groups)
-        value = measure(np.arange(len(groups)))
-        result[name] = {'value': round(value, 4), 'interval': [round(low, 4), round(high, 4)], 'n': len(groups)}
-    return result
+    return metrics.with_intervals(measures)

@@ -19,6 +19,12 @@ from affect_perception.training.settings import TrainingSettings
 
 # Settings that may differ between a run and its continuation: they do not change the result.
 _FREE = ('data', 'save_every')
+# Settings that only the second part of training reads: they may differ when the first part is continued.
+FILM_SETTINGS = tuple(
+    name
+    for name in (f.name for f in dataclasses.fields(TrainingSettings))
+    if name.startswith(('graded_', 'still_', 'film_')) or name in ('steadiness', 'tolerance')
+)
 
 
 class TrainingState:
@@ -56,6 +62,11 @@ class TrainingState:
             self.best = copy.deepcopy(self.ema.state_dict())
         return better
 
+    def out_of_patience(self) -> bool:
+        """Have `patience` epochs gone by without a better score? (0: never)"""
+        best = max(range(len(self.history)), key=lambda i: self.history[i]['choice'], default=0)
+        return 0 < self.settings.patience < len(self.history) - best
+
     def save(self, path: Path) -> None:
         tensors = {}
         for kind, content in self._parts().items():
@@ -63,19 +74,19 @@ class TrainingState:
         header = {'format': 1, 'step': self.step, 'seconds': self.seconds, 'history': self.history}
         write_safetensors(path, tensors, header | {'settings': dataclasses.asdict(self.settings)})
 
-    def load(self, path: Path) -> None:
-        """Continue where `save` was called; ConfigError when that run had other settings."""
+    def load(self, path: Path, free: tuple[str, ...] = ()) -> None:
+        """Continue where `save` was called; ConfigError when that run had other settings, but for those in `free`."""
         tensors, header = read_safetensors(path)
         mine = dataclasses.asdict(self.settings)
-        theirs = header.get('settings', {})
+        theirs = dataclasses.asdict(TrainingSettings()) | header.get('settings', {})
         for name in mine:
-            if name not in _FREE and mine[name] != theirs.get(name):
+            if name not in (*_FREE, *free) and mine[name] != theirs.get(name):
                 raise ConfigError(
                     f'{path} was trained with {name} = {theirs.get(name)!r}, now it is {mine[name]!r}; '
                     'resume with the same training file, or start without --resume'
                 )
         self.step, self.history, self.seconds = header['step'], header['history'], header.get('seconds', 0.0)
-        self._start_moments()
+        self._start_moments({name for name, _ in self.model.named_parameters() if f'optimiser/{name}/step' in tensors})
         try:
             for kind, content in self._parts().items():
                 for name, tensor in content.items():
@@ -96,9 +107,12 @@ class TrainingState:
             'optimiser': moments,
         }
 
-    def _start_moments(self) -> None:
-        """Let AdamW make its moments, to have something to load into; the weights are overwritten right after."""
-        for parameter in (p for p in self.model.parameters() if p.requires_grad):
-            parameter.grad = torch.zeros_like(parameter)
+    def _start_moments(self, names: set[str]) -> None:
+        """Let AdamW make the moments of the parameters `names`, to have something to load into.
+
+        The others (heads that nothing teaches yet) never had any. The weights are overwritten right after.
+        """
+        for name, parameter in self.model.named_parameters():
+            parameter.grad = torch.zeros_like(parameter) if name in names else None
         self.optimiser.step()
         self.optimiser.zero_grad()

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from affect_perception.models.smile_va import AffectOutput
 from affect_perception.training.datasets import CIRCUMPLEX, EXPRESSIONS, Sets
-from affect_perception.training.film_scoring import Probe
 from affect_perception.training.films import Bank, banks
 from affect_perception.training.losses import affect_loss, expression_loss
+from affect_perception.training.probe import Probe
 from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.state import TrainingState
@@ -58,7 +58,7 @@ def graded_loss(output: AffectOutput, fraction: Tensor, steadiness: float) -> Te
 
 
 def confidence_loss(output: AffectOutput, bank: Bank, tolerance: float) -> Tensor:
-    """Cross entropy of the confidence with whether the smile was read to within `tolerance`; without a face it was not."""
+    """Cross entropy of the confidence with "the smile was read to within `tolerance`"; without a face it was not."""
     said = torch.where(bank.fraction.isnan(), torch.sigmoid(output.smiling), output.intensity).detach()
     true = torch.where(bank.fraction.isnan(), bank.votes[..., HAPPINESS], bank.fraction)
     right = ((said - true).abs() <= tolerance) & bank.face  # NaN compares as wrong, and without a face it is

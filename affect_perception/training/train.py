@@ -8,39 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import time
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.training import film_report
 from affect_perception.training.batches import Batches
 from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.losses import batch_loss
+from affect_perception.training.probe import Probe
+from affect_perception.training.schedule import learning_rate, refuse_nan
 from affect_perception.training.scoring import calibrate, report, validation
 from affect_perception.training.settings import TrainingSettings, load_settings
-from affect_perception.training.state import TrainingState
-
-
-class TrainingDiverged(AffectPerceptionError):
-    """The loss is no number any more; the text names the step, the batch and what to try."""
-
-
-def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
-    """One cycle (Smith & Topin 2018): a cosine up over the share `warm_up` of the steps, a cosine down to nothing.
-
-    `steps` are those of the first `epochs`; the steps that settle come after them, with a cosine down of their own.
-    """
-    if step >= steps:
-        done = (step - steps) / max(steps * settings.settle_epochs / settings.epochs, 1)
-        return settings.settle_learning_rate * (1 + math.cos(math.pi * min(done, 1))) / 2
-    rise = settings.warm_up * steps
-    if step < rise:
-        return settings.learning_rate * (1 - math.cos(math.pi * (step + 1) / (rise + 1))) / 2
-    return settings.learning_rate * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1))) / 2
+from affect_perception.training.state import FILM_SETTINGS, TrainingState
+from affect_perception.training.temporal import fit_films
 
 
 def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
@@ -58,12 +43,8 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     settling = step >= steps
     morph_weight = settings.settle_morph_weight if settling else settings.morph_weight
     loss = batch_loss(output, batch, settings.changed(morph_weight=morph_weight))
-    if not torch.isfinite(loss):
-        members = ', '.join(f'{name} {index[:5].tolist()}' for name, index in batches.indices(step).items())
-        raise TrainingDiverged(
-            f'the loss is {loss.item()} at step {step}, batch {members} …; '
-            f'try a lower learning_rate than {settings.learning_rate}, or bf16: false'
-        )
+    members = ', '.join(f'{name} {index[:5].tolist()}' for name, index in batches.indices(step).items())
+    refuse_nan(loss, step, f'{members} …', settings)
     state.optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
@@ -126,6 +107,18 @@ def begin_from(model: torch.nn.Module, initial: str) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
+def taught_films(model: torch.nn.Module, settings: TrainingSettings, sets: Sets, file: Path, resume: bool):
+    """The state after the second part of training, in which the CNN of `model` stays as it is."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(('recurrent', 'temporal_head')))
+    model.eval()
+    model.recurrent.train()  # cuDNN needs it; the CNN and its statistics stay
+    state = TrainingState(model, settings)
+    if resume and file.is_file():
+        state.load(file)
+    return fit_films(state, sets, file)
+
+
 def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = False) -> int:
     """Train by the file `config` and write `<out_dir>/<name>.safetensors` (default runs/<name>); the exit status.
 
@@ -141,7 +134,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
             raise ConfigError(
                 f'no run to resume at {state_file}; start without --resume, or name its folder with --out'
             )
-        state.load(state_file)
+        state.load(state_file, FILM_SETTINGS)
     sets = load_sets(settings, print)
     parameters = sum(p.numel() for p in state.model.parameters())
     print(f'{settings.model}: {parameters / 1e6:.2f} million parameters, from step {state.step}, writing to {out}')
@@ -149,18 +142,28 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
 
     model = state.ema
     model.load_state_dict(state.best)
-    slope, bias = calibrate(model, sets)
-    scores = {'validation': report(model, sets, 'val'), 'test': report(model, sets, 'test')}
+    seconds, history = state.seconds, state.history
+    if hasattr(model, 'over_time'):
+        films = taught_films(model, settings, sets, out / 'films.safetensors', resume)
+        model, seconds, history = films.ema, seconds + films.seconds, history + films.history
+        model.load_state_dict(films.best)
+        probes = {split: Probe(model, sets, split) for split in ('val', 'test')}
+        calibration = film_report.calibrate(model, probes['val'], sets, settings)
+        reports = [film_report.report(model, probe, sets, settings, split) for split, probe in probes.items()]
+    else:
+        calibration = dict(zip(('slope', 'bias'), calibrate(model, sets), strict=True))
+        reports = [report(model, sets, split) for split in ('val', 'test')]
+    scores = dict(zip(('validation', 'test'), reports, strict=True))
     result = out / f'{settings.name}.safetensors'
-    minutes = round(state.seconds / 60, 1)
+    minutes = round(seconds / 60, 1)
     checkpoint.save(
         result,
         model,
         settings.model,
         crop_size=settings.crop_size,
         crop_margin=settings.crop_margin,
-        training=dataclasses.asdict(settings) | {'minutes': minutes, 'history': state.history},
-        calibration={'slope': slope, 'bias': bias},
+        training=dataclasses.asdict(settings) | {'minutes': minutes, 'history': history},
+        calibration=calibration,
         data=data_hashes(settings),
         scores=scores,
         terms=TERMS,
@@ -169,6 +172,6 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
         low, high = row['interval']
         print(f'test {name:<28}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
     size = result.stat().st_size / 1e6
-    print(f'{result}: {size:.1f} MB after {minutes} minutes of training; calibration {slope:.3f}, {bias:+.3f}')
+    print(f'{result}: {size:.1f} MB after {minutes} minutes of training; calibration {calibration}')
     print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': scores}))
     return 0

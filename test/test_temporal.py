@@ -1,0 +1,155 @@
+"""The recurrent network live: state per track, gaps by stamps, answers equal to a film read in one go; and baselines."""
+
+import numpy as np
+import pytest
+import torch
+
+from affect_perception.core.baseline import NeutralBaseline
+from affect_perception.inference.engine import AffectEngine
+from affect_perception.inference.memory import TrackMemory
+from affect_perception.models import checkpoint
+from affect_perception.models.smile_va import EXPRESSIONS, USUAL_GAP_S, SmileVa
+from affect_perception.settings import AffectSettings
+from affect_perception.types import Box, Track, TrackedFrame
+
+SECOND = 1_000_000_000
+FRAME = SECOND // 30
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory) -> str:
+    torch.manual_seed(5)
+    model = SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=16)
+    for head in (model.head, model.temporal_head):
+        torch.nn.init.normal_(head.linear.weight, std=3.0)
+    path = tmp_path_factory.mktemp('weights') / 'random_va.safetensors'
+    checkpoint.save(path, model, 'smile_va', crop_size=96, crop_margin=0.15)
+    return str(path)
+
+
+def engine_of(weights: str, **settings) -> AffectEngine:
+    return AffectEngine(AffectSettings(model=weights, device='cpu', threads=1, **settings))
+
+
+def crop(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (96, 96, 3), np.uint8)
+
+
+def frame(stamp_ns: int, **crops: np.ndarray) -> TrackedFrame:
+    tracks = tuple(Track(int(name[1:]), Box(10, 20, 30, 40), 0.8, 0.1, picture) for name, picture in crops.items())
+    return TrackedFrame(stamp_ns, 'camera', 640, 480, tracks)
+
+
+def intensities(engine: AffectEngine, frames: list[TrackedFrame]) -> list[dict[int, float]]:
+    return [{face.track_id: face.smile_intensity for face in engine.step(f).faces} for f in frames]
+
+
+def whole_film(weights: str, crops: list[np.ndarray], gaps_s: list[float]) -> np.ndarray:
+    """Intensities of a film that is read in one go, with the network as it was trained."""
+    model = checkpoint.load(weights).model
+    with torch.inference_mode():
+        embeddings = torch.cat([model.features(model.preprocess(torch.from_numpy(c[None]))) for c in crops])
+        output, _ = model.over_time(embeddings[None], torch.tensor([gaps_s], dtype=torch.float32))
+    return output.intensity[0].numpy()
+
+
+def test_frame_by_frame_reads_as_the_whole_film_for_tracks_that_start_pause_skip_and_end(weights):
+    engine = engine_of(weights)
+    stamps = [i * FRAME + (SECOND if i > 6 else 0) for i in range(12)]  # everything stands still for a second
+    seen = {1: range(12), 2: range(3, 9), 3: [0, 2, 5, 6, 7, 11]}
+    frames = [
+        frame(stamp, **{f't{t}': crop(100 * t + i) for t, when in seen.items() if i in when})
+        for i, stamp in enumerate(stamps)
+    ]
+    live = intensities(engine, frames)
+    for track, when in seen.items():
+        times = [stamps[i] * 1e-9 for i in when]
+        gaps = [USUAL_GAP_S, *np.diff(times)]
+        offline = whole_film(weights, [crop(100 * track + i) for i in when], gaps)
+        assert [live[i][track] for i in when] == pytest.approx(offline, abs=1e-4)
+
+
+def test_what_was_seen_before_changes_what_is_read_now(weights):
+    fresh, used = engine_of(weights), engine_of(weights)
+    used.step(frame(0, t1=crop(8)))
+    (now,), (alone,) = used.step(frame(FRAME, t1=crop(9))).faces, fresh.step(frame(FRAME, t1=crop(9))).faces
+    assert abs(now.smile_intensity - alone.smile_intensity) > 1e-4
+
+
+def test_a_longer_pause_is_seen_by_the_network(weights):
+    readings = []
+    for gap in (FRAME, SECOND):
+        engine = engine_of(weights)
+        engine.step(frame(0, t1=crop(8)))
+        readings.append(engine.step(frame(gap, t1=crop(9))).faces[0].smile_intensity)
+    assert abs(readings[0] - readings[1]) > 1e-5
+
+
+def test_every_head_reaches_the_result(weights):
+    engine = engine_of(weights)
+    (face,) = engine.step(frame(0, t1=crop(1))).faces
+    assert engine.expression_labels == EXPRESSIONS == engine.step(frame(1)).expression_labels
+    assert sum(face.expression_probabilities) == pytest.approx(1, abs=1e-5)
+    assert -1 <= face.valence <= 1 and -1 <= face.arousal <= 1
+    assert 0 < face.confidence < 1 and face.confidence != pytest.approx(0.8)
+
+
+def test_time_that_runs_backwards_starts_everyone_anew(weights):
+    engine = engine_of(weights)
+    (first,) = engine.step(frame(5 * SECOND, t1=crop(1))).faces
+    engine.step(frame(6 * SECOND, t1=crop(2)))
+    (again,) = engine.step(frame(1 * SECOND, t1=crop(1))).faces
+    assert again.smile_intensity == pytest.approx(first.smile_intensity, abs=1e-6)
+    assert again.evidence_frames == 1
+
+
+def test_a_state_that_is_no_number_does_not_last():
+    memory = TrackMemory(lambda n: torch.zeros(n, 2, 4), USUAL_GAP_S)
+    state = torch.ones(2, 2, 4)
+    state[0, 1, 3] = float('nan')
+    memory.keep([7, 8], state, 0)
+    _, recalled = memory.recall([7, 8], FRAME)
+    assert recalled[0].eq(0).all() and recalled[1].eq(1).all()
+
+
+def test_memory_of_five_hundred_people_who_come_and_go_stays_small():
+    memory = TrackMemory(lambda n: torch.zeros(n, 2, 4), USUAL_GAP_S)
+    for second in range(500):
+        memory.recall([second], second * SECOND)
+        memory.keep([second], torch.ones(1, 2, 4), second * SECOND)
+    assert len(memory) <= 12
+
+
+def test_without_a_baseline_nothing_is_subtracted():
+    baseline = NeutralBaseline(1.0)
+    assert [baseline.adjusted(1, 0.4, i * FRAME) for i in range(60)] == [0.4] * 60
+
+
+def test_a_neutral_face_that_looks_like_a_smile_is_subtracted_once_it_is_known():
+    baseline = NeutralBaseline(1.0, always=True)
+    read = [baseline.adjusted(1, 0.4, i * FRAME) for i in range(40)]
+    assert read[0] == 0.4 and read[-1] == 0
+    assert baseline.adjusted(1, 0.7, 2 * SECOND) == pytest.approx(0.5)
+    assert baseline.adjusted(1, 1.0, 2 * SECOND) == 1
+    assert baseline.adjusted(2, 0.4, 2 * SECOND) == 0.4  # somebody else
+
+
+def test_a_smile_is_not_taken_for_a_neutral_face_and_forgotten_people_are_learnt_anew():
+    baseline = NeutralBaseline(0.5, always=True)
+    for i in range(30):
+        baseline.adjusted(1, 0.95, i * FRAME)
+    assert baseline.neutral(1) == 0.6
+    baseline.keep_only({2})
+    assert baseline.neutral(1) == 0
+
+
+def test_on_demand_the_next_seconds_of_everyone_present_are_taken_as_neutral(weights):
+    engine = engine_of(weights, neutral_seconds=0.5)
+    plain = engine_of(weights)
+    engine.calibrate_neutral()
+    frames = [frame(i * FRAME, t1=crop(3)) for i in range(30)]
+    adjusted, read = intensities(engine, frames), intensities(plain, frames)
+    assert adjusted[0][1] == read[0][1] > 0.02
+    assert adjusted[-1][1] < 0.3 * read[-1][1]
+    (face,) = engine.step(frame(30 * FRAME, t1=crop(3))).faces
+    assert face.smile_level == 0 and sum(face.smile_probabilities) == pytest.approx(1, abs=1e-5)
