@@ -14,10 +14,12 @@ from geometry_msgs.msg import Point
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from affect_perception.core.behaviour import Behaviour
 from affect_perception.core.depth import to_depth
 from affect_perception.core.encodings import decode_compressed, to_rgb
+from affect_perception.core.group import GroupAffect
 from affect_perception.errors import BadInputError
-from affect_perception.msg import FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
+from affect_perception.msg import AgentBehaviour, FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
 from affect_perception.types import Affect, AffectFrame, Box, Depth, Frame, Intrinsics, Track, TrackedFrame
 
 
@@ -217,4 +219,26 @@ def affect_from_msg(msg: FaceAffectArray) -> AffectFrame:
         faces,
         tuple(msg.expression_labels),
         tuple(msg.reaction_labels),
+    )
+
+
+def behaviour_to_msg(behaviour: Behaviour, group: GroupAffect, header: Header) -> AgentBehaviour:
+    """`header` is that of the FaceAffectArray that led to the behaviour."""
+    return AgentBehaviour(
+        header=header,
+        action=behaviour.action,
+        target_track_id=behaviour.target_track_id,
+        strength=float(behaviour.strength),
+        reason=behaviour.reason,
+        group_valence=group.valence,
+        group_arousal=group.arousal,
+        group_smile_intensity=group.smile_intensity,
+        people=group.people,
+    )
+
+
+def behaviour_from_msg(msg: AgentBehaviour) -> tuple[Behaviour, GroupAffect]:
+    return (
+        Behaviour(msg.action, msg.target_track_id, msg.strength, msg.reason),
+        GroupAffect(msg.group_valence, msg.group_arousal, msg.group_smile_intensity, msg.people),
     )

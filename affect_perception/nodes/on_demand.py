@@ -1,0 +1,41 @@
+"""Subscriptions that exist only while somebody wants what they lead to: an output nobody listens to costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+_PERIOD_S = 0.2
+
+
+class OnDemand:
+    """`inputs` maps a name to (is it wanted?, make the subscription); looked at five times a second.
+
+    In the node's own thread and on the steady clock, so that a paused simulation does not stop it.
+    """
+
+    def __init__(self, node: Node, inputs: Mapping[str, tuple[Callable[[], bool], Callable[[], Subscription]]]):
+        self._node = node
+        self._inputs = inputs
+        self._subscriptions: dict[str, Subscription] = {}
+        node.create_timer(_PERIOD_S, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The inputs that are subscribed now."""
+        return frozenset(self._subscriptions)
+
+    def look(self) -> None:
+        """Subscribes what is wanted, and ends what no longer is."""
+        for name, (wanted, subscribe) in self._inputs.items():
+            if wanted() and name not in self._subscriptions:
+                self._subscriptions[name] = subscribe()
+            elif not wanted() and name in self._subscriptions:
+                self._node.destroy_subscription(self._subscriptions.pop(name))
+
+    def rests(self) -> str:
+        """Why nothing is done, for diagnostics; '' when something is."""
+        return '' if self._subscriptions else 'nobody is subscribed'
