@@ -46,6 +46,7 @@ def on_ray(work: Work, jobs: list, address: str) -> Iterator:
 
     `address` is that of `ray.init`: auto, local, ray://HOST:10001 or HOST:6379.
     """
+    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # else a cluster started here reports to its makers
     try:
         import ray
     except ImportError:

@@ -62,13 +62,13 @@ def known_types():
     """The store of the messages of ROS 2 and of this package, for bags without definitions and for those we write."""
     store = get_typestore(Stores.LATEST)
     types = {}
-    for path in sorted(_definitions().glob('*.msg')):
+    for path in sorted(definitions_folder().glob('*.msg')):
         types |= get_types_from_msg(path.read_text(), f'{PACKAGE}/msg/{path.stem}')
     store.register(types)
     return store
 
 
-def _definitions() -> Path:
+def definitions_folder() -> Path:
     """The folder of our .msg files: where the package is installed, else beside the sources."""
     prefixes = [Path(p) for p in (*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix) if p]
     places = [*(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes), Path(__file__).parents[2] / 'msg']
