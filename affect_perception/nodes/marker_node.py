@@ -1,0 +1,172 @@
+"""marker_node: what RViz shows of the people in view. Each output is made only while somebody subscribes to it.
+
+Subscribes `face_affect` (FaceAffectArray)
+           the tracker's images (parameter `overlay_image_topic`) for the overlay
+           their camera_info for the place of markers; else one `face_tracks`, for the size of the images
+Publishes  `face_markers` (visualization_msgs/MarkerArray; reliable, depth 10), stamped as the image
+           `overlay` (sensor_msgs/Image) and `overlay/compressed` (JPEG): the image with boxes, ids, levels and smiles
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from visualization_msgs.msg import MarkerArray
+
+from affect_perception.core.markers import FaceMarkers, assumed_camera
+from affect_perception.evaluation.draw import annotated
+from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.nodes import qos
+from affect_perception.nodes.conversions import (
+    affect_from_msg,
+    bytes_to_msg,
+    frame_from_msg,
+    image_to_msg,
+    intrinsics_from_msg,
+    stamp_from_msg,
+)
+from affect_perception.nodes.depth_input import beside
+from affect_perception.nodes.health import Health
+from affect_perception.nodes.marker_messages import shapes_to_msg
+from affect_perception.nodes.on_demand import OnDemand
+from affect_perception.nodes.parameters import declare
+from affect_perception.nodes.slot import Worker
+from affect_perception.nodes.spin import run_nodes
+from affect_perception.settings import MarkerSettings
+from affect_perception.types import AffectFrame, Intrinsics
+
+_KEPT = 8  # images that wait for their result
+_IMAGES = qos.QoSProfile(
+    depth=4, history=qos.QoSHistoryPolicy.KEEP_LAST, reliability=qos.QoSReliabilityPolicy.BEST_EFFORT
+)
+
+
+class MarkerNode(Node):
+    """`overrides` are settings from a program; they weigh more than YAML and command line."""
+
+    def __init__(self, overrides: dict | None = None, **node_options):
+        super().__init__('marker_node', **node_options)
+        self.settings = declare(self, MarkerSettings, overrides, on_change=self._change)
+        self._shapes = FaceMarkers(self.settings)
+        self._camera: Intrinsics | None = None
+        self._size: tuple[int, int] | None = None
+        self._images: dict[int, Image | CompressedImage] = {}  # by stamp
+        self._people = 0
+        overridable = {'qos_overriding_options': qos.overridable()}
+        self._markers = self.create_publisher(MarkerArray, 'face_markers', qos.RESULTS, **overridable)
+        self._overlay = self.create_publisher(Image, 'overlay', qos.RELIABLE_IMAGES, **overridable)
+        self._jpeg = self.create_publisher(CompressedImage, 'overlay/compressed', qos.RELIABLE_IMAGES, **overridable)
+        self._worker = Worker('overlay', self._draw)
+        self._demand = OnDemand(
+            self,
+            {
+                'face_affect': (lambda: self._mark() or self._paint(), self._subscribe_affect),
+                'camera_info': (self._mark, self._subscribe_info),
+                'face_tracks': (lambda: self._mark() and self._size is None, self._subscribe_tracks),
+                'images': (self._paint, self._subscribe_images),
+            },
+        )
+        self.health = Health(
+            self, lambda: self._worker.slot.dropped, lambda: {'people': self._people}, rests=self._demand.rests
+        )
+
+    def _mark(self) -> bool:
+        return self._markers.get_subscription_count() > 0
+
+    def _paint(self) -> bool:
+        return self._overlay.get_subscription_count() > 0 or self._jpeg.get_subscription_count() > 0
+
+    def _subscribe(self, kind: type, topic: str, take, policy):
+        return self.create_subscription(kind, topic, take, policy, qos_overriding_options=qos.overridable())
+
+    def _subscribe_affect(self):
+        return self._subscribe(FaceAffectArray, 'face_affect', self._on_affect, qos.RESULTS)
+
+    def _subscribe_tracks(self):
+        return self._subscribe(FaceTrackArray, 'face_tracks', self._on_tracks, qos.IMAGES)
+
+    def _subscribe_info(self):
+        images = self.resolve_topic_name(self.settings.overlay_image_topic)
+        topic = self.settings.overlay_camera_info_topic or beside(images, 'camera_info')
+        return self._subscribe(CameraInfo, topic, self._on_info, qos.IMAGES)
+
+    def _subscribe_images(self):
+        self._images.clear()
+        topic, transport = self.settings.overlay_image_topic, self.settings.overlay_transport
+        compressed = transport == 'compressed' or (transport == 'auto' and topic.endswith('/compressed'))
+        return self._subscribe(CompressedImage if compressed else Image, topic, self._on_image, _IMAGES)
+
+    def _on_tracks(self, msg: FaceTrackArray) -> None:
+        self._size = msg.image_width, msg.image_height
+
+    def _on_info(self, msg: CameraInfo) -> None:
+        try:
+            self._camera = intrinsics_from_msg(msg)
+        except Exception as error:
+            self.health.bad_input(error, 'a field of view is assumed')
+
+    def _on_image(self, msg: Image | CompressedImage) -> None:
+        self._images[stamp_from_msg(msg.header.stamp)] = msg
+        while len(self._images) > _KEPT:
+            del self._images[next(iter(self._images))]
+
+    def _on_affect(self, msg: FaceAffectArray) -> None:
+        try:
+            affect = affect_from_msg(msg)
+            if self._mark():
+                self._publish_markers(affect, msg.header)
+            image = self._images.get(affect.stamp_ns) if self._paint() else None
+            if image is not None:
+                self._worker.slot.put((image, affect))
+        except Exception as error:
+            self.health.bad_input(error)
+            return
+        self._people = len(affect.faces)
+        self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+
+    def _publish_markers(self, affect: AffectFrame, header) -> None:
+        with self.health.timed('markers'):
+            edge = max((face.box.x + face.box.width for face in affect.faces), default=0.0)
+            if self._size is not None and edge > self._size[0]:
+                self._size = None  # the images have another size now: ask again
+            shapes, gone = self._shapes.step(affect.faces, affect.stamp_ns, self._view())
+            self._markers.publish(shapes_to_msg(shapes, gone, header, self._shapes.lifetime_s))
+
+    def _view(self) -> Intrinsics | None:
+        """The camera: as camera_info says, else one with the assumed field of view."""
+        if self._camera is not None or self._size is None:
+            return self._camera
+        return assumed_camera(*self._size, self.settings.field_of_view_deg)
+
+    def _draw(self, item: tuple[Image | CompressedImage, AffectFrame]) -> None:
+        image, affect = item
+        try:
+            with self.health.timed('overlay'):
+                picture = annotated(frame_from_msg(image).rgb, affect)
+                if self._overlay.get_subscription_count() > 0:
+                    self._overlay.publish(image_to_msg(picture, image.header))
+                if self._jpeg.get_subscription_count() > 0:
+                    self._jpeg.publish(self._compressed(picture, image.header))
+        except Exception as error:
+            self.health.bad_input(error)
+
+    def _compressed(self, picture: np.ndarray, header) -> CompressedImage:
+        bgr = np.ascontiguousarray(picture[..., ::-1])
+        data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, self.settings.overlay_quality])[1]
+        return CompressedImage(header=header, format='jpeg', data=bytes_to_msg(data))
+
+    def _change(self, settings: MarkerSettings) -> None:
+        self.settings = self._shapes.settings = settings
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+def main(args=None) -> None:
+    run_nodes(lambda: [MarkerNode()], args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,172 @@
+"""The marker node: markers and overlay as RViz gets them, and nothing for nobody."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import wait_until
+
+pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from affect_perception.core.markers import FaceMarkers
+from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.nodes import conversions as convert
+from affect_perception.nodes import qos
+from affect_perception.nodes.marker_messages import marker_id, shapes_to_msg
+from affect_perception.nodes.marker_node import MarkerNode
+from affect_perception.nodes.spin import Spinner
+from affect_perception.settings import MarkerSettings
+from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
+
+T0 = 1_795_000_000_000_000_000
+CAMERA = Intrinsics(640, 480, 500.0, 500.0, 319.5, 239.5)
+
+
+def face(track_id=1, smile=0.5, position=NAN3) -> Affect:
+    return Affect(track_id, Box(270, 190, 100, 100), 0.9, (0.1, 0.2, 0.6, 0.1), smile, position, 0.2, evidence_frames=1)
+
+
+class Viewer(Node):
+    """Publishes what the graph would, and looks at what comes of it."""
+
+    def __init__(self, outputs):
+        super().__init__('viewer')
+        self.got = {topic: [] for topic in outputs}
+        self.affect = self.create_publisher(FaceAffectArray, 'face_affect', qos.RESULTS)
+        self.tracks = self.create_publisher(FaceTrackArray, 'face_tracks', qos.RESULTS)
+        self.images = self.create_publisher(Image, 'image', qos.IMAGES)
+        self.info = self.create_publisher(CameraInfo, 'camera_info', qos.IMAGES)
+        for topic, kind in outputs.items():
+            self.create_subscription(kind, topic, self.got[topic].append, 10)
+
+    def send(self, *faces, stamp_ns=T0):
+        self.affect.publish(convert.affect_to_msg(AffectFrame(stamp_ns, 'optical', 'first', faces)))
+
+
+@pytest.fixture
+def view(ros):
+    """Starts a marker node and a viewer of some of its outputs."""
+    started = []
+
+    def start(outputs, **settings):
+        node, viewer = MarkerNode(settings), Viewer(outputs)
+        started.append((node, viewer, Spinner([node, viewer])))
+        if outputs:
+            wait_until(lambda: viewer.affect.get_subscription_count())
+        return node, viewer
+
+    yield start
+    for node, viewer, spinner in started:
+        node.close()
+        spinner.close()
+        node.destroy_node()
+        viewer.destroy_node()
+
+
+def test_markers_carry_stamp_and_frame_of_the_image_and_lifetimes(view):
+    _, viewer = view({'face_markers': MarkerArray})
+    viewer.send(face(7, position=(0.0, 0.0, 1.0)))
+    markers = wait_until(lambda: viewer.got['face_markers'])[0].markers
+    assert {convert.stamp_from_msg(m.header.stamp) for m in markers} == {T0}
+    assert {m.header.frame_id for m in markers} == {'optical'}
+    assert {(m.ns, m.id) for m in markers} == {(part, 7) for part in ('face', 'smile_back', 'smile', 'text')}
+    assert all(m.action == Marker.ADD and m.lifetime.nanosec == 500_000_000 for m in markers)
+
+
+def test_size_of_the_images_is_asked_once_of_the_tracks(view):
+    node, viewer = view({'face_markers': MarkerArray})
+    wait_until(lambda: viewer.tracks.get_subscription_count())
+    viewer.tracks.publish(FaceTrackArray(image_width=640, image_height=480))
+    wait_until(lambda: viewer.tracks.get_subscription_count() == 0)
+    viewer.send(face())
+    placed = wait_until(lambda: viewer.got['face_markers'])[-1].markers[0].pose.position
+    assert (placed.x, placed.y, placed.z) == pytest.approx((0, 0, 1), abs=1e-6)
+    assert node.health.bad_inputs == {}
+
+
+def test_camera_info_is_believed_more_than_the_assumed_field_of_view(view):
+    node, viewer = view({'face_markers': MarkerArray})
+    wait_until(lambda: viewer.info.get_subscription_count())
+    viewer.info.publish(convert.intrinsics_to_msg(CAMERA, convert.header_to_msg(T0, 'optical')))
+    wait_until(lambda: node._view() == CAMERA)
+
+
+def test_billboards_trails_and_deletions_become_messages():
+    made = FaceMarkers(MarkerSettings(marker_shape='billboard', trail_s=1.0)).step([face(2**32 - 1)], T0, CAMERA)[0]
+    msg = shapes_to_msg(made, [('face', 5)], convert.header_to_msg(T0, 'optical'), 0.5)
+    by_part = {m.ns: m for m in msg.markers if m.action == Marker.ADD}
+    assert by_part['face'].type == Marker.POINTS and len(by_part['face'].points) == 1
+    assert by_part['trail'].type == Marker.LINE_STRIP
+    assert by_part['face'].id == marker_id(2**32 - 1) == 2**31 - 1
+    assert (msg.markers[-1].action, msg.markers[-1].ns, msg.markers[-1].id) == (Marker.DELETE, 'face', 5)
+
+
+@pytest.mark.parametrize(('topic', 'kind'), [('overlay', Image), ('overlay/compressed', CompressedImage)])
+def test_overlay_is_the_image_of_that_stamp_with_its_faces(view, topic, kind):
+    _, viewer = view({topic: kind})
+    wait_until(lambda: viewer.images.get_subscription_count())
+    grey = np.full((480, 640, 3), 90, np.uint8)
+
+    def asked():  # images are best effort, and the viewer may not be matched yet
+        viewer.images.publish(convert.frame_to_msg(Frame(T0, 'optical', grey)))
+        viewer.send(face(smile=1.0))
+        return viewer.got[topic]
+
+    msg = wait_until(asked)[0]
+    assert convert.stamp_from_msg(msg.header.stamp) == T0
+    rgb = convert.frame_from_msg(msg).rgb
+    assert rgb.shape == grey.shape
+    assert abs(rgb[0:100].astype(int) - 90).max() < 12, 'untouched far from the face'
+    assert abs(rgb[185:300, 265:375].astype(int) - 90).max() > 50, 'a box about the face'
+
+
+def test_overlay_of_images_that_cannot_be_read_is_skipped_and_counted(view):
+    node, viewer = view({'overlay': Image})
+    wait_until(lambda: viewer.images.get_subscription_count())
+    bad = replace_fields(convert.frame_to_msg(Frame(T0, 'optical', np.zeros((48, 64, 3), np.uint8))), encoding='rgb9')
+    wait_until(lambda: viewer.images.publish(bad) or viewer.send(face()) or node.health.bad_inputs)
+    assert set(node.health.bad_inputs) == {'encoding'}
+
+
+def replace_fields(msg, **fields):
+    for name, value in fields.items():
+        setattr(msg, name, value)
+    return msg
+
+
+def test_positions_that_are_not_numbers_give_markers_that_are(view):
+    node, viewer = view({'face_markers': MarkerArray})
+    node._size = (640, 480)
+    nan = math.nan
+    viewer.send(face(1, nan, (nan, nan, nan)), face(2, 0.5, (math.inf, 0.0, 1.0)))
+    for marker in wait_until(lambda: viewer.got['face_markers'])[0].markers:
+        place, scale = marker.pose.position, marker.scale
+        assert all(map(math.isfinite, (place.x, place.y, place.z, scale.x, scale.y, scale.z, marker.color.r)))
+
+
+def test_nothing_is_subscribed_while_nobody_looks(view):
+    node, viewer = view({})
+    node._demand.look()
+    assert node._demand.active == frozenset()
+    assert viewer.affect.get_subscription_count() == viewer.images.get_subscription_count() == 0
+    assert node._demand.rests() == 'nobody is subscribed'
+
+
+def test_markers_alone_do_not_fetch_images(view):
+    node, viewer = view({'face_markers': MarkerArray})
+    wait_until(lambda: 'face_affect' in node._demand.active)
+    assert viewer.images.get_subscription_count() == 0
+
+
+def test_settings_change_while_running(view):
+    node, viewer = view({'face_markers': MarkerArray})
+    parameter = Parameter('marker_shape', value='billboard')
+    assert node.set_parameters([parameter])[0].successful
+    viewer.send(face(position=(0.0, 0.0, 1.0)))
+    assert wait_until(lambda: viewer.got['face_markers'])[0].markers[0].type == Marker.POINTS
