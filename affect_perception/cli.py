@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,6 +29,31 @@ def add_flags(parser: argparse.ArgumentParser, *nodes: str, skip: tuple[str, ...
                 section.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
             else:
                 section.add_argument(flag, type=declared.type, help=text, metavar=declared.type.__name__.upper())
+
+
+_SCENE = {'width', 'height', 'fps', 'scene_people', 'scene_seed', 'scene_portraits'}
+
+
+def add_report_flags(parser: argparse.ArgumentParser) -> None:
+    section = parser.add_argument_group('labels and the report (docs/evaluation.md)')
+    section.add_argument(
+        '--labels',
+        type=Path,
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='.eaf (ELAN), .csv or .txt (Aff-Wild2) of this input, or a folder with files named as the inputs; may be '
+        'given again for more annotators, the first of whom is the reference',
+    )
+    section.add_argument(
+        '--people',
+        default='',
+        metavar='MAP',
+        help='which track ids a labelled person has, as anna=1,ben=2+5 (by boxes, else from left to right)',
+    )
+    section.add_argument(
+        '--faces', action=argparse.BooleanOptionalAction, default=True, help='small pictures of faces in report.html'
+    )
 
 
 def given(args: argparse.Namespace, node: str) -> dict:
@@ -57,6 +83,7 @@ def _evaluate(args: argparse.Namespace) -> dict | int:
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
     tracker, affect = (GROUPS[node].from_mapping(given(args, node)) for node in ('face_tracker_node', 'affect_node'))
     options = {'sequence': args.sequence, 'video': args.video, 'truth': args.truth, 'start_from': args.start_from}
+    options['report'] = _report_options(args)
     if is_several(args.input):
         return _evaluate_many(args, source, tracker, affect, options)
     from tqdm import tqdm
@@ -69,6 +96,27 @@ def _evaluate(args: argparse.Namespace) -> dict | int:
     return evaluate(args.input[0], args.out, source, tracker, affect, progress=progress, **options)
 
 
+def _report_options(args: argparse.Namespace):
+    from affect_perception.evaluation.report import ReportOptions
+
+    return ReportOptions(tuple(args.labels), args.people, args.faces, shlex.join(['affect-perception', *sys.argv[1:]]))
+
+
+def _compare(args: argparse.Namespace) -> dict:
+    from affect_perception.evaluation.compare import compare
+
+    return compare(args.runs, args.out, _report_options(args))
+
+
+def _scene(args: argparse.Namespace) -> dict:
+    from tqdm import tqdm
+
+    from affect_perception.evaluation.labels_scene import write
+
+    settings = SourceSettings.from_mapping(given(args, 'camera_node'))
+    return write(args.out, settings, args.duration, lambda frames: tqdm(frames, unit='frame', disable=None))
+
+
 def _evaluate_many(args: argparse.Namespace, source, tracker, affect, options: dict) -> int:
     from affect_perception.evaluation.batch import make_jobs, run_batch
     from affect_perception.evaluation.inputs import find_inputs
@@ -77,6 +125,10 @@ def _evaluate_many(args: argparse.Namespace, source, tracker, affect, options: d
         raise ConfigError(f'--jobs {args.jobs} is no number of processes; give 1 or more')
     if args.truth is not None:
         raise ConfigError('--truth is of one input; evaluate that one alone')
+    if args.people or any(path.is_file() for path in args.labels):
+        raise ConfigError(
+            'for several inputs --labels is a folder with a file named as each; --people is for one input'
+        )
     jobs = make_jobs(find_inputs(args.input, args.out), args.out, source, tracker, affect, **options)
     result = run_batch(jobs, args.out, args.jobs, args.ray)
     print(json.dumps(result))
@@ -166,7 +218,23 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
     add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
+    add_report_flags(evaluate)
     evaluate.set_defaults(call=_evaluate)
+
+    compare = commands.add_parser('compare', help='several evaluations of one input side by side, as one page')
+    compare.add_argument(
+        'runs', nargs='+', type=Path, metavar='RUN_DIR', help='folder that `evaluate --out` has filled'
+    )
+    compare.add_argument('--out', type=Path, required=True, help='folder for report.html and metrics.json')
+    add_report_flags(compare)
+    compare.set_defaults(call=_compare)
+
+    scene = commands.add_parser('scene', help='the built-in scene as a clip with labels, to try evaluate on')
+    scene.add_argument('--out', type=Path, required=True, help='folder for scene.mp4, scene.csv and scene.eaf')
+    scene.add_argument('--duration', type=float, default=40.0, help='seconds (40)')
+    others = {setting.name for setting in SourceSettings.declared()} - _SCENE
+    add_flags(scene, 'camera_node', skip=tuple(others))
+    scene.set_defaults(call=_scene)
 
     train = commands.add_parser('train', help='train a model from a configuration file')
     train.add_argument('config', type=Path)

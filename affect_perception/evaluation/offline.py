@@ -20,6 +20,7 @@ from affect_perception.evaluation import mot
 from affect_perception.evaluation.draw import VideoWriter
 from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks
+from affect_perception.evaluation.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source
@@ -131,13 +132,17 @@ def evaluate(
     truth: Path | None = None,
     progress=lambda frames: frames,
     start_from: str = 'images',
+    report: ReportOptions | None = None,
 ) -> dict:
-    """Writes `faces.csv`, `tracks.txt` (MOTChallenge) and `metrics.json` to `out`; returns what metrics.json holds.
+    """Writes `faces.csv`, `frames.csv`, `tracks.txt` (MOTChallenge), `metrics.json` and `report.html` to `out`.
+
+    Returns what metrics.json holds.
 
     `video` adds `annotated.mp4`. `truth`, tracks in MOTChallenge form, adds the scores of the ids to the metrics.
     `progress` wraps the frames, whose number is `frames.length` where it is known. `start_from` `tracks` or `affect`
-    re-uses what a bag recorded of them.
+    re-uses what a bag recorded of them. `report` names labels to compare with, and what is asked of report.html.
     """
+    watcher = Watcher(report or ReportOptions(), given)
     bad = BadInputs()
     frames = _opened(given, source, tracker, affect, sequence, video, start_from, bad)
     try:
@@ -148,7 +153,7 @@ def evaluate(
         'input': given,
         'version': affect_perception.__version__,
         'model': frames.model,
-        **_tabulate(frames, out, video, progress),
+        **_tabulate(frames, out, video, progress, watcher),
         'bad_inputs': bad.texts,
         'bad_input_counts': dict(sorted(bad.counts.items())),
         'from': start_from,
@@ -156,6 +161,10 @@ def evaluate(
     }
     if truth is not None:
         metrics['ids'] = mot.scores(truth, out / 'tracks.txt')
+    write_json(out / 'metrics.json', metrics)  # before what may be refused: labels that fit nobody
+    metrics |= watcher.finish(
+        out, metrics, frames.file_of is None or sequence, {'face_tracker_node': tracker, 'affect_node': affect}
+    )
     write_json(out / 'metrics.json', metrics)
     return metrics
 
@@ -172,7 +181,9 @@ def _opened(
     return FromTracks(source, affect, on_bad) if start_from == 'tracks' else FromAffect(source, on_bad)
 
 
-def _tabulate(frames: FromImages | FromTracks | FromAffect, out: Path, video: bool, progress) -> dict[str, int]:
+def _tabulate(
+    frames: FromImages | FromTracks | FromAffect, out: Path, video: bool, progress, watcher: Watcher
+) -> dict[str, int]:
     """Writes the tables and the film; returns how much was seen."""
     counts = {'frames': 0, 'frames_with_faces': 0, 'faces': 0}
     ids: set[int] = set()
@@ -184,6 +195,7 @@ def _tabulate(frames: FromImages | FromTracks | FromAffect, out: Path, video: bo
             first = [files(frame.stamp_ns)] if files else []
             table.rows([*first, *row(index, seen, face)] for face in seen.faces)
             tracks.write(''.join(mot.line(index, face) for face in seen.faces))
+            watcher.see(index, frame, seen, *first)
             if film is not None:
                 film.write(frame, seen)
             counts['frames'] += 1

@@ -67,23 +67,25 @@ class Run:
 def read_run(folder: Path) -> Run:
     """The run that `evaluate` left in `folder`; ConfigError when there is none, or it is damaged."""
     try:
-        with (folder / 'faces.csv').open(newline='') as file:
-            lines = list(csv.reader(file))
-        with (folder / 'frames.csv').open(newline='') as file:
-            frames = [(int(row['frame']), float(row['stamp']), row.get('file') or '') for row in csv.DictReader(file)]
         metrics = json.loads((folder / 'metrics.json').read_text())
-    except (OSError, ValueError, KeyError) as error:
+        return load(folder, str(metrics['model']), metrics.get('sequence', True))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f'{folder} holds no finished evaluation: {error}; make one with `affect-perception evaluate`'
         ) from None
-    header, rows = (lines[0], [line for line in lines[1:] if len(line) == len(lines[0])]) if lines else ([], [])
+
+
+def load(folder: Path, name: str, sequence: bool) -> Run:
+    """`faces.csv` and `frames.csv` of `folder`; raises what reading raises, or ValueError for other columns."""
+    with (folder / 'faces.csv').open(newline='') as file:
+        header, *rows = csv.reader(file)
+    with (folder / 'frames.csv').open(newline='') as file:
+        frames = [(int(row['frame']), float(row['stamp']), row.get('file') or '') for row in csv.DictReader(file)]
     if not set(_FIXED) <= set(header):
-        raise ConfigError(f'{folder}/faces.csv has the columns {", ".join(header)}; wanted those of `evaluate`')
-    table = {name: [row[i] for row in rows] for i, name in enumerate(header)}
-    name = str(metrics.get('model', folder.name))
-    return make_run(
-        name, frames, table, tuple(metrics.get('expression_labels', ())), bool(metrics.get('sequence', True))
-    )
+        raise ValueError(f'faces.csv has the columns {", ".join(header)}')
+    table = {column: [row[i] for row in rows] for i, column in enumerate(header)}
+    expressions = tuple(header[header.index('arousal') + 1 :]) if 'arousal' in header else ()
+    return make_run(name, frames, table, expressions, sequence)
 
 
 def make_run(

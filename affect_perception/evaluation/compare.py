@@ -1,0 +1,89 @@
+"""`affect-perception compare`: evaluations of one input side by side, and new labels without doing the work again.
+
+The first run is the one that others are compared with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from affect_perception.errors import ConfigError
+from affect_perception.evaluation import scores
+from affect_perception.evaluation.labels import levels_from_intensity, read_labels
+from affect_perception.evaluation.report import ReportOptions, need_eval
+from affect_perception.evaluation.report_data import match, parse_people, read_run
+
+
+def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
+    """Writes `report.html` and `metrics.json` to `out`; returns the latter. Labels are those of `options`, if any.
+
+    Raises ConfigError for a folder without a finished evaluation, and for runs of different inputs.
+    """
+    need_eval()
+    from affect_perception.evaluation.offline import write_json
+    from affect_perception.evaluation.report_analysis import analyse
+    from affect_perception.evaluation.report_page import Entry, write_page
+
+    runs = [read_run(folder) for folder in folders]
+    metrics = [json.loads((folder / 'metrics.json').read_text()) for folder in folders]
+    inputs = [str(m.get('input', '')) for m in metrics]
+    if len({Path(given).name for given in inputs}) > 1:
+        raise ConfigError(f'runs of one input can be compared; these are of {", ".join(inputs)}')
+    if out.resolve() in [folder.resolve() for folder in folders]:
+        raise ConfigError(f'--out {out} is one of the runs; give another folder')
+    labels = levels_from_intensity(read_labels(options.labels, inputs[0])) if options.labels else None
+    people = parse_people(options.people)
+    entries = []
+    for name, run, found in zip(_names(folders, metrics), runs, metrics, strict=True):
+        analysis = analyse(run, labels, match(run, labels, people)) if labels else None
+        entries.append(Entry(name, run, analysis, {**found, **(analysis.metrics if analysis else {})}))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
+    found = {
+        'input': inputs[0],
+        'command': options.command,
+        'runs': {e.name: {'folder': str(f), **e.metrics} for e, f in zip(entries, folders, strict=True)},
+    }
+    if labels is not None:
+        found['differences'] = differences(entries)
+    write_page(out / 'report.html', Path(inputs[0]).name, entries, None)
+    write_json(out / 'metrics.json', found)
+    return found
+
+
+def _names(folders: Sequence[Path], metrics: Sequence[dict]) -> list[str]:
+    """The models, where that tells the runs apart, else the folders."""
+    models = [str(m['model']) for m in metrics]
+    names = models if len(set(models)) == len(models) else [folder.resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+
+
+def differences(entries: Sequence) -> dict:
+    """Each score of a later run minus that of the first, with an interval: the same people are drawn for both."""
+    from affect_perception.evaluation.report_analysis import MEASURES, MODEL, clean
+
+    first, found = entries[0], {}
+    for entry in entries[1:]:
+        both = [p for p in first.analysis.people if p in entry.analysis.people]
+        places = [[e.analysis.people.index(p) for p in both] for e in (first, entry)]
+        for quantity, measures in MEASURES.items():
+            if not all(quantity in e.analysis.classes for e in (first, entry)):
+                continue
+            tables = [
+                [e.analysis.classes[quantity].counts[MODEL][p] for p in place]
+                for e, place in zip((first, entry), places, strict=True)
+            ]
+            for name, measure in measures.items():
+
+                def gain(drawn, measure=measure, tables=tables):
+                    old, new = (measure(np.sum([table[p] for p in drawn], axis=0)) for table in tables)
+                    return new - old
+
+                found.setdefault(entry.name, {}).setdefault(quantity, {})[name] = scores.with_interval(gain, len(both))
+    return clean(found)

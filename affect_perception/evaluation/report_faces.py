@@ -1,0 +1,106 @@
+"""Small pictures of each person at the peaks of smile, valence and arousal, taken while a recording is evaluated."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from affect_perception.types import Affect, AffectFrame, Box, Frame
+
+SIDE = 88  # px
+_MARGIN = 0.2  # of the face box, on each side
+_APART_S = 1.0  # nearer peaks are one
+_PEOPLE = 60  # a page with more faces than that is no page
+# What counts as a peak: name, quantity, sign, how many of a person.
+_KINDS = (
+    ('smile', 'smile_intensity', 1, 3),
+    ('lowest valence', 'valence', -1, 1),
+    ('highest valence', 'valence', 1, 1),
+    ('highest arousal', 'arousal', 1, 1),
+)
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A face of `track_id` at `stamp_s`, where `kind` was at a peak of `value`; `jpeg` is its picture."""
+
+    track_id: int
+    kind: str
+    stamp_s: float
+    value: float
+    jpeg: bytes
+
+    @property
+    def uri(self) -> str:
+        """For the `src` of an image, so that the page needs no other file."""
+        return 'data:image/jpeg;base64,' + base64.b64encode(self.jpeg).decode()
+
+
+class Thumbnails:
+    """Keeps the highest peaks of every person seen so far, and no other picture."""
+
+    def __init__(self):
+        self._kept: dict[tuple[int, str], list[Thumbnail]] = {}
+        self._people: set[int] = set()
+
+    def see(self, frame: Frame, affect: AffectFrame) -> None:
+        for face in affect.faces:
+            if face.track_id not in self._people:
+                if len(self._people) >= _PEOPLE:
+                    continue
+                self._people.add(face.track_id)
+            for kind, quantity, sign, most in _KINDS:
+                self._consider(frame, face, kind, sign * getattr(face, quantity), sign, most)
+
+    def _consider(self, frame: Frame, face: Affect, kind: str, height: float, sign: int, most: int) -> None:
+        if not math.isfinite(height):
+            return
+        stamp_s = frame.stamp_ns * 1e-9
+        kept = self._kept.setdefault((face.track_id, kind), [])
+        rival = next((t for t in kept if abs(t.stamp_s - stamp_s) < _APART_S), None)
+        if rival is None and len(kept) == most:
+            rival = min(kept, key=lambda t: sign * t.value)
+        if rival is not None:
+            if height <= sign * rival.value:
+                return
+            kept.remove(rival)
+        kept.append(Thumbnail(face.track_id, kind, stamp_s, sign * height, picture(frame.rgb, face.box)))
+
+    def of(self, tracks: Iterable[int]) -> list[Thumbnail]:
+        """Those of one person, who may have had several ids, in the order of time."""
+        tracks = set(tracks)
+        found = [t for (track, _), kept in self._kept.items() if track in tracks for t in kept]
+        if len(tracks) > 1:  # as many as of one id
+            found = [
+                t
+                for kind, _, sign, most in _KINDS
+                for t in sorted((f for f in found if f.kind == kind), key=lambda f, s=sign: -s * f.value)[:most]
+            ]
+        return sorted(found, key=lambda t: (t.stamp_s, t.kind))
+
+
+def picture(rgb: np.ndarray, box: Box) -> bytes:
+    """JPEG of SIDE × SIDE px of the face and a little around it; beyond the picture's edge it is grey."""
+    side = max(box.width, box.height, 2.0) * (1 + 2 * _MARGIN)
+    scale = SIDE / side
+    x, y = box.centre
+    placed = np.array([[scale, 0, SIDE / 2 - x * scale], [0, scale, SIDE / 2 - y * scale]])
+    left, top = max(int(x - side), 0), max(int(y - side), 0)  # warp a neighbourhood, not the whole picture
+    near = rgb[top : int(y + side) + 1, left : int(x + side) + 1]
+    if near.size:
+        placed[:, 2] += scale * np.array([left, top])
+        if scale < 0.5:  # shrink first, else fine structure turns to noise
+            factor = 2 * scale
+            near = cv2.resize(near, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            placed[:, :2] /= factor
+        near = cv2.warpAffine(
+            np.ascontiguousarray(near), placed, (SIDE, SIDE), borderMode=cv2.BORDER_CONSTANT, borderValue=(128,) * 3
+        )
+    else:
+        near = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    return cv2.imencode('.jpg', near[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
