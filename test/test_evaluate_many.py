@@ -159,8 +159,8 @@ def test_killed_and_continued_in_parallel_gives_the_bytes_of_one_go(capsys, reco
     assert (out / 'summary.csv').read_bytes() == (alone / 'summary.csv').read_bytes()
 
 
-def test_ray_does_the_same_work(capsys, recordings, tmp_path):
+def test_ray_does_the_same_work(capsys, recordings, tmp_path, monkeypatch):
     pytest.importorskip('ray', reason='needs Ray (pip install affect-perception[ray])')
-    os.environ['PYTHONPATH'] = str(ROOT)  # for the workers
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(ROOT), *sys.path]))  # of its workers
     result = evaluated(capsys, [recordings], tmp_path / 'out', '--ray', 'local')
     assert (result['status'], result['done']) == (0, 3)

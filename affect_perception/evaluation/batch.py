@@ -46,14 +46,16 @@ class Job:
     @property
     def key(self) -> str:
         """The hash of everything that the results depend on; the number of threads is not among it."""
-        options = {
-            name: (str(value), fingerprint(value)) if isinstance(value, Path) and value.exists() else value
-            for name, value in self.options.items()
-        }
         settings = [dataclasses.asdict(group) for group in (self.source, self.tracker, self.affect)]
         settings[0].pop('source')  # its place; what it is stands in the fingerprint
         settings[2].pop('threads')
-        about = [affect_perception.__version__, fingerprint(Path(self.given)), settings, options, self._weights()]
+        about = [
+            affect_perception.__version__,
+            fingerprint(Path(self.given)),
+            settings,
+            _identity(self.options),
+            self._weights(),
+        ]
         return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
     def _weights(self) -> str | None:
@@ -71,6 +73,17 @@ class Job:
             return found['metrics'] if found['key'] == self.key else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _identity(value: Any) -> Any:
+    """What JSON can hold of an option; a path stands for the files that are there."""
+    if isinstance(value, Path):
+        return [str(value), fingerprint(value) if value.exists() else None]
+    if dataclasses.is_dataclass(value):
+        return {f.name: _identity(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(name): _identity(item) for name, item in value.items()}
+    return [_identity(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 _hashes: dict[Path, str] = {}
