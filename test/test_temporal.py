@@ -1,4 +1,4 @@
-"""The recurrent network live: state per track, gaps by stamps, answers equal to a film read in one go; and baselines."""
+"""The recurrent network live: state per track, gaps by stamps, answers equal to those of a whole film; baselines."""
 
 import numpy as np
 import pytest

@@ -76,6 +76,7 @@ class TrainingSettings(Settings):
     patience: int = setting(0, 'epochs without a better validation score after which to stop; 0 never stops', low=0)
     augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)
 
+    tensorboard: bool = setting(False, 'also write scores for TensorBoard (pip install tensorboard) to <out>/board')
     seed: int = setting(0, 'seed; same seed, threads and machine: same weights', low=0, high=2**31 - 1)
     threads: int = setting(2, 'CPU threads', low=1, high=256)
     device: str = setting('cpu', 'cpu, cuda or cuda:N')

@@ -14,6 +14,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from affect_perception.models.smile_va import AffectOutput
+from affect_perception.training.board import Board
 from affect_perception.training.datasets import CIRCUMPLEX, EXPRESSIONS, Sets
 from affect_perception.training.films import Bank, banks
 from affect_perception.training.losses import affect_loss, expression_loss
@@ -75,6 +76,7 @@ def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: in
     still_batch = max(len(stills) // per_epoch, 1)
     whole = settings.film_epochs * per_epoch
     last = whole if stop_after is None else min(whole, state.step + stop_after)
+    board = Board(settings, state_file.parent, 'film ')
     with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, dynamic_ncols=True) as bar:
         while state.step < last and not state.out_of_patience():
             step, loss = state.step, 0.0
@@ -103,6 +105,7 @@ def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: in
                 chosen = ' (best so far)' if state.end_epoch(scores) else ''
                 values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
                 bar.write(f'film epoch {len(state.history)}: loss {loss:.3f}  {values}{chosen}')
+                board.note(scores | {'loss': loss}, state.step)
                 state.seconds = time.monotonic() - began
                 state.save(state_file)
     return state

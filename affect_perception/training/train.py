@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
-from affect_perception.training import film_report
+from affect_perception.training import distributed, film_report
 from affect_perception.training.batches import Batches
+from affect_perception.training.board import Board
 from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.losses import batch_loss
 from affect_perception.training.probe import Probe
@@ -33,7 +34,7 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     settings, step = state.settings, state.step
     device = next(state.model.parameters()).device
     torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
-    batch = batches.batch(step).to(device)
+    batch = distributed.share_of(batches.batch(step)).to(device)
     for group in state.optimiser.param_groups:
         group['lr'] = learning_rate(step, steps, settings)
     x = state.model.normalise(batch.pictures).contiguous(memory_format=torch.channels_last)
@@ -47,8 +48,10 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     refuse_nan(loss, step, f'{members} …', settings)
     state.optimiser.zero_grad()
     loss.backward()
+    distributed.average_gradients(state.model)
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
     state.optimiser.step()
+    distributed.from_first(dict(state.model.named_buffers()))
     state.step += 1
     state.average()
     return loss.item()
@@ -62,10 +65,12 @@ def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | No
     steps = settings.epochs * batches.per_epoch
     whole = steps + settings.settle_epochs * batches.per_epoch
     last = whole if stop_after is None else min(whole, state.step + stop_after)
-    with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, dynamic_ncols=True) as bar:
+    board = Board(settings, state_file.parent)
+    silent = None if distributed.first() else True
+    with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, disable=silent) as bar:
         mean = None
         state.model.train()
-        while state.step < last:
+        while state.step < last and not state.out_of_patience():
             loss = train_step(state, batches, steps)
             mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             bar.update()
@@ -74,11 +79,14 @@ def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | No
                 scores = validation(state.ema, sets)
                 chosen = ' (best so far)' if state.end_epoch(scores) else ''
                 values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
-                bar.write(f'epoch {len(state.history)}: loss {mean:.3f}  {values}{chosen}')
+                if distributed.first():
+                    bar.write(f'epoch {len(state.history)}: loss {mean:.3f}  {values}{chosen}')
+                board.note(scores | {'loss': mean}, state.step)
                 state.model.train()
             if state.step % settings.save_every == 0 or state.step % batches.per_epoch == 0:
                 state.seconds = time.monotonic() - began
-                state.save(state_file)
+                if distributed.first():
+                    state.save(state_file)
     return state
 
 
@@ -86,10 +94,11 @@ def prepared(settings: TrainingSettings) -> TrainingState:
     """A fresh state: threads and seed set, network made; ConfigError for an unknown network or an absent device."""
     if settings.model not in MODELS:
         raise ConfigError(f'no network {settings.model!r}; choose one of {", ".join(MODELS)}')
+    device = distributed.start(settings)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     try:
-        model = MODELS[settings.model]().to(settings.device, memory_format=torch.channels_last)
+        model = MODELS[settings.model]().to(device, memory_format=torch.channels_last)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device {settings.device!r} cannot be used: {str(error).splitlines()[0]}') from None
     if settings.initial:
@@ -139,6 +148,8 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     parameters = sum(p.numel() for p in state.model.parameters())
     print(f'{settings.model}: {parameters / 1e6:.2f} million parameters, from step {state.step}, writing to {out}')
     fit(state, sets, state_file)
+    if not distributed.first():
+        return 0  # what follows is small, and one process does it
 
     model = state.ema
     model.load_state_dict(state.best)

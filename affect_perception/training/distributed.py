@@ -1,0 +1,74 @@
+"""Several GPUs: `torchrun --nproc-per-node N -m affect_perception.cli train CONFIG`.
+
+Each process reads its share of every batch and gradients are averaged, so the weights stay alike; only the first
+process prints and saves. Without torchrun everything here does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor, distributed, nn
+
+from affect_perception.errors import ConfigError
+from affect_perception.training.batches import Batch
+from affect_perception.training.settings import TrainingSettings
+
+
+def start(settings: TrainingSettings) -> str:
+    """Join the other processes, if any; the device of this one. ConfigError where a batch cannot be shared."""
+    if 'WORLD_SIZE' not in os.environ or int(os.environ['WORLD_SIZE']) < 2:
+        return settings.device
+    world, rank = int(os.environ['WORLD_SIZE']), int(os.environ.get('LOCAL_RANK', 0))
+    cuda = settings.device.startswith('cuda')
+    for name in ('ferplus_batch', 'lfw_batch', 'diffusionfer_batch', 'london_persons'):
+        count = getattr(settings, name)
+        if count and count % world:
+            raise ConfigError(f'{name} = {count} cannot be shared by {world} processes; give a multiple of {world}')
+    if not distributed.is_initialized():
+        distributed.init_process_group('nccl' if cuda else 'gloo')
+    if not cuda:
+        return settings.device
+    torch.cuda.set_device(rank)
+    return f'cuda:{rank}'
+
+
+def size() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def first() -> bool:
+    """Is this the process that scores, prints and saves?"""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
+def share_of(batch: Batch) -> Batch:
+    """The part of a batch that this process reads: every so-manieth still and person."""
+    world = size()
+    if world == 1:
+        return batch
+    mine = slice(distributed.get_rank(), None, world)
+    stills, persons = len(batch.share), len(batch.fraction)
+    graded = batch.pictures[stills:].reshape(persons, -1, *batch.pictures.shape[1:])[mine]
+    pictures = torch.cat([batch.pictures[:stills][mine], graded.reshape(-1, *batch.pictures.shape[1:])])
+    return Batch(pictures, *(part[mine] for part in batch[1:]))
+
+
+def average_gradients(model: nn.Module) -> None:
+    """The mean of everybody's gradients, in one exchange."""
+    if size() == 1:
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= size()
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def from_first(tensors: dict[str, Tensor]) -> None:
+    """Everybody takes the first process's tensors: statistics of batch normalisation, and weights that were loaded."""
+    if size() > 1:
+        for tensor in tensors.values():
+            distributed.broadcast(tensor, 0)

@@ -1,0 +1,195 @@
+"""Calibration of a recurrent network on validation, and every score of it on one split with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from affect_perception.models.layers import ordinal_levels
+from affect_perception.training import courses, metrics
+from affect_perception.training.augment import low_resolution
+from affect_perception.training.datasets import Sets
+from affect_perception.training.films import Bank, bank, graded_film, still_film, still_sets
+from affect_perception.training.probe import Answers, Probe, onset_delays
+from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.temporal import HAPPINESS
+
+CONFIDENCE_FILMS = 120  # of each kind, as bad as in training, of people and pictures of the split
+
+
+def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
+    """Slope above 0 and bias with the least cross entropy of sigmoid(slope · x + bias) with the target (Platt 1999)."""
+    log_slope, bias = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_slope, bias], max_iter=100, line_search_fn='strong_wolfe')
+
+    def closure():
+        optimiser.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(log_slope.exp() * x + bias, target)
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return float(log_slope.detach().exp()), float(bias.detach())
+
+
+def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
+    """Fit, on validation, what turns scores into probabilities, and put it into the head of `model`; returns it.
+
+    The link to votes: FER+ and LFW, as many of each. The slope of the levels: smiles of London. The confidence: films
+    as bad as those of training.
+    """
+    said, head = probe.ask(model), model.temporal_head
+    stills = [(said.stills[name].score, probe.faces[name].share) for name in ('FER+', 'LFW')]
+    count = min(len(score) for score, _ in stills)
+    score, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
+    slope, bias = fitted_line(torch.from_numpy(score), torch.from_numpy(share))
+    reached = torch.logit(torch.from_numpy(np.float64(said.smiles.intensity)).clamp(1e-6, 1 - 1e-6)).flatten()
+    level = torch.from_numpy(courses.level_of(said.smiles.fraction)).flatten()
+    level_slope = best_level_slope(reached, level, head.thresholds.double())
+    with torch.no_grad():
+        head.link.copy_(torch.tensor([np.log(slope), bias]))
+        head.level_slope.fill_(level_slope)
+    confidence, right = confidence_of(model, confidence_films(model, sets, settings, 'val'), settings.tolerance)
+    sure, unsure = fitted_line(confidence, right)
+    with torch.no_grad():
+        head.confidence.weight.mul_(sure)
+        head.confidence.bias.mul_(sure).add_(unsure)
+    names = ('link_slope', 'link_bias', 'level_slope', 'confidence_slope', 'confidence_bias')
+    return dict(zip(names, (slope, bias, level_slope, sure, unsure), strict=True))
+
+
+def best_level_slope(score: Tensor, level: Tensor, thresholds: Tensor) -> float:
+    """The slope of the cumulative logits, of a grid from 0.5 to 20, that makes the true levels (N,) likeliest."""
+
+    def surprise(slope: float) -> float:
+        probability = ordinal_levels(slope * (score[:, None] - thresholds))
+        return -float(probability.gather(1, level[:, None]).clamp(1e-6).log().mean())
+
+    return min(np.geomspace(0.5, 20, 40).tolist(), key=surprise)
+
+
+def confidence_films(model: nn.Module, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
+    """Films of people and pictures of `split`, through as bad a camera as in training."""
+    other = settings.changed(seed=settings.seed + 1)
+    stills, morphs = still_sets(sets, settings, split), sets['Morphs'][split]
+    return [
+        bank(model, lambda n: graded_film(morphs, n, other), CONFIDENCE_FILMS),
+        bank(model, lambda n: still_film(stills, n, other), CONFIDENCE_FILMS * 4),
+    ]
+
+
+@torch.no_grad()
+def confidence_of(model: nn.Module, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
+    """Logits of the confidence of every frame, and whether the reading was right (1.0 or 0.0)."""
+    logits, rights = [], []
+    for kind in films:
+        output, _ = model.over_time(kind.embeddings, kind.gaps_s)
+        graded = ~kind.fraction.isnan()
+        said = torch.where(graded, output.intensity, torch.sigmoid(output.smiling))
+        true = torch.where(graded, kind.fraction, kind.votes[..., HAPPINESS])
+        logits.append(output.confidence.flatten())
+        rights.append((((said - true).abs() <= tolerance) & kind.face).float().flatten())
+    return torch.cat(logits), torch.cat(rights)
+
+
+def worse_pictures(crops: np.ndarray) -> dict[str, np.ndarray]:
+    """(N, S, S) uint8 crops, as faces of 24 px, after JPEG of quality 20, and with the eyes covered by a grey bar."""
+    side = crops.shape[1]
+    small = low_resolution(torch.from_numpy(crops).float(), 24).round().byte().numpy()
+    coded = [cv2.imdecode(cv2.imencode('.jpg', c, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], 0) for c in crops]
+    covered = crops.copy()
+    covered[:, round(0.25 * side) : round(0.48 * side), round(0.1 * side) : round(0.9 * side)] = 128
+    return {'24px': small, 'jpeg20': np.stack(coded), 'eyes_covered': covered}
+
+
+def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings, split: str) -> dict[str, dict]:
+    """Every score of `split`, each with its 95 % interval by the bootstrap: by person where persons are known."""
+    said = probe.ask(model)
+    measures = still_measures(said, probe) | robust_measures(model, said, probe) | film_measures(said)
+    confidence, right = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
+    sure, right = torch.sigmoid(confidence).numpy(), right.numpy()
+    frames = np.arange(len(sure)) // settings.still_frames
+    measures |= {
+        'confidence_calibration_error': (lambda i: metrics.calibration_error(sure[i], right[i]), frames),
+        'confidence_auc': (lambda i: metrics.auc(sure[i], right[i] > 0.5), frames),
+    }
+    return metrics.with_intervals(measures)
+
+
+Measures = dict[str, tuple[Callable[[np.ndarray], float], np.ndarray]]
+
+
+def still_measures(said: Answers, probe: Probe) -> Measures:
+    """Scores of photographs as first frames."""
+    f, w, d = (said.stills[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
+    ferplus, lfw, diffusion = (probe.faces[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
+    spearman = metrics.rank_correlation(said.morphs.score)
+    people = np.arange(len(spearman))
+    return {
+        'ferplus_auc': (lambda i: metrics.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_accuracy': (lambda i: metrics.accuracy(f.smiling[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_8_classes': (
+            lambda i: metrics.majority_accuracy(f.expression[i], ferplus.votes[i]),
+            ferplus.person,
+        ),
+        'ferplus_votes_calibration_error': (
+            lambda i: metrics.calibration_error(f.smiling[i], ferplus.share[i]),
+            ferplus.person,
+        ),
+        'lfw_auc': (lambda i: metrics.auc(w.score[i], lfw.smiling[i]), lfw.person),
+        'lfw_accuracy': (lambda i: metrics.accuracy(w.smiling[i], lfw.smiling[i]), lfw.person),
+        'diffusionfer_valence_ccc': (
+            lambda i: metrics.ccc(d.affect[i, 0], diffusion.affect[i, 0]),
+            diffusion.person,
+        ),
+        'diffusionfer_arousal_ccc': (
+            lambda i: metrics.ccc(d.affect[i, 1], diffusion.affect[i, 1]),
+            diffusion.person,
+        ),
+        'london_pairs_ordered': (
+            lambda i: float(np.mean(said.morphs.score[i, -1] > said.morphs.score[i, 0])),
+            people,
+        ),
+        'london_spearman': (lambda i: float(spearman[i].mean()), people),
+        'london_neutral_p95': (lambda i: float(np.quantile(said.morphs.intensity[i, 0], 0.95)), people),
+        'london_smiling_p5': (lambda i: float(np.quantile(said.morphs.intensity[i, -1], 0.05)), people),
+    }
+
+
+def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:
+    """By how much the AUC of LFW falls on worse pictures."""
+    lfw, plain = probe.faces['LFW'], said.stills['LFW'].score
+    result = {}
+    for name, crops in worse_pictures(lfw.crops).items():
+        score = probe.read(model, crops).score
+        result[f'lfw_auc_lost_{name}'] = (
+            lambda i, s=score: metrics.auc(plain[i], lfw.smiling[i]) - metrics.auc(s[i], lfw.smiling[i]),
+            lfw.person,
+        )
+    return result
+
+
+def film_measures(said: Answers) -> Measures:
+    """Scores of London's people smiling, talking and holding still."""
+    s, delays = said.smiles, onset_delays(said.smiles)
+    people, level = np.arange(len(delays)), courses.level_of(said.smiles.fraction)
+    return {
+        'film_level_macro_f1': (
+            lambda i: metrics.macro_f1(s.levels[i].argmax(-1).ravel(), level[i].ravel()),
+            people,
+        ),
+        'film_level_calibration_error': (lambda i: metrics.top_label_error(s.levels[i], level[i]), people),
+        'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.fraction[i]).mean()), people),
+        'onset_delay_median_s': (lambda i: float(np.median(delays[i])), people),
+        'onset_delay_p95_s': (lambda i: float(np.quantile(delays[i], 0.95, method='higher')), people),
+        'talking_rise_mean': (lambda i: float(said.talking_rise[i].mean()), people),
+        'talking_rise_p95': (lambda i: float(np.quantile(said.talking_rise[i], 0.95)), people),
+        'talking_peak_mean': (lambda i: float(said.talking_peak[i].mean()), people),
+        'held_deviation_mean': (lambda i: float(said.held_deviation[i].mean()), people),
+        'held_deviation_p95': (lambda i: float(np.quantile(said.held_deviation[i], 0.95)), people),
+    }

@@ -1,0 +1,161 @@
+"""What a recurrent network is asked on the validation and test splits: stills as a first frame, and films of people.
+
+The films are the same ones in every run: each London person smiles three times (twice fully), talks with a neutral
+face, and holds still at 0, half and all of the way, all at 30 fps with sensor noise and a moving head and face box.
+Embeddings are computed once, since the CNN does not change while the recurrent part learns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affect_perception.models.smile_va import AffectOutput
+from affect_perception.training import courses, film, metrics
+from affect_perception.training.datasets import Sets
+from affect_perception.training.films import embeddings
+from affect_perception.training.scoring import Prediction, prediction
+
+FPS = 30
+STILLS = ('FER+', 'LFW', 'DiffusionFER')
+APEXES = (1.0, 1.0, 0.6)
+HELD = (0.0, 0.5, 1.0)
+SETTLED = 15  # frames after which a held picture should not move any more
+
+
+class Course(NamedTuple):
+    """Films of P persons, K each: what was shown and what was read, (P, K, T)."""
+
+    fraction: np.ndarray
+    intensity: np.ndarray
+    levels: np.ndarray  # (P, K, T, 4)
+
+
+class Answers(NamedTuple):
+    """What a network says of everything it is asked."""
+
+    stills: dict[str, Prediction]  # first frame of each picture
+    morphs: Prediction  # (P, F) first frame at each fraction
+    smiles: Course
+    talking_rise: np.ndarray  # (P,) mean intensity of a talking neutral face above that of the silent one
+    talking_peak: np.ndarray  # (P,) 95th percentile of it above the silent mean
+    held_deviation: np.ndarray  # (P, 3) standard deviation of the intensity of a picture that is held
+
+
+class Probe:
+    """The questions about one split, ready to be put to a network whose CNN is that of `model`."""
+
+    def __init__(self, model: nn.Module, sets: Sets, split: str = 'val'):
+        model.eval()
+        self.faces = {name: sets[name][split] for name in STILLS}
+        self.morphs = sets['Morphs'][split]
+        self._stills = {name: _in_batches(model, faces.crops) for name, faces in self.faces.items()}
+        people, count = self.morphs.crops.shape[:2]
+        self._ladder = _in_batches(model, self.morphs.crops.reshape(-1, *self.morphs.crops.shape[2:]))
+        self._ladder = self._ladder.reshape(people, count, -1)
+        played = [[self._played(model, p, k) for k in range(len(APEXES))] for p in range(people)]
+        self.fraction = np.stack([np.stack([fraction for fraction, _ in of]) for of in played])
+        self._smiles = torch.stack([torch.stack([x for _, x in of]) for of in played])
+        self._talking = torch.stack([self._held(model, p, 0.0, talking=True) for p in range(people)])
+        self._holding = torch.stack([torch.stack([self._held(model, p, f) for f in HELD]) for p in range(people)])
+
+    @torch.inference_mode()
+    def ask(self, model: nn.Module) -> Answers:
+        model.eval()
+        smiles = _film(model, self._smiles.flatten(0, 1))
+        shape = self.fraction.shape
+        talking = _film(model, self._talking).intensity.numpy()
+        holding = _film(model, self._holding.flatten(0, 1)).intensity.numpy().reshape(shape[0], len(HELD), -1)
+        silent = holding[:, 0].mean(1)
+        ladder = prediction([_first(model, x) for x in self._ladder])
+        people = len(self._ladder)
+        return Answers(
+            {name: prediction([_first(model, x)]) for name, x in self._stills.items()},
+            Prediction(*(part.reshape(people, -1, *part.shape[1:]) for part in ladder)),
+            Course(self.fraction, smiles.intensity.numpy().reshape(shape), smiles.levels.numpy().reshape(*shape, 4)),
+            talking.mean(1) - silent,
+            np.quantile(talking, 0.95, axis=1) - silent,
+            holding[:, :, SETTLED:].std(2),
+        )
+
+    @torch.inference_mode()
+    def read(self, model: nn.Module, crops: np.ndarray) -> Prediction:
+        """What is said of other pictures (N, S, S) uint8 as first frames."""
+        return prediction([_first(model, _in_batches(model, crops))])
+
+    def scores(self, model: nn.Module) -> dict[str, float]:
+        """Scores that choose the best epoch (`choice`), of the validation split."""
+        said = self.ask(model)
+        ferplus, diffusion = self.faces['FER+'], self.faces['DiffusionFER']
+        scores = {
+            'ferplus_auc': metrics.auc(said.stills['FER+'].score, ferplus.smiling),
+            'lfw_auc': metrics.auc(said.stills['LFW'].score, self.faces['LFW'].smiling),
+            'classes_8': metrics.majority_accuracy(said.stills['FER+'].expression, ferplus.votes),
+            'valence': metrics.ccc(said.stills['DiffusionFER'].affect[:, 0], diffusion.affect[:, 0]),
+            'arousal': metrics.ccc(said.stills['DiffusionFER'].affect[:, 1], diffusion.affect[:, 1]),
+            'spearman': float(metrics.rank_correlation(said.morphs.score).mean()),
+            'film_f1': film_f1(said.smiles),
+            'film_error': float(np.abs(said.smiles.intensity - said.smiles.fraction).mean()),
+            'talking': float(said.talking_rise.mean()),
+            'deviation': float(said.held_deviation.mean()),
+        }
+        stills = (scores['ferplus_auc'] + scores['lfw_auc']) / 2 + 0.1 * scores['classes_8']
+        affect = 0.01 * (scores['valence'] + scores['arousal'])
+        film_part = 0.1 * scores['film_f1'] - 0.1 * scores['film_error'] - 0.2 * max(scores['deviation'], 0.01)
+        return scores | {'choice': stills + affect + 0.05 * scores['spearman'] + film_part}
+
+    def _played(self, model: nn.Module, person: int, number: int) -> tuple[np.ndarray, Tensor]:
+        rng = np.random.default_rng((7, person, number))
+        seconds = np.arange(4 * FPS) / FPS
+        onset, offset = rng.uniform(0.25, 0.7), rng.uniform(0.5, 1.0)
+        up, down = (seconds - 0.7) / onset, (3.4 - seconds) / offset
+        fraction = APEXES[number] * courses.eased(np.minimum(up, down))
+        frames = film.london_frames(self.morphs.crops[person], fraction, np.zeros(len(seconds)))
+        return fraction, embeddings(model, film.filmed(frames, seconds, rng, 0.0, 0.6))
+
+    def _held(self, model: nn.Module, person: int, fraction: float, talking: bool = False) -> Tensor:
+        rng = np.random.default_rng((8, person, int(100 * fraction), talking))
+        seconds = np.arange(2 * FPS) / FPS
+        opening = 0.9 * np.maximum(np.sin(2 * np.pi * 4 * seconds), 0) if talking else np.zeros(len(seconds))
+        frames = film.london_frames(self.morphs.crops[person], np.full(len(seconds), fraction), opening)
+        return embeddings(model, film.filmed(frames, seconds, rng, 0.0, 0.4))
+
+
+def film_f1(smiles: Course) -> float:
+    """Macro F1 of the four levels over all frames; levels of the truth by fraction of the way."""
+    return metrics.macro_f1(smiles.levels.argmax(-1).ravel(), courses.level_of(smiles.fraction).ravel())
+
+
+def onset_delays(smiles: Course) -> np.ndarray:
+    """(P,) seconds from when half of the apex is shown to when half of the rise is read, median of a person's films.
+
+    The rise is from the mean reading before the onset to the mean at the apex; infinite where nothing rises.
+    """
+    delays = np.full(smiles.fraction.shape[:2], np.inf)
+    for place in np.ndindex(*delays.shape):
+        shown, read = smiles.fraction[place], smiles.intensity[place]
+        before, apex = read[shown <= 0][5:15].mean(), read[shown >= 0.98 * shown.max()].mean()
+        begin = int(np.argmax(shown >= shown.max() / 2))
+        risen = np.flatnonzero(read[10:] >= (before + apex) / 2) + 10
+        if apex > before + 0.05 and len(risen):
+            delays[place] = (risen[0] - begin) / FPS
+    return np.median(delays, 1)
+
+
+def _in_batches(model: nn.Module, crops: np.ndarray, size: int = 128) -> Tensor:
+    parts = [crops[start : start + size] for start in range(0, len(crops), size)]
+    return torch.cat([embeddings(model, torch.from_numpy(part).float()) for part in parts])
+
+
+def _first(model: nn.Module, embedding: Tensor) -> AffectOutput:
+    """What is said of N faces (N, E) that were never seen before."""
+    output, _ = model.advance(embedding, torch.full((len(embedding),), 1 / FPS), model.initial_state(len(embedding)))
+    return output
+
+
+def _film(model: nn.Module, films: Tensor) -> AffectOutput:
+    output, _ = model.over_time(films, torch.full(films.shape[:2], 1 / FPS))
+    return output

@@ -1,0 +1,39 @@
+"""The learning rate of each step, and what stops a run that goes wrong."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from affect_perception.errors import AffectPerceptionError
+from affect_perception.training.settings import TrainingSettings
+
+
+class TrainingDiverged(AffectPerceptionError):
+    """The loss is no number any more; the text names the step, the batch and what to try."""
+
+
+def one_cycle(step: int, steps: int, warm_up: float, highest: float) -> float:
+    """One cycle (Smith & Topin 2018): a cosine up over the share `warm_up` of the steps, a cosine down to nothing."""
+    rise = warm_up * steps
+    if step < rise:
+        return highest * (1 - math.cos(math.pi * (step + 1) / (rise + 1))) / 2
+    return highest * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1))) / 2
+
+
+def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
+    """One cycle over the `steps` of the first `epochs`; the steps that settle come after, with a cosine down."""
+    if step >= steps:
+        done = (step - steps) / max(steps * settings.settle_epochs / settings.epochs, 1)
+        return settings.settle_learning_rate * (1 + math.cos(math.pi * min(done, 1))) / 2
+    return one_cycle(step, steps, settings.warm_up, settings.learning_rate)
+
+
+def refuse_nan(loss: Tensor, step: int, batch: str, settings: TrainingSettings) -> None:
+    """TrainingDiverged, with the step and the batch, when the loss is no number."""
+    if not loss.isfinite():
+        raise TrainingDiverged(
+            f'the loss is {loss.item()} at step {step}, batch {batch}; '
+            f'try a lower learning_rate than {settings.learning_rate}, or bf16: false'
+        )
