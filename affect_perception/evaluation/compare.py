@@ -59,7 +59,7 @@ def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
 
 def _names(folders: Sequence[Path], metrics: Sequence[dict]) -> list[str]:
     """The models, where that tells the runs apart, else the folders."""
-    models = [str(m['model']) for m in metrics]
+    models = [f'model {m["model"]}' for m in metrics]
     names = models if len(set(models)) == len(models) else [folder.resolve().name for folder in folders]
     return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
 

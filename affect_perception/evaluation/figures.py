@@ -5,21 +5,23 @@ Every function returns one `<svg>` element. Same numbers, same bytes.
 
 from __future__ import annotations
 
+import functools
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from affect_perception.evaluation.agreement import runs_of
 
 # Told apart also by those who see no red or green (Okabe & Ito 2008); one per smile level, expressions take the rest.
 LEVEL_COLOURS = ('#9aa0a6', '#56b4e9', '#e69f00', '#d55e00')
 CLASS_COLOURS = (*LEVEL_COLOURS, '#009e73', '#cc79a7', '#0072b2', '#b8a900', '#7a5195')
-RATER_COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a5195', '#b8a900')
+RATER_COLOURS = ('#2a8fd0', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a5195', '#b8a900')
 _TEXT, _GRID = '#010203', '#040506'  # stand-ins, replaced by what the page says
 _POINTS = 1200  # of a line: more are not seen, and make the page heavy
 _STYLE = {
@@ -45,18 +47,27 @@ _STYLE = {
 }
 
 
+def _styled(draw: Callable[..., str]) -> Callable[..., str]:
+    """Draws in our style, and leaves matplotlib as it was."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **options) -> str:
+        with matplotlib.rc_context(_STYLE):
+            return draw(*args, **options)
+
+    return drawn
+
+
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **options):
     """A figure of width × height inches and its axes as a (rows, columns) array."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout='constrained')
-        FigureCanvasSVG(figure)
-        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    figure = Figure(figsize=(width, height), layout='constrained')
+    FigureCanvasSVG(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def _svg(figure: Figure, title: str) -> str:
     text = io.StringIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(text, format='svg', transparent=True, metadata={'Date': None})
+    figure.savefig(text, format='svg', transparent=True, metadata={'Date': None})
     svg = text.getvalue()
     svg = svg[svg.index('<svg') :]
     svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
@@ -66,6 +77,7 @@ def _svg(figure: Figure, title: str) -> str:
     return svg.replace('<svg ', f'<svg role="img" aria-label="{name}" ', 1)
 
 
+@_styled
 def confusions(tables: Sequence[tuple[str, np.ndarray]], names: Sequence[str], rows: str, columns: str) -> str:
     """Matrices of shares (K, K) side by side, Fig. 3a and b of Witzig et al. 2019; NaN is left blank."""
     size = 1.2 + 0.52 * len(names)
@@ -91,9 +103,10 @@ def _cells(shares: np.ndarray) -> np.ndarray:
     return blue + np.nan_to_num(shares)[..., None] * np.array([0, 0, 0, 1.0])
 
 
+@_styled
 def precision_and_recall(raters: Mapping[str, Mapping[str, np.ndarray]], names: Sequence[str]) -> str:
     """Fig. 3c: each rater's precision over recall per class, one marker a rater, joined per class."""
-    figure, ((axis,),) = _figure(5.2, 4.4)
+    figure, ((axis,),) = _figure(4.9, 4.0)
     markers = 'so^Dv<>P'
     found = list(raters.items())
     for k, name in enumerate(names):
@@ -109,9 +122,10 @@ def precision_and_recall(raters: Mapping[str, Mapping[str, np.ndarray]], names: 
     return _svg(figure, 'precision and recall per class')
 
 
+@_styled
 def precision_recall_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], names: Sequence[str]) -> str:
     """Precision over recall at every threshold of each class's probability; the legend has the average precision."""
-    figure, ((axis,),) = _figure(5.2, 4.0)
+    figure, ((axis,),) = _figure(4.9, 3.8)
     for name, (precision, recall, average) in curves.items():
         kept = _thinned(len(recall))
         colour = CLASS_COLOURS[list(names).index(name)]
@@ -121,6 +135,7 @@ def precision_recall_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, f
     return _svg(figure, 'precision-recall curves')
 
 
+@_styled
 def strips(times: np.ndarray, raters: Mapping[str, np.ndarray], names: Sequence[str]) -> str:
     """Fig. 4 for all levels at once: a strip per rater from left to right, coloured by level, blank where unknown."""
     figure, ((axis,),) = _figure(10, 0.75 + 0.34 * len(raters))
@@ -139,6 +154,7 @@ def strips(times: np.ndarray, raters: Mapping[str, np.ndarray], names: Sequence[
     return _svg(figure, 'timeline of annotators and predictions')
 
 
+@_styled
 def timeline(
     times: np.ndarray, panels: Mapping[str, tuple[tuple[float, float], Mapping[str, np.ndarray]]], first_is_said: bool
 ) -> str:
@@ -153,7 +169,8 @@ def timeline(
             said = first_is_said and k == 0 and len(lines) > 1
             style = {'color': _TEXT, 'linestyle': (0, (4, 2))} if said else {'color': RATER_COLOURS[k % 8]}
             axis.plot(x, y, linewidth=1.3, label=rater, **style)
-        axis.set(ylim=limits, ylabel=name)
+        pad = 0.04 * (limits[1] - limits[0])
+        axis.set(ylim=(limits[0] - pad, limits[1] + pad), ylabel=name)
         if limits[0] < 0:
             axis.axhline(0, color=_GRID, linewidth=1)
         if len(lines) > 1:
@@ -163,9 +180,10 @@ def timeline(
     return _svg(figure, 'timeline of ' + ', '.join(panels))
 
 
+@_styled
 def calibration(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> str:
     """Share of frames labelled as a smile over the probability that was said; dots grow with the number of frames."""
-    figure, ((axis,),) = _figure(5.2, 4.0)
+    figure, ((axis,),) = _figure(4.9, 3.8)
     axis.plot([0, 1], [0, 1], color=_GRID, linewidth=1.5)
     for (name, (said, share, frames)), colour in zip(curves.items(), RATER_COLOURS, strict=False):
         axis.plot(said, share, color=colour, label=name)
@@ -177,19 +195,22 @@ def calibration(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]])
     return _svg(figure, 'calibration')
 
 
+@_styled
 def onset_delays(delays: Mapping[str, Sequence[float]]) -> str:
     """How much later than the reference each run begins to smile, as a histogram."""
-    figure, ((axis,),) = _figure(5.2, 3.2)
+    figure, ((axis,),) = _figure(4.9, 3.2)
     edges = np.arange(-0.5, 2.01, 0.1)
     colours = RATER_COLOURS[: len(delays)]
     axis.hist([list(d) for d in delays.values()], edges, color=list(colours), label=list(delays))
     axis.axvline(0, color=_TEXT, linewidth=1)
     axis.set(xlabel='delay of the onset, s (negative: earlier)', ylabel='smiles')
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     if len(delays) > 1:
         axis.legend(loc='upper right')
     return _svg(figure, 'onset delays')
 
 
+@_styled
 def scatter(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], limits: tuple[float, float], name: str) -> str:
     """What was said over what was labelled, for each run."""
     figure, axes = _figure(3.4 * len(pairs), 3.3, 1, len(pairs))
@@ -203,6 +224,7 @@ def scatter(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], limits: tuple[fl
     return _svg(figure, f'{name}, said over labelled')
 
 
+@_styled
 def people_dots(people: Sequence[str], raters: Mapping[str, Sequence[float]], xlabel: str) -> str:
     """One line per person, one dot per rater: who is read well and who is not."""
     figure, ((axis,),) = _figure(6.2, 0.9 + 0.3 * len(people))
@@ -215,6 +237,7 @@ def people_dots(people: Sequence[str], raters: Mapping[str, Sequence[float]], xl
     return _svg(figure, f'{xlabel} of each person')
 
 
+@_styled
 def intervals(measures: Mapping[str, Mapping[str, Mapping]]) -> str:
     """Values with their 95 % intervals, measure -> rater -> {value, interval}."""
     raters = list(dict.fromkeys(r for each in measures.values() for r in each))

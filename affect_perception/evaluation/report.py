@@ -90,7 +90,7 @@ class Watcher:
                 found['ids'] = id_scores(run, self.labels, out)
         from affect_perception.evaluation.report_page import Entry, write_page
 
-        one = Entry(metrics['model'], run, analysis, {**metrics, **found})
+        one = Entry(f'model {metrics["model"]}', run, analysis, {**metrics, **found})
         write_page(out / 'report.html', Path(self.given).name, [one], self.faces)
         return found
 

@@ -34,7 +34,7 @@ def write_page(path: Path, title: str, entries: Sequence[Entry], faces: Thumbnai
     sections.append(_people(entries, faces))
     context = {
         'title': title,
-        'subtitle': ' against '.join(e.name for e in entries) if len(entries) > 1 else f'model {first.name}',
+        'subtitle': ' against '.join(e.name for e in entries),
         'summary': [s for e in entries for s in _summary(e, several=len(entries) > 1)],
         'notes': list(dict.fromkeys(n for e in entries if e.analysis for n in e.analysis.notes)),
         'labels': first.metrics.get('labels'),

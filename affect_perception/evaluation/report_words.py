@@ -66,8 +66,8 @@ def of_smile(analysis: Analysis) -> list[str]:
     if smile.frames == 0:
         return ['No frame has both a label and a face: there is nothing to compare.']
     text = [
-        f'Over {smile.frames} labelled frames of {_count(len(analysis.people), "person", "people")} the model gives '
-        f'the level that {smile.reference} gives in {model["accuracy"]["value"]:.0%}'
+        f'Over {smile.frames} labelled faces of {_count(len(analysis.people), "person", "people")} the model gives '
+        f'the level that {smile.reference} gives in {model["accuracy"]["value"]:.0%} of them'
         + ('.' if kappa is None else f'; κ is {number(model["kappa"])}, {kappa_word(kappa)} agreement.')
     ]
     if smile.without_face:
@@ -77,7 +77,7 @@ def of_smile(analysis: Analysis) -> list[str]:
         human = found[other]['kappa']
         if human['value'] is not None and kappa is not None:
             how = 'better with' if kappa < human['value'] - 0.01 else 'no better with'
-            text.append(f'{other} agrees {how} {smile.reference} than the model does (κ {number(human)}).')
+            text.append(f'Annotator {other} agrees {how} {smile.reference} than the model does: κ {number(human)}.')
     text += _of_errors(smile) + _of_onsets(model['onset_delay_s'])
     each = {
         p: one['kappa'] for p, one in zip(analysis.people, model['people'], strict=True) if one['kappa'] is not None
