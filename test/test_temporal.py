@@ -7,8 +7,9 @@ import torch
 from affect_perception.core.baseline import NeutralBaseline
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.inference.memory import TrackMemory
-from affect_perception.models import checkpoint
+from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.smile_va import EXPRESSIONS, USUAL_GAP_S, SmileVa
+from affect_perception.models.witzig2019 import Witzig2019
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, Track, TrackedFrame
 
@@ -16,15 +17,38 @@ SECOND = 1_000_000_000
 FRAME = SECOND // 30
 
 
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory) -> str:
-    torch.manual_seed(5)
+def random_smile_va() -> SmileVa:
     model = SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=16)
     for head in (model.head, model.temporal_head):
         torch.nn.init.normal_(head.linear.weight, std=3.0)
-    path = tmp_path_factory.mktemp('weights') / 'random_va.safetensors'
-    checkpoint.save(path, model, 'smile_va', crop_size=96, crop_margin=0.15)
-    return str(path)
+    return model
+
+
+def random_witzig2019() -> Witzig2019:
+    model = Witzig2019(width=1 / 16, hidden=16)
+    for module in model.cnn:
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    torch.nn.init.normal_(model.head.weight, std=3.0)
+    return model
+
+
+TEMPORAL = {'smile_va': random_smile_va, 'witzig2019': random_witzig2019}
+
+
+def saved(name: str, folder) -> str:
+    torch.manual_seed(5)
+    checkpoint.save(folder / f'{name}.safetensors', TEMPORAL[name](), name, crop_size=96, crop_margin=0.15)
+    return str(folder / f'{name}.safetensors')
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory) -> str:
+    return saved('smile_va', tmp_path_factory.mktemp('weights'))
+
+
+def test_every_temporal_network_is_among_those_tested_here():
+    assert {name for name, model in MODELS.items() if hasattr(model, 'over_time')} == TEMPORAL.keys()
 
 
 def engine_of(weights: str, **settings) -> AffectEngine:
@@ -53,10 +77,12 @@ def whole_film(weights: str, crops: list[np.ndarray], gaps_s: list[float]) -> np
     return output.intensity[0].numpy()
 
 
-def test_frame_by_frame_reads_as_the_whole_film_for_tracks_that_start_pause_skip_and_end(weights):
+@pytest.mark.parametrize('name', TEMPORAL)
+def test_frame_by_frame_reads_as_the_whole_film_for_tracks_that_start_pause_skip_and_end(name, tmp_path):
+    weights = saved(name, tmp_path)
     engine = engine_of(weights)
-    stamps = [i * FRAME + (SECOND if i > 6 else 0) for i in range(12)]  # everything stands still for a second
-    seen = {1: range(12), 2: range(3, 9), 3: [0, 2, 5, 6, 7, 11]}
+    stamps = [i * FRAME + (SECOND if i > 6 else 0) for i in range(30)]  # everything stands still for a second
+    seen = {1: range(30), 2: range(3, 9), 3: [0, 2, 5, 6, 7, 11, 29]}
     frames = [
         frame(stamp, **{f't{t}': crop(100 * t + i) for t, when in seen.items() if i in when})
         for i, stamp in enumerate(stamps)

@@ -19,7 +19,7 @@ from affect_perception.inference.memory import Evidence, TrackMemory
 from affect_perception.inference.reading import Reading
 from affect_perception.models import checkpoint
 from affect_perception.models.layers import SmileOutput
-from affect_perception.models.smile_va import EXPRESSIONS, USUAL_GAP_S, AffectOutput
+from affect_perception.models.smile_va import USUAL_GAP_S, AffectOutput
 from affect_perception.settings import AffectSettings
 from affect_perception.types import AffectFrame, TrackedFrame
 
@@ -67,7 +67,7 @@ class AffectEngine:
     @property
     def expression_labels(self) -> tuple[str, ...]:
         """Names of Affect.expression_probabilities; empty for networks without such a head."""
-        return EXPRESSIONS if self._temporal else ()
+        return getattr(self._model, 'expressions', ())
 
     @property
     def reaction_labels(self) -> tuple[str, ...]:

@@ -6,5 +6,6 @@ and name it here.
 
 from affect_perception.models.first import FirstModel
 from affect_perception.models.smile_va import SmileVa
+from affect_perception.models.witzig2019 import Witzig2019
 
-MODELS: dict[str, type] = {'first': FirstModel, 'smile_va': SmileVa}
+MODELS: dict[str, type] = {'first': FirstModel, 'smile_va': SmileVa, 'witzig2019': Witzig2019}

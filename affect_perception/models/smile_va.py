@@ -75,6 +75,8 @@ class SmileVa(FirstModel):
     dropout: share of the embedding that is dropped in training; hidden: units of each recurrent layer.
     """
 
+    expressions = EXPRESSIONS
+
     def __init__(
         self,
         channels: Sequence[int] = (24, 64, 128, 192),

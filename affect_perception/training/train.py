@@ -94,6 +94,8 @@ def prepared(settings: TrainingSettings) -> TrainingState:
     """A fresh state: threads and seed set, network made; ConfigError for an unknown network or an absent device."""
     if settings.model not in MODELS:
         raise ConfigError(f'no network {settings.model!r}; choose one of {", ".join(MODELS)}')
+    if not hasattr(MODELS[settings.model], 'normalise'):
+        raise ConfigError(f'{settings.model} is not trained here; it needs grey pictures (`normalise`) as first has')
     device = distributed.start(settings)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -154,7 +156,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     model = state.ema
     model.load_state_dict(state.best)
     seconds, history = state.seconds, state.history
-    if hasattr(model, 'over_time'):
+    if hasattr(model, 'temporal_head'):
         films = taught_films(model, settings, sets, out / 'films.safetensors', resume)
         model, seconds, history = films.ema, seconds + films.seconds, history + films.history
         model.load_state_dict(films.best)

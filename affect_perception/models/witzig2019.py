@@ -1,0 +1,165 @@
+"""The network of Witzig et al. 2019, "Smile Intensity Detection in Multiparty Interaction using Deep Learning".
+
+VGG-Face (Parkhi et al. 2015: the layers of VGG-16) on RGB faces of 96×96 in [-1, 1], its first fully connected layer
+(4096), two GRU layers of 128 units over the last 20 frames, a linear layer, softmax over neutral, low, medium, high.
+
+Where it differs: nothing in what is computed. In how: the paper runs the CNN on all 20 frames at every step; `advance`
+runs it on the new frame and keeps of each frame what the first GRU layer needs of it, the input projection (384
+numbers instead of 4096). The two recurrent layers are run over the window anew at each step, as in the paper, so the
+answers are those of the window. Our weights are random until you train or load some: the paper's were not published.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from affect_perception.errors import ConfigError
+
+SIDE = 96  # px
+WINDOW = 20  # frames
+VGG16 = (64, 64, 'M', 128, 128, 'M', 256, 256, 256, 'M', 512, 512, 512, 'M', 512, 512, 512, 'M')
+
+
+class LevelOutput(NamedTuple):
+    """What a classifier of levels says of N faces."""
+
+    levels: Tensor  # (N, 4) probabilities of the four smile levels; a row sums to 1
+    intensity: Tensor  # (N,) in [0, 1]: the mean level by these probabilities, divided by 3
+
+
+class Witzig2019(nn.Module):
+    """`settings` is what makes one like it; `features`, `advance`, `over_time` as in SmileVa. `width` 1 is the paper's;
+    a smaller one has so many times fewer channels and is for tests."""
+
+    def __init__(self, width: float = 1.0, hidden: int = 128):
+        super().__init__()
+        self.settings = {'width': width, 'hidden': hidden}
+        layers, channels = [], 3
+        for size in VGG16:
+            if size == 'M':
+                layers.append(nn.MaxPool2d(2))
+            else:
+                outputs = max(round(size * width), 1)
+                layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU()]
+                channels = outputs
+        self.cnn = nn.Sequential(*layers)
+        self.embedding_size = max(round(4096 * width), 1)
+        self.fc6 = nn.Linear(channels * 9, self.embedding_size)
+        self.recurrent = nn.GRU(self.embedding_size, hidden, num_layers=2, batch_first=True)
+        self.head = nn.Linear(hidden, 4)
+
+    @staticmethod
+    def preprocess(crops: Tensor) -> Tensor:
+        """uint8 RGB crops (N, S, S, 3) of any side S to network input (N, 3, 96, 96) float32 in [-1, 1]."""
+        x = crops.permute(0, 3, 1, 2).float()
+        if x.shape[-1] != SIDE:
+            x = functional.interpolate(x, (SIDE, SIDE), mode='bilinear', antialias=True, align_corners=False)
+        return x / 127.5 - 1
+
+    def features(self, x: Tensor) -> Tensor:
+        """Input (N, 3, 96, 96) to (N, 4096)."""
+        return functional.relu(self.fc6(self.cnn(x).flatten(1)))
+
+    def initial_state(self, faces: int) -> Tensor:
+        """(faces, 20, 385): the input projections of the last 20 frames, newest last, and whether each was there."""
+        weight = self.recurrent.weight_hh_l0
+        return weight.new_zeros(faces, WINDOW, 3 * self.recurrent.hidden_size + 1)
+
+    def advance(self, embedding: Tensor, gap_s: Tensor, state: Tensor) -> tuple[LevelOutput, Tensor]:
+        """One frame of N faces: embeddings (N, 4096), state (N, 20, 385). The paper's window counts frames: gaps_s is
+        not used."""
+        projected = functional.linear(embedding, self.recurrent.weight_ih_l0, self.recurrent.bias_ih_l0)
+        newest = torch.cat([projected, torch.ones_like(projected[:, :1])], 1)
+        state = torch.cat([state[:, 1:], newest[:, None]], 1)
+        return self._answer(self._over_window(state[..., :-1], state[..., -1:])), state
+
+    def over_time(self, embeddings: Tensor, gaps_s: Tensor | None = None) -> tuple[LevelOutput, None]:
+        """T frames of N faces (N, T, 4096) as the paper does it: every frame with the window of 20 that ends there."""
+        answers = []
+        for end in range(1, embeddings.shape[1] + 1):
+            hidden, _ = self.recurrent(embeddings[:, max(0, end - WINDOW) : end])
+            answers.append(self._answer(hidden[:, -1]))
+        return LevelOutput(*(torch.stack(part, 1) for part in zip(*answers, strict=True))), None
+
+    def _over_window(self, projected: Tensor, there: Tensor) -> Tensor:
+        """Last state (N, 128) of the second layer over projections (N, 20, 384); frames that were not `there` change
+        nothing (Cho et al. 2014, with PyTorch's order of the gates)."""
+        gru = self.recurrent
+        first = second = projected.new_zeros(len(projected), gru.hidden_size)
+        for step in range(WINDOW):
+            seen = there[:, step]
+            moved = gru_cell(projected[:, step], first, gru.weight_hh_l0, gru.bias_hh_l0)
+            first = torch.where(seen > 0, moved, first)
+            upper = functional.linear(first, gru.weight_ih_l1, gru.bias_ih_l1)
+            moved = gru_cell(upper, second, gru.weight_hh_l1, gru.bias_hh_l1)
+            second = torch.where(seen > 0, moved, second)
+        return second
+
+    def _answer(self, hidden: Tensor) -> LevelOutput:
+        levels = functional.softmax(self.head(hidden), -1)
+        return LevelOutput(levels, levels @ levels.new_tensor([0, 1 / 3, 2 / 3, 1]))
+
+    def levels_of(self, intensity: Tensor) -> Tensor:
+        """(N, 4) weights of the two levels between which intensities (N,), changed after reading, lie."""
+        place = intensity[:, None] * 3
+        return (1 - (place - torch.arange(4.0, device=place.device)).abs()).clamp(0, 1)
+
+    def fold(self) -> Witzig2019:
+        """Nothing to merge; for inference only."""
+        return self.eval()
+
+    def load_vgg_face(self, path: str | Path) -> list[str]:
+        """Take the CNN's weights from a VGG-Face file (names conv1_1.weight … fc6.bias); the names that were taken.
+
+        `path` is a .safetensors file, or a .pth file, which is read without running any code of it. VGG-Face's fc6 is
+        made for 224×224 and fits 96×96 only where it was trained anew; it is taken if it fits. ConfigError else.
+        """
+        tensors = _tensors(Path(path))
+        blocks, block, number = [], 1, 0
+        for size in VGG16:
+            block, number = (block + 1, 0) if size == 'M' else (block, number + 1)
+            if size != 'M':
+                blocks.append(f'conv{block}_{number}')
+        modules = dict(zip(blocks, (m for m in self.cnn if isinstance(m, nn.Conv2d)), strict=True)) | {'fc6': self.fc6}
+        taken = []
+        for name, module in modules.items():
+            weight, bias = tensors.get(f'{name}.weight'), tensors.get(f'{name}.bias')
+            if weight is not None and bias is not None and weight.shape == module.weight.shape:
+                with torch.no_grad():
+                    module.weight.copy_(weight)
+                    module.bias.copy_(bias)
+                taken.append(name)
+            elif name != 'fc6':
+                given = 'is absent' if weight is None else f'is {tuple(weight.shape)}'
+                raise ConfigError(
+                    f'{path}: {name}.weight {given}; wanted {tuple(module.weight.shape)}: give the weights of VGG-Face'
+                )
+        return taken
+
+
+def gru_cell(projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """One step of a GRU: input projections (N, 3 H) of reset, update and new gate, state (N, H); the next state."""
+    reset_x, update_x, new_x = projected.chunk(3, 1)
+    reset_h, update_h, new_h = functional.linear(state, weight, bias).chunk(3, 1)
+    reset, update = torch.sigmoid(reset_x + reset_h), torch.sigmoid(update_x + update_h)
+    new = torch.tanh(new_x + reset * new_h)
+    return new + update * (state - new)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a .safetensors or .pth file; ConfigError for a missing, damaged or unsafe one."""
+    if not path.is_file():
+        raise ConfigError(f'no VGG-Face weights at {path}')
+    try:
+        if path.suffix == '.safetensors':
+            from safetensors.torch import load_file
+
+            return load_file(str(path))
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        raise ConfigError(f'{path} is no readable file of tensors: {" ".join(str(error).split())[:200]}') from None
