@@ -80,7 +80,11 @@ def _identity(value: Any) -> Any:
     if isinstance(value, Path):
         return [str(value), fingerprint(value) if value.exists() else None]
     if dataclasses.is_dataclass(value):
-        return {f.name: _identity(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            f.name: _identity(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if f.name != 'command'  # as typed: with --jobs or without, the results are the same
+        }
     if isinstance(value, dict):
         return {str(name): _identity(item) for name, item in value.items()}
     return [_identity(item) for item in value] if isinstance(value, list | tuple) else value

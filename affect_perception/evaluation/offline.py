@@ -17,6 +17,7 @@ from affect_perception.core.tracker import FaceTracker
 from affect_perception.detectors.finder import make_finder
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation import mot
+from affect_perception.evaluation.ahead import ahead
 from affect_perception.evaluation.draw import VideoWriter
 from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks
@@ -24,7 +25,7 @@ from affect_perception.evaluation.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source
-from affect_perception.types import Affect, AffectFrame, Frame
+from affect_perception.types import Affect, AffectFrame, Frame, TrackedFrame
 
 # fmt: off
 COLUMNS = (
@@ -38,7 +39,7 @@ _JUMP_S = 10.0  # between two images; a longer time is worth a word
 
 
 class Analysis:
-    """Detector, tracker and network in one thread. `alone` treats every picture as the first of a new recording."""
+    """Detector and tracker, then the network. `alone` treats every picture as the first of a new recording."""
 
     def __init__(self, tracker: TrackerSettings, affect: AffectSettings, alone: bool = False):
         self._finder = make_finder(tracker)
@@ -48,17 +49,22 @@ class Analysis:
         self.model = self._engine.model_name
         self.expression_labels = self._engine.expression_labels
 
-    def step(self, frame: Frame) -> AffectFrame:
-        """What is seen in `frame`; raises BadInputError for a picture that cannot be used."""
+    def track(self, frame: Frame) -> TrackedFrame:
+        """The faces of `frame`; raises BadInputError for a picture that cannot be used."""
         if self._alone:
             self._tracker.reset()
-        return self._engine.step(step_inline(frame, self._finder.find, self._tracker))
+        return step_inline(frame, self._finder.find, self._tracker)
+
+    def read(self, tracked: TrackedFrame) -> AffectFrame:
+        """What the faces show; may run in another thread than `track`, in the same order."""
+        return self._engine.step(tracked)
 
 
 class FromImages:
     """The images of a source, analysed one after the other: (index, frame, what is seen in it).
 
-    An image that cannot be used is told to `on_bad` and skipped; its index stays unused.
+    An image that cannot be used is told to `on_bad` and skipped; its index stays unused. While the network reads the
+    faces of one image, another thread finds those of the next ones; the results are the same.
     """
 
     def __init__(
@@ -78,6 +84,10 @@ class FromImages:
         self.model, self.expression_labels = self._analysis.model, self._analysis.expression_labels
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
+        for index, frame, tracked in ahead(self._tracked()):
+            yield index, frame, self._analysis.read(tracked)
+
+    def _tracked(self) -> Iterator[tuple[int, Frame, TrackedFrame]]:
         last_ns = None
         for index, frame in enumerate(self._frames):
             step_s = 0.0 if last_ns is None else (frame.stamp_ns - last_ns) * 1e-9
@@ -86,11 +96,11 @@ class FromImages:
                 self._on_bad(BadInputError('stamp', f'the stamps jump by {step_s:.3f} s at image {index}; {follows}'))
             last_ns = frame.stamp_ns
             try:
-                seen = self._analysis.step(frame)
+                tracked = self._analysis.track(frame)
             except BadInputError as error:
                 self._on_bad(error)
-                continue
-            yield index, frame, seen
+            else:
+                yield index, frame, tracked
 
 
 class BadInputs:

@@ -1,0 +1,31 @@
+"""Work side by side: order, errors, and an end when nobody wants more."""
+
+import threading
+
+import pytest
+
+from affect_perception.evaluation.ahead import ahead
+
+
+def test_items_come_in_order():
+    assert list(ahead(range(100), 3)) == list(range(100))
+
+
+def test_an_error_comes_after_the_items_before_it():
+    def items():
+        yield from range(3)
+        raise ValueError('the fourth')
+
+    seen = []
+    with pytest.raises(ValueError, match='the fourth'):
+        seen.extend(ahead(items()))
+    assert seen == [0, 1, 2]
+
+
+def test_maker_is_never_far_ahead_and_ends_when_nobody_wants_more():
+    made = []
+    items = ahead((made.append(i) or i for i in range(1000)), 2)
+    assert next(items) == 0
+    items.close()
+    assert len(made) <= 5
+    assert not [thread for thread in threading.enumerate() if thread.name == 'ahead']
