@@ -1,0 +1,61 @@
+"""Faces as messages of hri_msgs. `msgs` is the module hri_msgs.msg, which need not be installed for the rest of us."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterable, Sequence
+
+import cv2
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from affect_perception.core import ros4hri
+from affect_perception.errors import ConfigError
+from affect_perception.nodes.conversions import image_to_msg
+from affect_perception.types import Affect, Track, TrackedFrame
+
+
+def hri_msgs():
+    """The module hri_msgs.msg; ConfigError where it is not installed."""
+    try:
+        from hri_msgs import msg
+    except ImportError as error:
+        raise ConfigError(
+            f'the ROS4HRI mirror needs the package hri_msgs, which cannot be imported ({error}); '
+            'sudo apt install ros-$ROS_DISTRO-hri-msgs and source the installation, or leave hri off'
+        ) from error
+    return msg
+
+
+def ids_to_msg(msgs, track_ids: Iterable[int], header: Header):
+    return msgs.IdsList(header=header, ids=[ros4hri.face_id(i) for i in track_ids])
+
+
+def roi_to_msg(msgs, track: Track, tracked: TrackedFrame, header: Header):
+    xmin, ymin, xmax, ymax = ros4hri.normalised(track.box, tracked.image_width, tracked.image_height)
+    confidence = min(max(track.confidence, 0.0), 1.0)
+    return msgs.NormalizedRegionOfInterest2D(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax, c=confidence)
+
+
+def cropped_to_msg(track: Track, size: int, header: Header) -> Image:
+    """The square crop of the tracker at size × size px."""
+    crop = cv2.resize(track.crop, (size, size), interpolation=cv2.INTER_AREA)
+    return image_to_msg(crop, header)
+
+
+def expression_to_msg(msgs, face: Affect, labels: Sequence[str], header: Header):
+    name, confidence = ros4hri.expression(face, labels)
+    return msgs.Expression(
+        header=header,
+        expression=name,
+        valence=ros4hri.affect_value(face.valence),
+        arousal=ros4hri.affect_value(face.arousal),
+        confidence=confidence,
+    )
+
+
+def facs_to_msg(msgs, face: Affect, header: Header):
+    """Action unit 12 is the smile; of the others nothing is known (confidence 0)."""
+    intensity, confidence = (array.array('f', [0.0]) * ros4hri.ACTION_UNITS for _ in range(2))
+    intensity[ros4hri.LIP_CORNER_PULLER], confidence[ros4hri.LIP_CORNER_PULLER] = ros4hri.smile_unit(face)
+    return msgs.FacialActionUnits(header=header, intensity=intensity, confidence=confidence)
