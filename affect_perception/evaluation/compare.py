@@ -50,9 +50,11 @@ def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
         'command': options.command,
         'runs': {e.name: {'folder': str(f), **e.metrics} for e, f in zip(entries, folders, strict=True)},
     }
-    if labels is not None:
+    more = []
+    if labels is not None and len(entries) > 1:
         found['differences'] = differences(entries)
-    write_page(out / 'report.html', Path(inputs[0]).name, entries, None)
+        more = gains(entries[0].name, found['differences'])
+    write_page(out / 'report.html', Path(inputs[0]).name, entries, None, more)
     write_json(out / 'metrics.json', found)
     return found
 
@@ -62,6 +64,33 @@ def _names(folders: Sequence[Path], metrics: Sequence[dict]) -> list[str]:
     models = [f'model {m["model"]}' for m in metrics]
     names = models if len(set(models)) == len(models) else [folder.resolve().name for folder in folders]
     return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+
+
+def gains(first: str, found: dict) -> list:
+    """The differences as a section of the page."""
+    from affect_perception.evaluation.figures import intervals
+    from affect_perception.evaluation.report_blocks import Figure, Section, Table
+    from affect_perception.evaluation.report_scores import TITLES
+    from affect_perception.evaluation.report_words import number
+
+    text = (
+        f'Score minus that of {first}. The same people are drawn for both, so that what is hard about a person cancels '
+        'out: where the interval leaves out 0, other people would probably show a difference too.'
+    )
+    section = Section('Better or worse?', text)
+    for quantity, titles in TITLES.items():
+        names = [name for name, each in found.items() if quantity in each]
+        shown = {
+            title: {name: found[name][quantity][measure] for name in names}
+            for measure, title in titles.items()
+            if names and measure in found[names[0]][quantity]
+        }
+        if shown:
+            rows = [[title, *(number(each[name]) for name in names)] for title, each in shown.items()]
+            section.blocks.append(Table([quantity, *(f'{name} minus {first}' for name in names)], rows))
+            caption = f'{quantity.capitalize()}: right of 0 is better than {first}.'
+            section.blocks.append(Figure(intervals(shown), caption))
+    return [section]
 
 
 def differences(entries: Sequence) -> dict:

@@ -255,6 +255,8 @@ def intervals(measures: Mapping[str, Mapping[str, Mapping]]) -> str:
                 low.append(max(one['value'] - ends[0], 0))
                 high.append(max(ends[1] - one['value'], 0))
         axis.errorbar(x, y, xerr=[low, high], fmt='o', color=colour, capsize=2, label=rater)
+    axis.axvline(0, color=_GRID, linewidth=1.5)
+    axis.xaxis.set_major_locator(MaxNLocator(6))
     axis.set_yticks(range(len(measures)), list(measures))
     axis.set_ylim(len(measures) - 0.5, -0.5)
     axis.legend(loc='center left', bbox_to_anchor=(1, 0.5))

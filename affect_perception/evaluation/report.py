@@ -37,15 +37,6 @@ class ReportOptions:
     faces: bool = True
     command: str = ''
 
-    def __str__(self) -> str:
-        """All that the report depends on, the content of the labels too, and not how the command was written."""
-        content = [hashlib.sha256(file.read_bytes()).hexdigest() for path in self.labels for file in _inside(path)]
-        return f'{[str(path) for path in self.labels]} {content} {self.people!r} {self.faces}'
-
-
-def _inside(path: Path) -> list[Path]:
-    return sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path] if path.is_file() else []
-
 
 class Watcher:
     """Looks on while a recording is evaluated. Labels are read at once: ConfigError before the work, not after it."""

@@ -23,10 +23,15 @@ _PANELS = (('smile_intensity', 'smile'), ('valence', 'valence'), ('arousal', 'ar
 _MOST_PEOPLE = 40  # timelines on a page
 
 
-def write_page(path: Path, title: str, entries: Sequence[Entry], faces: Thumbnails | None) -> None:
-    """One self-contained page about one run, or several side by side. Raises AffectPerceptionError on a full disk."""
+def write_page(
+    path: Path, title: str, entries: Sequence[Entry], faces: Thumbnails | None, more: Sequence[Section] = ()
+) -> None:
+    """One self-contained page about one run, or several side by side; `more` comes first.
+
+    Raises AffectPerceptionError on a full disk.
+    """
     first = entries[0]
-    sections: list[Section] = []
+    sections: list[Section] = list(more)
     if first.analysis is not None:
         sections += smile_sections(entries) + value_sections(entries) + expression_section(entries)
     if any('ids' in e.metrics for e in entries):

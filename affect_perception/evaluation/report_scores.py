@@ -12,7 +12,7 @@ from affect_perception.evaluation.report_analysis import MODEL, Classes, disagre
 from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
 from affect_perception.evaluation.report_words import number
 
-_SMILE_TITLES = {
+SMILE_TITLES = {
     'kappa': 'κ per frame',
     'kappa_quadratic': 'κ per frame, quadratic',
     'kappa_without_levels': 'κ per frame, smile or not',
@@ -22,6 +22,8 @@ _SMILE_TITLES = {
     'balanced_accuracy': 'balanced accuracy',
     'macro_f1': 'macro F1',
 }
+EXPRESSION_TITLES = {name: SMILE_TITLES[name] for name in ('kappa', 'accuracy', 'balanced_accuracy', 'macro_f1')}
+TITLES = {'smile': SMILE_TITLES, 'expression': EXPRESSION_TITLES}
 _MOST_STRIPS = 12
 
 
@@ -43,7 +45,7 @@ def _raters(entries: Sequence[Entry], quantity: str, of: Callable[[Entry, str], 
 def _agreement(entries: Sequence[Entry]) -> Section:
     reference = entries[0].analysis.classes['smile'].reference
     raters = _raters(entries, 'smile', lambda e, r: e.analysis.metrics['smile'][r])
-    shown = {title: {r: found[name] for r, found in raters.items()} for name, title in _SMILE_TITLES.items()}
+    shown = {title: {r: found[name] for r, found in raters.items()} for name, title in SMILE_TITLES.items()}
     people = entries[0].analysis.people
     lines = {
         'κ': 'Cohen’s kappa, agreement beyond chance: 0 is chance, 1 is perfect',
@@ -55,7 +57,7 @@ def _agreement(entries: Sequence[Entry]) -> Section:
         f'Everybody against {reference}, the reference, on the same frames. '
         + '; '.join(f'{k}: {v}' for k, v in lines.items())
         + '. In brackets and as bars: 95 % intervals, by drawing people with replacement'
-        + ('.' if len(people) > 1 else ' (none here: one person says nothing about others).'),
+        + _caution(len(people)),
     )
     rows = [[title, *(number(found.get(r)) for r in raters)] for title, found in shown.items()]
     section.blocks.append(Table(['', *raters], rows))
@@ -71,6 +73,12 @@ def _agreement(entries: Sequence[Entry]) -> Section:
         head = ['', *(names.get(b, b) for b in between)]
         section.blocks.append(Table(head, rows, 'κ per frame between every two raters.'))
     return section
+
+
+def _caution(people: int) -> str:
+    if people == 1:
+        return ' (none here: one person says nothing about others).'
+    return f'; with {people} people they are rough.' if people < 10 else '.'
 
 
 def _confusions(entries: Sequence[Entry]) -> Section:
@@ -230,15 +238,9 @@ def expression_section(entries: Sequence[Entry]) -> list[Section]:
     entries = [e for e in entries if 'expression' in e.analysis.classes and e.analysis.classes['expression'].frames]
     if not entries:
         return []
-    titles = {
-        'kappa': 'κ per frame',
-        'accuracy': 'accuracy',
-        'balanced_accuracy': 'balanced accuracy',
-        'macro_f1': 'macro F1',
-    }
     raters = _raters(entries, 'expression', lambda e, r: e.analysis.metrics['expression'][r])
     section = Section('Expressions', 'Among the expressions that both the labels and the model know.')
-    rows = [[title, *(number(found[name]) for found in raters.values())] for name, title in titles.items()]
+    rows = [[title, *(number(found[name]) for found in raters.values())] for name, title in EXPRESSION_TITLES.items()]
     section.blocks.append(Table(['', *raters], rows))
     for rater, one, name in _confused(entries, 'expression'):
         shares = [('by recall', agreement.by_recall(one.total(rater)))]

@@ -28,7 +28,12 @@ def number(found: dict | float | None) -> str:
     if value is None:
         return '–'
     interval = found.get('interval') if isinstance(found, dict) else None
-    return f'{value:.2f}' + (f' ({interval[0]:.2f} to {interval[1]:.2f})' if interval else '')
+    return _signed(value) + (f' ({_signed(interval[0])} to {_signed(interval[1])})' if interval else '')
+
+
+def _signed(value: float) -> str:
+    """Two decimals, a true minus, and no minus before zero."""
+    return f'{round(value, 2) + 0.0:.2f}'.replace('-', '−')
 
 
 def of_recording(run: Run, metrics: dict) -> str:
