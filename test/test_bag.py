@@ -1,5 +1,8 @@
 """Images from bags of every kind: order, stamps, which topic, and what is left of a damaged one."""
 
+import contextlib
+import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +189,39 @@ def test_a_damaged_chunk_costs_only_itself(tmp_path):
     bad = []
     assert len(list(opened(bag, bad))) == 8  # two pictures a chunk
     assert len(bad) == 1 and '1 chunks' in str(bad[0])
+
+
+def test_cut_off_compressed_file_gives_what_comes_out(tmp_path):
+    bag = write_bag2(tmp_path / 'bag', {'/image': large(10)}, 'mcap', 'file')
+    cut(bag / 'bag.mcap.zstd', 0.6)
+    bad = []
+    assert 3 <= len(list(opened(bag, bad))) <= 6
+    assert 'cut off or damaged in its compression' in str(bad[0])
+    assert len(bad) == 2
+
+
+def test_bag_without_definitions_is_read_as_before_iron(tmp_path):
+    bag = write_bag2(tmp_path / 'bag', {'/image': shades(3)}, 'sqlite3')
+    with contextlib.closing(sqlite3.connect(bag / 'bag.db3')) as database:
+        database.executescript(
+            'UPDATE schema SET schema_version = 3; DROP TABLE message_definitions; '
+            'ALTER TABLE topics DROP COLUMN type_description_hash'
+        )
+    assert seen(opened(bag)) == [0, 10, 20]
+
+
+def test_what_a_killed_sqlite_recorder_had_in_its_log_is_read(tmp_path):
+    whole = write_bag2(tmp_path / 'whole', {'/image': shades(4)}, 'sqlite3') / 'whole.db3'
+    with contextlib.closing(sqlite3.connect(whole)) as database:
+        database.execute('PRAGMA journal_mode = WAL')
+        database.execute('DELETE FROM messages WHERE id > 2')
+        database.commit()
+        killed = tmp_path / 'killed.db3'
+        for end in ('', '-wal'):
+            shutil.copy(f'{whole}{end}', f'{killed}{end}')
+    bad = []
+    assert seen(opened(killed, bad)) == [0, 10]
+    assert not bad
 
 
 def test_missing_part_of_a_split_bag_is_told(tmp_path):

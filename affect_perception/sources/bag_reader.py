@@ -41,20 +41,26 @@ class BagReader:
     def __init__(self, path: Path, on_bad: OnBad):
         self.path, self._on_bad = path, on_bad
         self._per_message = False
-        self._told: set[Path] = set()  # files whose damage was told
+        self._unpacked: tuple[Path, tempfile.TemporaryDirectory] | None = None
+        self._salvaged: dict[Path, Salvaged] = {}  # of files whose index is of no use
+        self._told: set[str] = set()  # files whose damage was told
+        self._reason = 'there is no message in it'
         self.files = self._find_files()
         self.counts: Counter[str] = Counter()
         self.topics: dict[str, str] = {}
-        for file in self.files:
-            with self._opened(file) as storage:
-                for topic, count in storage.counts.items():
-                    self.topics[topic.name] = topic.msgtype
-                    self.counts[topic.name] += count
+        try:
+            for file in self.files:
+                self._count(file)
+        except OSError as error:  # no permission; no room for a decompressed file in $TMPDIR
+            raise ConfigError(f'{path} cannot be read: {error}') from None
         if not self.topics:
-            raise ConfigError(f'{path} is no bag, or nothing in it can be read{self._hint()}')
+            raise ConfigError(f'nothing in {path} can be read as a bag: {self._reason}')
 
-    def _hint(self) -> str:
-        return '' if not self._told else '; it is damaged from its beginning'
+    def _count(self, file: Path) -> None:
+        with self._opened(file) as storage:
+            for topic, count in storage.counts.items():
+                self.topics[topic.name] = topic.msgtype
+                self.counts[topic.name] += count
 
     def _find_files(self) -> list[Path]:
         path = self.path
@@ -103,12 +109,9 @@ class BagReader:
 
     @contextlib.contextmanager
     def _opened(self, file: Path) -> Iterator[Storage | Salvaged]:
-        """A file of the bag, decompressed into a temporary one where it must be."""
+        """A file of the bag, with its index or without."""
+        whole = self._decompressed(file) if file.suffix.lower() == '.zstd' else file
         with contextlib.ExitStack() as stack:
-            whole = file
-            if file.suffix.lower() == '.zstd':
-                whole = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='bag-'))) / file.stem
-                self._decompress(file, whole)
             try:
                 storage: Storage | Salvaged = stack.enter_context(Storage(whole, self._salvage))
             except Exception as error:  # a damaged index fails wherever its numbers lead the parser
@@ -116,18 +119,29 @@ class BagReader:
             yield storage
 
     def _salvage(self, file: Path, error: Exception) -> Salvaged:
-        reason = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
-        first, _ = file.name not in self._told, self._told.add(file.name)
-        return Salvaged(file, SCANS[file.suffix.lower()], reason, self._on_bad if first else lambda _: None)
+        if file not in self._salvaged:
+            self._reason = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
+            tell = self._on_bad if file.name not in self._told else lambda _: None
+            self._told.add(file.name)
+            self._salvaged[file] = Salvaged(file, SCANS[file.suffix.lower()], self._reason, tell)
+        return self._salvaged[file]
 
-    def _decompress(self, file: Path, to: Path) -> None:
-        with zstd.open(file, 'rb') as packed, to.open('wb') as plain:
-            try:
-                while block := packed.read(2**20):
-                    plain.write(block)
-            except (EOFError, zstd.ZstdError):  # what came out so far may still be read
-                if file.name not in self._told:
-                    self._on_bad(BadInputError('bag', f'{file} is cut off or damaged in its compression'))
+    def _decompressed(self, file: Path) -> Path:
+        """A temporary copy that lives until that of another file is asked for, or until the end."""
+        if self._unpacked is None or self._unpacked[0] != file:
+            if self._unpacked is not None:  # before the next one: a disk may hold one, and not two
+                self._unpacked[1].cleanup()
+            folder = tempfile.TemporaryDirectory(prefix='bag-')
+            self._unpacked = file, folder
+            with zstd.open(file, 'rb') as packed, (Path(folder.name) / file.stem).open('wb') as plain:
+                try:
+                    while block := packed.read(2**20):
+                        plain.write(block)
+                except (EOFError, zstd.ZstdError):  # what came out so far may still be read
+                    if file.name not in self._told:
+                        self._told.add(file.name)
+                        self._on_bad(BadInputError('bag', f'{file} is cut off or damaged in its compression'))
+        return Path(self._unpacked[1].name) / file.stem
 
 
 class Storage:
@@ -139,6 +153,9 @@ class Storage:
         self._reader = rosbag1.Reader(path) if self._ros1 else rosbag2.Reader(path)
 
     def __enter__(self) -> Storage:
+        log = Path(f'{self._path}-wal')
+        if log.exists() and log.stat().st_size:  # rosbags reads without it
+            raise ValueError('SQLite had not finished writing')
         self._reader.open()
         self._topics = {c.id: Topic(c.topic, c.msgtype, c.msgdef, self._ros1) for c in self._reader.connections}
         self.counts: Counter[Topic] = Counter()
