@@ -22,6 +22,7 @@ REALSENSE = {  # realsense2_camera's topics with its default names; positions of
     'camera_info_topic': '/camera/camera/color/camera_info',
     'depth_topic': '/camera/camera/aligned_depth_to_color/image_raw',
 }
+PARTS = {'agent': 'agent_node', 'markers': 'marker_node', 'hri': 'hri_node'}  # arguments that switch nodes
 ARGUMENTS = {
     'source': (
         'auto',
@@ -32,7 +33,11 @@ ARGUMENTS = {
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in the parameter file'),
     'detector': ('', 'face detector; empty: as in the parameter file'),
     'composed': ('true', 'all nodes in one process, or one process per node'),
-    'rviz': ('false', 'also start RViz'),
+    'agent': ('true', 'with agent_node: behaviour'),
+    'markers': ('true', 'with marker_node: markers and overlay for RViz'),
+    'hri': ('false', 'with hri_node: the ROS4HRI mirror under /humans/faces; needs hri_msgs'),
+    'rviz': ('false', 'also start RViz, with markers and overlay'),
+    'rviz_frame': ('camera_link', 'fixed frame of RViz, one that the camera is known in'),
     'dashboard': ('false', 'also start the web page (not in this version yet)'),
     'namespace': ('', 'namespace of all nodes'),
     'params_file': (
@@ -68,6 +73,26 @@ def realsense(serial: str) -> IncludeLaunchDescription:
     )
 
 
+def rviz(values: dict, own_camera: bool) -> list:
+    """RViz with our configuration. Where no driver says how the camera looks, a transform does: straight ahead."""
+    config = Path(get_package_share_directory(PACKAGE)) / 'config' / 'smile.rviz'
+    topics = ['face_markers', 'overlay'] if values['namespace'] else []
+    actions = [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            arguments=['-d', str(config), '-f', values['rviz_frame']],
+            remappings=[(f'/{topic}', f'/{values["namespace"].strip("/")}/{topic}') for topic in topics],
+            output='log',
+        )
+    ]
+    if own_camera:  # REP 103: the optical frame looks along z, with x to the right
+        frames = ['--frame-id', 'camera_link', '--child-frame-id', 'camera_color_optical_frame']
+        turned = ['--roll', '-1.570796', '--pitch', '0', '--yaw', '-1.570796']
+        actions.append(Node(package='tf2_ros', executable='static_transform_publisher', arguments=frames + turned))
+    return actions
+
+
 def start(context) -> list:
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     source, topic = values['source'], values['image_topic']
@@ -75,9 +100,10 @@ def start(context) -> list:
         topic = source.removeprefix('topic:')
     if values['dashboard'] == 'true':
         raise RuntimeError('dashboard:=true: the web page is not in this version yet; leave it out')
-    actions = [Node(package='rviz2', executable='rviz2', output='log')] if values['rviz'] == 'true' else []
+    is_realsense = source.partition(':')[0] == 'realsense'
+    actions = rviz(values, not topic and not is_realsense) if values['rviz'] == 'true' else []
     changed = parameters(values)
-    if source.partition(':')[0] == 'realsense':
+    if is_realsense:
         actions.append(realsense(source.partition(':')[2]))
         changed['face_tracker_node'].update(REALSENSE)
         topic = topic or REALSENSE['image_topic']
@@ -88,6 +114,7 @@ def start(context) -> list:
     if values['composed'] == 'true':
         # Parameters go to nodes by name on the command line: a `name=` here would rename all nodes of the process.
         arguments = ['--no-camera'] if topic else []
+        arguments += [f'--{"no-" * (values[part] != "true")}{part}' for part in PARTS]
         arguments += ['--ros-args', '--params-file', values['params_file']]
         for node, settings in changed.items():
             for name, value in settings.items():
@@ -102,6 +129,9 @@ def start(context) -> list:
         )
         return [*actions, graph]
     actions.append(SetEnvironmentVariable('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA'))
+    changed.update({node: {} for part, node in PARTS.items() if values[part] == 'true'})
+    if topic and 'marker_node' in changed:
+        changed['marker_node'] = {'overlay_image_topic': topic}
     for node, settings in changed.items():
         actions.append(
             Node(

@@ -45,8 +45,22 @@ def test_topic_leaves_the_camera_out():
 
 def test_one_process_per_node_when_asked():
     assert sorted(node.node_executable for node in started(source='scene', composed='false')) == [
-        'affect_node', 'camera_node', 'face_tracker_node',
+        'affect_node', 'agent_node', 'camera_node', 'face_tracker_node', 'marker_node',
     ]  # fmt: skip
+
+
+def test_parts_are_switched_by_arguments():
+    text = command(started(source='scene', agent='false', hri='true')[0])
+    assert '--no-agent --markers --hri' in text
+    nodes = started(source='topic:/cam/image', composed='false', agent='false', hri='true')
+    assert {n.node_executable for n in nodes} == {'affect_node', 'face_tracker_node', 'marker_node', 'hri_node'}
+
+
+def test_rviz_is_started_with_our_configuration_and_a_transform_of_our_own_camera():
+    rviz, transform, _ = started(source='scene', rviz='true')
+    assert 'config/smile.rviz' in command(rviz) and '-f camera_link' in command(rviz)
+    assert transform.node_executable == 'static_transform_publisher'
+    assert len(started(source='topic:/cam/image', rviz='true', rviz_frame='map')) == 2
 
 
 def test_realsense_without_its_package_says_what_to_install():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rclpy.node import Node
 
-from affect_perception.msg import FaceAffectArray
+from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_from_msg
 from affect_perception.types import Affect, AffectFrame
@@ -19,6 +19,7 @@ class MonitorNode(Node):
         self.people_max = 0
         self.track_ids: set[int] = set()
         self.last: AffectFrame | None = None
+        self.behaviour: AgentBehaviour | None = None  # the newest one, once `watch_agent` was called
         self._on_affect = on_affect
         self.create_subscription(FaceAffectArray, 'face_affect', self._count, qos.RESULTS)
 
@@ -30,6 +31,13 @@ class MonitorNode(Node):
         self.last = affect
         if self._on_affect is not None:
             self._on_affect(affect)
+
+    def watch_agent(self) -> None:
+        """From now on also keeps the newest behaviour; apart, as an agent that nobody watches does nothing."""
+        self.create_subscription(AgentBehaviour, 'agent_behaviour', self._behave, qos.RESULTS)
+
+    def _behave(self, msg: AgentBehaviour) -> None:
+        self.behaviour = msg
 
     def close(self) -> None:
         pass

@@ -95,7 +95,9 @@ class Run:
         recent = self._latencies()[-30:]
         latency = f'{np.median(recent):4.0f} ms' if len(recent) else '   - ms'
         people = ' | '.join(in_words(face) for face in faces) or 'nobody'
-        return f'{time.monotonic() - self.started:5.0f} s  {len(faces)} people  latency {latency}  {people}'
+        did = self.monitor.behaviour
+        agent = f'  agent: {did.action}, because {did.reason}' if did is not None else ''
+        return f'{time.monotonic() - self.started:5.0f} s  {len(faces)} people  latency {latency}  {people}{agent}'
 
     def _latencies(self) -> np.ndarray:
         camera = self.graph.camera
@@ -153,6 +155,8 @@ def topic_settings(topic: str) -> dict[str, str]:
 def run(images: str, duration_s: float, settings: dict[str, dict], record: Recording | None = None) -> dict:
     """Runs until `duration_s` (0: no limit), the end of a recorded source or Ctrl-C; returns the summary."""
     with stop_on_signals() as stop, Run(images, settings, record=record) as running:
+        if running.graph.agent is not None:
+            running.monitor.watch_agent()
         end = running.started + duration_s if duration_s else float('inf')
         next_line = running.started + 1
         while not stop.is_set() and time.monotonic() < end and not running.finished:

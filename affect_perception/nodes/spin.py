@@ -26,28 +26,31 @@ class Spinner:
     def __init__(self, nodes: Sequence[Node]):
         self._nodes = nodes
         self._executors = [SingleThreadedExecutor() for _ in nodes]
+        self._closing = threading.Event()
         self._threads = []
         for node, executor in zip(nodes, self._executors, strict=True):
             executor.add_node(node)
-            thread = threading.Thread(target=_spin, args=(executor,), name=f'spin {node.get_name()}', daemon=True)
+            thread = threading.Thread(target=self._spin, args=(executor,), name=f'spin {node.get_name()}', daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def close(self) -> None:
+        self._closing.set()
         for executor in self._executors:
             executor.shutdown(timeout_sec=2.0)
         for thread in self._threads:
             thread.join(timeout=2.0)
 
-
-def _spin(executor: SingleThreadedExecutor) -> None:
-    while True:
-        try:
-            return executor.spin()
-        except ExternalShutdownException:
-            return None
-        except Exception as error:  # one callback that fails must not silence its node
-            get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
+    def _spin(self, executor: SingleThreadedExecutor) -> None:
+        while True:
+            try:
+                return executor.spin()
+            except ExternalShutdownException:
+                return None
+            except Exception as error:  # one callback that fails must not silence its node
+                if self._closing.is_set():  # rclpy takes the executor from under a callback that still runs
+                    return None
+                get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
 
 
 @contextmanager
