@@ -7,7 +7,7 @@ VENV := $(CURDIR)/.venv
 ACTIVE := . "$(VENV)/bin/activate" &&
 SOURCES := $(shell find affect_perception launch config resource -type f -not -name '*.pyc')
 # Extras of setup.cfg that set-up installs. One more: realsense (a camera of that make; needs libusb-1.0-0).
-EXTRAS ?= ros,build,bags,cnn,eval,test
+EXTRAS ?= ros,build,bags,cnn,fast,eval,test
 DURATION ?= 0
 SOURCE ?= auto
 

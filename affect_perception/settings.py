@@ -254,6 +254,11 @@ class AffectSettings(Settings):
         'first', 'name of an installed checkpoint (see `affect-perception models`), or a path to a .safetensors file'
     )
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; a device that is absent is an error')
+    backend: str = setting(
+        'auto',
+        'what runs the CNN: torch, torch_bf16, openvino, openvino_bf16, onnxruntime; auto measures those that are '
+        'installed for a moment at start and takes the fastest whose answers agree',
+    )
     threads: int = setting(0, 'CPU threads of the network; 0 takes half of the cores, 1 to 4', low=0, high=256)
     neutral_baseline: bool = setting(
         False, "learn each new person's neutral face in the first seconds and subtract it from the smile", live=True

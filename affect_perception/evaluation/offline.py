@@ -22,7 +22,7 @@ from affect_perception.evaluation.draw import VideoWriter
 from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report import ReportOptions, Watcher
-from affect_perception.inference.engine import AffectEngine
+from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source
 from affect_perception.types import Affect, AffectFrame, Frame, TrackedFrame
@@ -44,7 +44,7 @@ class Analysis:
     def __init__(self, tracker: TrackerSettings, affect: AffectSettings, alone: bool = False):
         self._finder = make_finder(tracker)
         self._tracker = FaceTracker(tracker)
-        self._engine = AffectEngine(affect)
+        self._engine = AffectEngine(reproducible(affect))
         self._alone = alone
         self.model = self._engine.model_name
         self.expression_labels = self._engine.expression_labels

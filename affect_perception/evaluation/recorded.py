@@ -11,7 +11,7 @@ from typing import Any
 
 from affect_perception.core.encodings import to_rgb
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.inference.engine import AffectEngine
+from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings
 from affect_perception.sources import OnBad
 from affect_perception.sources.bag_files import is_bag
@@ -62,7 +62,7 @@ class FromTracks(Recorded):
         from affect_perception.sources.bag_types import TRACKS
 
         super().__init__(source, TRACKS, on_bad)
-        self._engine = AffectEngine(affect)
+        self._engine = AffectEngine(reproducible(affect))
         self.model, self.expression_labels = self._engine.model_name, self._engine.expression_labels
 
     def read(self, msg: Any) -> AffectFrame:

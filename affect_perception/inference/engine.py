@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from affect_perception.core.baseline import NeutralBaseline
 from affect_perception.errors import ConfigError
+from affect_perception.inference import backends
+from affect_perception.inference.export import hash_of
 from affect_perception.inference.memory import Evidence, TrackMemory
 from affect_perception.inference.reading import Reading
 from affect_perception.models import checkpoint
@@ -26,6 +29,7 @@ from affect_perception.types import AffectFrame, TrackedFrame
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 64  # faces; more are read in several batches, which bounds the memory and costs nothing
+TRIAL = 4  # faces that backends are compared on
 WARM_UP = (1, 2, 4, 8)  # batch sizes: the first run of each size is slow
 
 
@@ -46,6 +50,7 @@ class AffectEngine:
         self._model = loaded.model.fold().to(self._device, memory_format=torch.channels_last)
         self._evidence = Evidence()
         self._temporal = hasattr(self._model, 'over_time')
+        self._backend = self._chosen_backend(settings, loaded.path)
         self._baseline = NeutralBaseline(settings.neutral_seconds, settings.neutral_baseline)
         self._begin_baseline = False
         self._memory = self._new_memory()
@@ -53,11 +58,18 @@ class AffectEngine:
             blank = [np.zeros((self._crop_size, self._crop_size, 3), np.uint8)] * faces
             self._read(blank, list(range(faces)), 0)
         self._memory = self._new_memory()
-        log.info('model %s on %s, %d CPU threads', self._name, self._device, torch.get_num_threads())
+        log.info(
+            'model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, torch.get_num_threads()
+        )
 
     @property
     def model_name(self) -> str:
         return self._name
+
+    @property
+    def backend(self) -> str:
+        """What runs the CNN, such as `torch` or `openvino`; never `auto`."""
+        return self._backend.name
 
     @property
     def device(self) -> str:
@@ -151,11 +163,27 @@ class AffectEngine:
         return torch.cat(parts)[order.argsort()]
 
     def _forward(self, x: Tensor) -> SmileOutput:
-        return self._model(x.contiguous(memory_format=torch.channels_last))
+        return self._model.head(self._backend(x))
 
     def _advance(self, x: Tensor, gaps_s: Tensor, states: Tensor) -> tuple[AffectOutput, Tensor]:
-        embeddings = self._model.features(x.contiguous(memory_format=torch.channels_last))
-        return self._model.advance(embeddings, gaps_s, states)
+        return self._model.advance(self._backend(x), gaps_s, states)
+
+    @torch.inference_mode()
+    def _chosen_backend(self, settings: AffectSettings, path: Path) -> backends.Backend:
+        """The backend of the settings, tried on crops of noise, which are as much work as faces."""
+        noise = np.random.default_rng(0).integers(0, 256, (TRIAL, self._crop_size, self._crop_size, 3), np.uint8)
+        x = self._model.preprocess(torch.from_numpy(noise).to(self._device))
+
+        def answer(embeddings: Tensor) -> Tensor:
+            if not self._temporal:
+                output = self._model.head(embeddings)
+            else:
+                gaps = embeddings.new_full((len(embeddings),), USUAL_GAP_S)
+                output, _ = self._model.advance(embeddings, gaps, self._model.initial_state(len(embeddings)))
+            return torch.cat([output.levels, output.intensity[:, None]], 1)
+
+        threads = torch.get_num_threads()
+        return backends.choose(settings.backend, self._model, x, answer, hash_of(path), threads)
 
 
 def chosen_device(wanted: str) -> torch.device:
@@ -173,6 +201,11 @@ def chosen_device(wanted: str) -> torch.device:
         if (device.index or 0) >= present:
             raise ConfigError(f'device {wanted!r} is absent ({present} CUDA devices are usable); choose cpu or auto')
     return device
+
+
+def reproducible(settings: AffectSettings) -> AffectSettings:
+    """The settings for work that must give the same numbers every time: no backend that is chosen by the clock."""
+    return settings.changed(backend='torch') if settings.backend == 'auto' else settings
 
 
 def default_threads() -> int:

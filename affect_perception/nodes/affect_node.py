@@ -37,7 +37,7 @@ class AffectNode(Node):
         self.health = Health(
             self,
             lambda: self.slot.dropped,
-            lambda: {'model': self._engine.model_name, 'device': self._engine.device},
+            lambda: {'model': self._engine.model_name, 'device': self._engine.device, 'backend': self._engine.backend},
         )
         self.create_subscription(
             FaceTrackArray, 'face_tracks', self.slot.put, qos.RESULTS, qos_overriding_options=qos.overridable()

@@ -21,7 +21,7 @@ import numpy as np
 from affect_perception.core.crops import cut, face_crop
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
-from affect_perception.training.morphs import Morphs, morphed
+from affect_perception.training.morphs import Morphs, morphed, skin_tone
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.types import LEVEL_BOUNDS, Box
 
@@ -201,13 +201,14 @@ def _morphs(path: Path, settings: TrainingSettings) -> dict[str, Morphs]:
         for row in _first([row for row in _rows(path) if row['split'] == split], settings):
             picture = _decoded((path / row['file']).read_bytes(), row['file'])
             portraits.setdefault(row['person'], {})[row['expression']] = picture
-        made = {}
+        made, tones = {}, []
         for person, of in portraits.items():
             box = face(of['neutral']) if len(of) == 2 else None
             if box is not None:
                 steps, size, margin = settings.morph_steps, settings.crop_size, settings.crop_margin
                 made[person] = morphed(of['neutral'], of['smiling'], box, steps, size, margin)
-        result[split] = Morphs(np.stack(list(made.values())), np.array(list(made)))
+                tones.append(skin_tone(of['neutral'], box))
+        result[split] = Morphs(np.stack(list(made.values())), np.array(list(made)), np.array(tones))
     return result
 
 

@@ -19,6 +19,7 @@ from affect_perception.training.probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.temporal import HAPPINESS
 
+TONES = (('dark', -180, 10), ('medium', 10, 41), ('light', 41, 180))  # degrees, see morphs.skin_tone
 CONFIDENCE_FILMS = 120  # of each kind, as bad as in training, of people and pictures of the split
 
 
@@ -111,6 +112,8 @@ def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSetting
     """Every score of `split`, each with its 95 % interval by the bootstrap: by person where persons are known."""
     said = probe.ask(model)
     measures = still_measures(said, probe) | robust_measures(model, said, probe) | film_measures(said)
+    if probe.morphs.tone is not None:
+        measures |= tone_measures(said, probe.morphs.tone)
     confidence, right = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
     sure, right = torch.sigmoid(confidence).numpy(), right.numpy()
     frames = np.arange(len(sure)) // settings.still_frames
@@ -130,12 +133,17 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
     ferplus, lfw, diffusion = (probe.faces[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
     spearman = metrics.rank_correlation(said.morphs.score)
     people = np.arange(len(spearman))
+    clear = np.flatnonzero(ferplus.votes.max(1) > 0.5)  # as Barsoum et al. score theirs: one class has a majority
     return {
         'ferplus_auc': (lambda i: metrics.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
         'ferplus_accuracy': (lambda i: metrics.accuracy(f.smiling[i], ferplus.smiling[i]), ferplus.person),
         'ferplus_8_classes': (
             lambda i: metrics.majority_accuracy(f.expression[i], ferplus.votes[i]),
             ferplus.person,
+        ),
+        'ferplus_8_classes_clear': (
+            lambda i: metrics.majority_accuracy(f.expression[clear[i]], ferplus.votes[clear[i]]),
+            np.arange(len(clear)),
         ),
         'ferplus_votes_calibration_error': (
             lambda i: metrics.calibration_error(f.smiling[i], ferplus.share[i]),
@@ -159,6 +167,21 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
         'london_neutral_p95': (lambda i: float(np.quantile(said.morphs.intensity[i, 0], 0.95)), people),
         'london_smiling_p5': (lambda i: float(np.quantile(said.morphs.intensity[i, -1], 0.05)), people),
     }
+
+
+def tone_measures(said: Answers, tone: np.ndarray) -> Measures:
+    """How well London's people are read, by the tone of their skin (individual typology angle); sex is not labelled."""
+    error = np.abs(said.smiles.intensity - said.smiles.fraction).mean((1, 2))
+    result = {}
+    for name, low, high in TONES:
+        people = np.flatnonzero((tone >= low) & (tone < high))
+        if len(people) < 2:  # too few to say anything
+            continue
+        result[f'tone_{name}_intensity_error'] = (lambda i, p=people: float(error[p[i]].mean()), np.arange(len(people)))
+        for which, end in (('neutral', 0), ('smiling', -1)):
+            read = said.morphs.intensity[people, end]
+            result[f'tone_{name}_{which}_median'] = (lambda i, r=read: float(np.median(r[i])), np.arange(len(people)))
+    return result
 
 
 def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:

@@ -29,6 +29,7 @@ class Morphs:
 
     crops: np.ndarray  # (P, K, S, S) uint8 grey
     person: np.ndarray  # (P,) str
+    tone: np.ndarray | None = None  # (P,) individual typology angle of the skin, degrees; see `skin_tone`
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -50,6 +51,22 @@ def morphed(neutral: np.ndarray, smiling: np.ndarray, box: Box, count: int, size
         morph.flow = cv2.GaussianBlur(morph.flow, (0, 0), SIDE / 60)
     crops = [face_crop(morph(float(t)), face, size, margin) for t in np.linspace(0, 1, count)]
     return np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops])
+
+
+def skin_tone(rgb: np.ndarray, box: Box) -> float:
+    """Individual typology angle of both cheeks, degrees: atan((L* − 50) / b*) (Chardon et al. 1991).
+
+    Above 41 the skin is light, from 10 to 41 intermediate or tan, below brown or dark (Del Bino & Bernerd 2013).
+    `box` is dlib's face box in an (H, W, 3) uint8 picture taken in even light.
+    """
+    cheeks = []
+    for left, right in ((0.2, 0.34), (0.66, 0.8)):
+        rows = slice(round(box.y + 0.55 * box.height), round(box.y + 0.68 * box.height))
+        columns = slice(round(box.x + left * box.width), round(box.x + right * box.width))
+        cheeks.append(rgb[rows, columns].reshape(-1, 3))
+    lab = cv2.cvtColor(np.float32(np.concatenate(cheeks)[None]) / 255, cv2.COLOR_RGB2LAB)[0]
+    lightness, _, yellow = np.median(lab, axis=0)
+    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
 
 
 def _steepest(flow: np.ndarray) -> float:

@@ -1,0 +1,188 @@
+"""What runs the CNN: PyTorch, OpenVINO or ONNX Runtime on the CPU, PyTorch on a GPU, all behind one small interface.
+
+The recurrent part and the heads are a thousandth of the work and stay in PyTorch. `choose` measures the candidates and
+takes the fastest whose answers agree with PyTorch in float32.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affect_perception.errors import ConfigError
+from affect_perception.inference.export import exported
+
+log = logging.getLogger(__name__)
+
+NAMES = ('torch', 'torch_bf16', 'openvino', 'openvino_bf16', 'onnxruntime')
+TOLERANCE = 0.01  # largest difference of a probability, an intensity, valence or arousal from PyTorch in float32
+_taken: dict[tuple[str, str, int], str] = {}  # (weights, device, threads) -> what auto took in this process before
+
+
+class Backend(Protocol):
+    """Network inputs (N, ...) float32 on the device to embeddings (N, E) float32 on the device, for any N from 1 on."""
+
+    name: str
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+
+class Torch:
+    """PyTorch, on the CPU or a GPU; `bf16` multiplies in bfloat16 (answers in float32)."""
+
+    def __init__(self, model: nn.Module, bf16: bool = False):
+        self.name = 'torch_bf16' if bf16 else 'torch'
+        self._model, self._bf16 = model, bf16
+        self._device = next(model.parameters()).device.type
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        if not self._bf16:
+            return self._model.features(x)
+        with torch.autocast(self._device, torch.bfloat16):
+            return self._model.features(x).float()
+
+
+class OpenVino:
+    """Intel's OpenVINO on the CPU, from the ONNX file `path`."""
+
+    def __init__(self, path: Path, threads: int, bf16: bool = False):
+        import openvino
+
+        self.name = 'openvino_bf16' if bf16 else 'openvino'
+        settings = {
+            'PERFORMANCE_HINT': 'LATENCY',
+            'INFERENCE_NUM_THREADS': threads,
+            'INFERENCE_PRECISION_HINT': 'bf16' if bf16 else 'f32',
+            'ENABLE_CPU_PINNING': False,  # the tracker's threads live here too
+        }
+        core = openvino.Core()
+        self._request = core.compile_model(core.read_model(str(path)), 'CPU', settings).create_infer_request()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        result = self._request.infer([x.contiguous().numpy()])
+        return torch.from_numpy(np.array(result[0]))  # a copy: the request writes there again
+
+
+class OnnxRuntime:
+    """Microsoft's ONNX Runtime on the CPU, from the ONNX file `path`."""
+
+    name = 'onnxruntime'
+
+    def __init__(self, path: Path, threads: int):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # a core is wanted elsewhere
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.from_numpy(self._session.run(None, {self._input: x.contiguous().numpy()})[0])
+
+
+def installed(name: str, device: str = 'cpu') -> bool:
+    """Can this backend be used here? On a GPU PyTorch only; bfloat16 on the CPU wants one that multiplies in it."""
+    if device != 'cpu':
+        return name.startswith('torch')
+    if name.endswith('_bf16') and not cpu_has_bf16():
+        return False
+    package = name.removesuffix('_bf16')
+    if package == 'torch':
+        return True
+    return all(importlib.util.find_spec(needed) is not None for needed in (package, 'onnx', 'onnxscript'))
+
+
+@functools.cache
+def cpu_has_bf16() -> bool:
+    """Does the CPU multiply in bfloat16 (AVX-512 BF16 or AMX)? Without, bfloat16 is emulated and slower."""
+    try:
+        flags = Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return False
+    return 'avx512_bf16' in flags or 'amx_bf16' in flags
+
+
+def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
+    """Backend `name` of the folded `model` for inputs like `x`; ConfigError for one that is unknown or absent."""
+    if name not in NAMES:
+        raise ConfigError(f'no backend {name!r}; choose auto or one of {", ".join(NAMES)}')
+    if not installed(name, x.device.type):
+        wanted = 'a CPU with bfloat16' if name == 'torch_bf16' else "the CPU, and pip install 'affect_perception[fast]'"
+        raise ConfigError(f'backend {name!r} cannot be used here: it needs {wanted}; or choose auto')
+    bf16 = name.endswith('_bf16')
+    if name.startswith('torch'):
+        return Torch(model, bf16)
+    path = exported(model, x, identity)
+    return OpenVino(path, threads, bf16) if name.startswith('openvino') else OnnxRuntime(path, threads)
+
+
+def agrees(answer: Callable[[Tensor], Tensor], backend: Backend, reference: Tensor, x: Tensor) -> float:
+    """Largest difference of `answer(embeddings)`, numbers (N, K), from the `reference`; infinite for NaN."""
+    difference = (answer(backend(x)) - reference).abs().max().item()
+    return difference if np.isfinite(difference) else float('inf')
+
+
+def choose(
+    wanted: str, model: nn.Module, x: Tensor, answer: Callable[[Tensor], Tensor], identity: str, threads: int
+) -> Backend:
+    """The backend `wanted`, or for 'auto' the fastest on inputs `x` (N, ...) whose answers agree; says which and why.
+
+    `answer` turns embeddings into the numbers that are compared. ConfigError for one that was asked for and is absent,
+    cannot be made, or disagrees.
+    """
+    reference = answer(Torch(model)(x))
+    key = identity, str(x.device), threads
+    wanted = _taken.get(key, wanted) if wanted == 'auto' else wanted
+    if wanted != 'auto':
+        backend = make(wanted, model, x, identity, threads)
+        apart = agrees(answer, backend, reference, x)
+        if apart > TOLERANCE:
+            raise ConfigError(
+                f'backend {wanted!r} answers up to {apart:.3g} apart from PyTorch (allowed: {TOLERANCE}); '
+                'choose another one, or auto'
+            )
+        return backend
+    timed: dict[str, tuple[float, Backend]] = {}
+    for name in (name for name in NAMES if installed(name, x.device.type)):
+        try:
+            backend = make(name, model, x, identity, threads)
+            apart = agrees(answer, backend, reference, x)
+        except Exception as error:  # an exporter or a runtime that cannot do this network: one candidate less
+            log.warning('backend %s left out: %s', name, ' '.join(str(error).split())[:200])
+            continue
+        if apart > TOLERANCE:
+            log.warning('backend %s left out: answers up to %.3g apart from PyTorch', name, apart)
+            continue
+        timed[name] = milliseconds(backend, x), backend
+    best = min(timed, key=lambda name: timed[name][0])
+    log.info(
+        'backend %s, the fastest of %s (ms for %d faces)',
+        best,
+        ', '.join(f'{name} {ms:.1f}' for name, (ms, _) in timed.items()),
+        len(x),
+    )
+    _taken[key] = best
+    return timed[best][1]
+
+
+def milliseconds(backend: Backend, x: Tensor, seconds: float = 0.15) -> float:
+    """Median time of one call, over a moment."""
+    backend(x)
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        began = time.perf_counter()
+        backend(x)
+        times.append(time.perf_counter() - began)
+    return float(np.median(times)) * 1e3

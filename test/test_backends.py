@@ -1,0 +1,127 @@
+"""What runs the CNN: every backend answers as PyTorch does, the fastest is taken, others are refused by name."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from affect_perception.errors import ConfigError
+from affect_perception.inference import backends
+from affect_perception.inference.engine import AffectEngine, reproducible
+from affect_perception.inference.export import cache_folder, exported
+from affect_perception.models import checkpoint
+from affect_perception.models.smile_va import SmileVa
+from affect_perception.settings import AffectSettings
+from affect_perception.types import Box, Track, TrackedFrame
+
+OTHERS = [name for name in backends.NAMES if name != 'torch']
+
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory):
+    """Exports go to a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory, cache) -> str:
+    torch.manual_seed(4)
+    model = SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=16)
+    torch.nn.init.normal_(model.temporal_head.linear.weight, std=3.0)
+    path = tmp_path_factory.mktemp('weights') / 'small.safetensors'
+    checkpoint.save(path, model, 'smile_va', crop_size=96, crop_margin=0.15)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def nothing_taken(monkeypatch):
+    monkeypatch.setattr(backends, '_taken', {})
+
+
+def engine_of(weights: str, backend: str) -> AffectEngine:
+    return AffectEngine(AffectSettings(model=weights, device='cpu', threads=1, backend=backend))
+
+
+def frame(faces: int, stamp_ns: int = 0) -> TrackedFrame:
+    rng = np.random.default_rng(stamp_ns)
+    crops = [rng.integers(0, 255, (96, 96, 3), np.uint8) for _ in range(faces)]
+    return TrackedFrame(stamp_ns, '', 640, 480, tuple(Track(i, Box(0, 0, 9, 9), 1, 0, c) for i, c in enumerate(crops)))
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_every_backend_answers_as_pytorch_for_any_number_of_faces(name, weights):
+    if not backends.installed(name):
+        pytest.skip(f'{name} is not installed here, or the CPU does not multiply in bfloat16')
+    engine, reference = engine_of(weights, name), engine_of(weights, 'torch')
+    assert engine.backend == name
+    for step, faces in enumerate((1, 3, 8, 70, 0, 2)):
+        ours, wanted = (e.step(frame(faces, step + 1)) for e in (engine, reference))
+        assert [f.smile_intensity for f in ours.faces] == pytest.approx(
+            [f.smile_intensity for f in wanted.faces], abs=backends.TOLERANCE
+        )
+
+
+def test_auto_takes_the_fastest_and_says_which_and_why(weights, caplog, monkeypatch):
+    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
+    monkeypatch.setattr(backends, 'milliseconds', lambda backend, x: {'torch': 5.0, 'torch_bf16': 2.0}[backend.name])
+    with caplog.at_level(logging.INFO):
+        assert engine_of(weights, 'auto').backend == 'torch_bf16'
+    assert 'backend torch_bf16, the fastest of torch 5.0, torch_bf16 2.0 (ms for 4 faces)' in caplog.text
+
+
+def test_what_auto_took_once_is_taken_again_without_measuring(weights, monkeypatch):
+    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name == 'torch')
+    engine_of(weights, 'auto')
+    monkeypatch.setattr(backends, 'milliseconds', lambda backend, x: pytest.fail('measured again'))
+    assert engine_of(weights, 'auto').backend == 'torch'
+
+
+class Wrong(backends.Torch):
+    """A backend with a fault."""
+
+    def __call__(self, x):
+        return super().__call__(x) * 3 + 1
+
+
+def test_a_backend_whose_answers_disagree_is_refused_by_name_and_never_taken_by_itself(weights, monkeypatch, caplog):
+    make = backends.make
+    monkeypatch.setattr(
+        backends, 'make', lambda name, model, *rest: Wrong(model) if name == 'torch_bf16' else make(name, model, *rest)
+    )
+    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
+    with pytest.raises(ConfigError, match=r"backend 'torch_bf16' answers up to .* apart from PyTorch"):
+        engine_of(weights, 'torch_bf16')
+    assert engine_of(weights, 'auto').backend == 'torch'
+    assert 'backend torch_bf16 left out' in caplog.text
+
+
+def test_a_backend_that_is_unknown_or_absent_is_refused(weights, monkeypatch):
+    with pytest.raises(ConfigError, match="no backend 'tensorrt'; choose auto or one of torch, "):
+        engine_of(weights, 'tensorrt')
+    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name == 'torch')
+    with pytest.raises(ConfigError, match=r"backend 'openvino' cannot be used here: .*\[fast\]"):
+        engine_of(weights, 'openvino')
+
+
+def test_an_export_is_made_once_and_anew_for_other_weights(weights, monkeypatch):
+    pytest.importorskip('onnxscript', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
+    model, x = checkpoint.load(weights).model.fold(), torch.zeros(4, 1, 64, 64)
+    first = exported(model, x, 'a')
+    written = first.stat().st_mtime_ns
+    assert exported(model, x, 'a') == first and first.stat().st_mtime_ns == written
+    assert exported(model, x, 'b') != first
+    assert first.parent == cache_folder()
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_this_process(monkeypatch, tmp_path):
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    assert cache_folder().is_dir()
+
+
+def test_offline_work_never_chooses_by_the_clock():
+    assert reproducible(AffectSettings()).backend == 'torch'
+    assert reproducible(AffectSettings(backend='openvino')).backend == 'openvino'
