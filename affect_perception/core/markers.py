@@ -125,15 +125,14 @@ class FaceMarkers:
         wide = min(max(wide, _SMALLEST_M), _LARGEST_M)
         colour = valence_colour(face.valence, self.settings.full_valence)
         yield Shape('face', self.settings.marker_shape, face.track_id, place, (wide, wide, wide), colour)
-        # In front of the sphere, so that it never hides them.
-        thick, below, near = 0.1 * wide, y + 0.75 * wide, z - wide / 2
-        yield Shape('smile_back', 'box', face.track_id, (x, below, near), (wide, thick, thick / 4), _BACK)
+        thick, below = 0.1 * wide, y + 0.7 * wide
+        yield Shape('smile_back', 'box', face.track_id, (x, below, z), (wide, thick, thick / 4), _BACK)
         if math.isfinite(face.smile_intensity):
             filled = max(min(face.smile_intensity, 1.0), 0.01) * wide
-            middle = (x - (wide - filled) / 2, below, near - thick / 4)
+            middle = (x - (wide - filled) / 2, below, z - thick / 4)
             yield Shape('smile', 'box', face.track_id, middle, (filled, thick, thick / 4), _SMILE)
-        high = 0.25 * wide
-        yield Shape('text', 'text', face.track_id, (x, y - 0.95 * wide, near), (high, high, high), _INK, caption(face))
+        high = 0.2 * wide
+        yield Shape('text', 'text', face.track_id, (x, y - 0.8 * wide, z), (high, high, high), _INK, caption(face))
         yield from self._trail(face.track_id, past, place, stamp_ns, wide, colour)
 
     def _place(self, face: Affect, past: _Past, stamp_ns: int, camera: Intrinsics | None) -> Point | None:

@@ -1,4 +1,4 @@
-"""What a person wants to see of a frame: boxes, ids, levels and a bar of the smile, drawn into the picture."""
+"""What a person wants to see of a frame: boxes, ids, emoticons, levels and a bar of the smile, drawn into it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from affect_perception.core.markers import EMOTICONS
 from affect_perception.errors import ConfigError
 from affect_perception.types import Affect, AffectFrame, Frame, SmileLevel
 
@@ -36,10 +37,11 @@ def _draw(picture: np.ndarray, face: Affect, unit: float) -> None:
     right, bottom = round(face.box.x + face.box.width), round(face.box.y + face.box.height)
     thick = max(round(2 * unit), 1)
     cv2.rectangle(picture, (left, top), (right, bottom), colour, thick, cv2.LINE_AA)
-    label = f'{face.track_id}  {face.smile_level.name.lower()}'
-    (width, height), base = cv2.getTextSize(label, _FONT, 0.55 * unit, thick)
+    label = f'{face.track_id}  {EMOTICONS[face.smile_level]}  {face.smile_level.name.lower()}'
+    stroke = max(round(1.3 * unit), 1)
+    (width, height), base = cv2.getTextSize(label, _FONT, 0.55 * unit, stroke)
     cv2.rectangle(picture, (left, top - height - 2 * base), (left + width + base, top), (20, 20, 20), -1)
-    cv2.putText(picture, label, (left + base // 2, top - base), _FONT, 0.55 * unit, colour, thick, cv2.LINE_AA)
+    cv2.putText(picture, label, (left + base // 2, top - base), _FONT, 0.55 * unit, colour, stroke, cv2.LINE_AA)
     if np.isfinite(face.smile_intensity):
         end = left + round((right - left) * float(np.clip(face.smile_intensity, 0, 1)))
         y = bottom + round(8 * unit)
