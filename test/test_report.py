@@ -22,8 +22,9 @@ from affect_perception.evaluation.labels import read_labels
 from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.offline import write_json
 from affect_perception.evaluation.report import ReportOptions, Watcher
-from affect_perception.evaluation.report_analysis import MODEL, analyse, disagreements
+from affect_perception.evaluation.report_analysis import MODEL, analyse
 from affect_perception.evaluation.report_data import NOBODY, match, parse_people, read_run
+from affect_perception.evaluation.report_disagreements import disagreements
 from affect_perception.evaluation.report_faces import Thumbnails
 from affect_perception.settings import AffectSettings, TrackerSettings
 from affect_perception.types import Affect, AffectFrame, Box, Frame
@@ -167,11 +168,11 @@ def test_valence_is_compared_as_a_number(evaluated, labelled):
 def test_labels_outside_the_recording_are_said(evaluated, labelled):
     folder = evaluated(film((1, 0, SMILE)))
     notes = analysed(folder, labelled('start,end,smile\n2,4,medium\n100,101,low\n')).notes
-    assert any('50% of the labels of 1' in note and '5.9 s long' in note for note in notes)
+    assert notes == ['1 of the 2 labels by labels lie outside the recording, which is 5.9 s long']
     text = 'frame,smile\n' + ''.join(f'{i},low\n' for i in range(500, 510))
     found = analysed(folder, labelled(text))
     assert found.metrics['smile']['frames'] == 0
-    assert any('100% of the labels' in note for note in found.notes)
+    assert any('10 of the 10 labels' in note for note in found.notes)
 
 
 def test_labelled_person_whom_no_track_matches_is_said(evaluated, labelled):

@@ -18,7 +18,6 @@ from affect_perception.evaluation.labels import CLASSES, SMILE_LEVELS, Labels
 from affect_perception.evaluation.report_data import Matched, Run
 
 MODEL = 'model'
-_OUTSIDE = 'of the labels of {who} ({what}) lie outside the recording, which is {seconds:.1f} s long'
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +110,21 @@ def analyse(run: Run, labels: Labels, matched: Matched) -> Analysis:
 
 
 def _outside(run: Run, labels: Labels) -> list[str]:
+    """One sentence per annotator who labelled what was not recorded."""
     notes = []
-    for one in labels.series:
-        if one.unit == 'file' or not len(one.starts):
-            continue
-        position, step = run.position(one.unit), 1.0 if one.unit == 'frame' else run.period_s
-        share = 1 - one.share_within(position.min(), position.max() + step) if len(position) else 1.0
-        if share:
-            what = _OUTSIDE.format(
-                who=one.person, what=f'{one.quantity} by {one.annotator or "all"}', seconds=np.ptp(run.times)
+    for annotator in labels.annotators:
+        outside = total = 0.0
+        for one in labels.series:
+            if one.annotator == annotator and one.unit != 'file' and len(one.starts):
+                position, step = run.position(one.unit), 1.0 if one.unit == 'frame' else run.period_s
+                within = one.share_within(position.min(), position.max() + step) if len(position) else 0.0
+                outside, total = outside + (1 - within) * len(one.starts), total + len(one.starts)
+        if outside:
+            seconds = float(np.ptp(run.times)) if len(run.times) else 0.0
+            notes.append(
+                f'{round(outside)} of the {round(total)} labels by {annotator} lie outside the recording, which is '
+                f'{seconds:.1f} s long'
             )
-            notes.append(f'{share:.0%} {what}')
     return notes
 
 
@@ -281,31 +284,6 @@ MEASURES: dict[str, dict[str, Callable[[np.ndarray], float]]] = {
     },
     'expression': {**_CLASSIFICATION, 'kappa': agreement.kappa},
 }
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """A stretch in which the model and the reference say different levels all the time."""
-
-    person: str
-    start_s: float
-    end_s: float
-    reference: str
-    model: str
-
-
-def disagreements(analysis: Analysis, most: int = 10) -> list[Disagreement]:
-    """The longest ones: where to look first."""
-    smile, times, period = analysis.classes.get('smile'), analysis.run.times, analysis.run.period_s
-    if smile is None:
-        return []
-    found = []
-    for person, true, said in zip(analysis.people, smile.said[smile.reference], smile.said[MODEL], strict=True):
-        differ = np.where(np.isnan(true) | np.isnan(said) | (true == said), np.nan, true * len(smile.names) + said)
-        for start, end, pair in agreement.runs_of(differ):
-            names = smile.names[pair // len(smile.names)], smile.names[pair % len(smile.names)]
-            found.append(Disagreement(person, float(times[start]), float(times[end - 1] + period), *names))
-    return sorted(found, key=lambda d: (d.start_s - d.end_s, d.start_s))[:most]
 
 
 def clean(value):

@@ -8,8 +8,9 @@ import numpy as np
 
 from affect_perception.evaluation import agreement, figures, scores
 from affect_perception.evaluation.labels import RANGES, SMILE_LEVELS
-from affect_perception.evaluation.report_analysis import MODEL, Classes, disagreements
+from affect_perception.evaluation.report_analysis import MODEL, Classes
 from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
+from affect_perception.evaluation.report_disagreements import disagreements
 from affect_perception.evaluation.report_words import number
 
 SMILE_TITLES = {
