@@ -253,6 +253,11 @@ class AffectSettings(Settings):
     model: str = setting(
         'first', 'name of an installed checkpoint (see `affect-perception models`), or a path to a .safetensors file'
     )
+    tracks_topics: str = setting(
+        'face_tracks',
+        'face tracks to read, several cameras separated by commas: all faces in one batch; the results of '
+        'left/face_tracks are published on left/face_affect',
+    )
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; a device that is absent is an error')
     backend: str = setting(
         'auto',

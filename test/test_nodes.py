@@ -23,7 +23,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes import conversions as convert
 from affect_perception.nodes import qos
-from affect_perception.nodes.affect_node import AffectNode
+from affect_perception.nodes.affect_node import AffectNode, cameras
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.nodes.spin import Spinner
@@ -204,7 +204,9 @@ def test_affect_answers_every_face_of_the_image_with_its_stamp(spin, faces):
     node = AffectNode({'device': 'cpu'})
     peer = Peer(('face_tracks', FaceTrackArray), [('face_affect', FaceAffectArray)])
     spin(node, peer)
-    wait_until(lambda: peer.publisher.get_subscription_count() and node._affect.get_subscription_count())
+    wait_until(
+        lambda: peer.publisher.get_subscription_count() and node._results['face_tracks'].get_subscription_count()
+    )
     peer.publisher.publish(convert.tracks_to_msg(tracked(faces=faces)))
     affect = wait_until(lambda: peer.got['face_affect'])[0]
     assert convert.stamp_from_msg(affect.header.stamp) == T0
@@ -212,6 +214,29 @@ def test_affect_answers_every_face_of_the_image_with_its_stamp(spin, faces):
     assert affect.model == 'first'
     assert [face.track_id for face in affect.faces] == list(range(1, faces + 1))
     assert all(abs(sum(face.smile_probabilities) - 1) < 1e-5 for face in affect.faces)
+
+
+def test_faces_of_several_cameras_are_read_together_and_answered_apart(spin):
+    topics = ('left/face_tracks', 'right/face_tracks')
+    node = AffectNode({'device': 'cpu', 'tracks_topics': ', '.join(topics)})
+    left, right = (
+        Peer((topic, FaceTrackArray), [(topic.replace('tracks', 'affect'), FaceAffectArray)]) for topic in topics
+    )
+    spin(node, left, right)
+    wait_until(lambda: all(p.publisher.get_subscription_count() for p in (left, right)))
+    wait_until(lambda: all(r.get_subscription_count() for r in node._results.values()))
+    left.publisher.publish(convert.tracks_to_msg(tracked(faces=2)))
+    right.publisher.publish(convert.tracks_to_msg(tracked(stamp_ns=T0 + 5, faces=1)))
+    of_left = wait_until(lambda: left.got['left/face_affect'])[0]
+    of_right = wait_until(lambda: right.got['right/face_affect'])[0]
+    assert (len(of_left.faces), len(of_right.faces)) == (2, 1)
+    assert convert.stamp_from_msg(of_right.header.stamp) == T0 + 5
+
+
+@pytest.mark.parametrize('topics', ['', ' , ', 'face_tracks,face_tracks'])
+def test_topics_of_cameras_that_make_no_sense_are_refused(topics):
+    with pytest.raises(ConfigError, match='tracks_topics'):
+        cameras(topics)
 
 
 def test_calibrating_the_neutral_face_is_a_service_and_a_live_parameter(spin):

@@ -179,3 +179,20 @@ def test_on_demand_the_next_seconds_of_everyone_present_are_taken_as_neutral(wei
     assert adjusted[-1][1] < 0.3 * read[-1][1]
     (face,) = engine.step(frame(30 * FRAME, t1=crop(3))).faces
     assert face.smile_level == 0 and sum(face.smile_probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_cameras_share_a_batch_and_nothing_else(weights):
+    together, left, right = (engine_of(weights) for _ in range(3))
+    for i in range(4):
+        a, b = frame(i * FRAME, t1=crop(i), t2=crop(50 + i)), frame(9 * SECOND + i * FRAME, t1=crop(100 + i))
+        both = together.steps({'left': a, 'right': b})
+        for name, alone in (('left', left.step(a)), ('right', right.step(b))):
+            assert [f.smile_intensity for f in both[name].faces] == pytest.approx(
+                [f.smile_intensity for f in alone.faces], abs=1e-5
+            )
+            assert both[name].stamp_ns == alone.stamp_ns and both[name].faces[0].evidence_frames == i + 1
+
+
+def test_a_camera_that_shows_nobody_does_not_keep_the_others_from_being_read(weights):
+    both = engine_of(weights).steps({'left': frame(0), 'right': frame(5, t3=crop(1))})
+    assert both['left'].faces == () and both['right'].faces[0].smile_intensity > 0

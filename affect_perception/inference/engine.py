@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,13 @@ from affect_perception.core.baseline import NeutralBaseline
 from affect_perception.errors import ConfigError
 from affect_perception.inference import backends
 from affect_perception.inference.export import hash_of
-from affect_perception.inference.memory import Evidence, TrackMemory
+from affect_perception.inference.memory import Camera, TrackMemory
 from affect_perception.inference.reading import Reading
 from affect_perception.models import checkpoint
 from affect_perception.models.layers import SmileOutput
 from affect_perception.models.smile_va import USUAL_GAP_S, AffectOutput
 from affect_perception.settings import AffectSettings
-from affect_perception.types import AffectFrame, TrackedFrame
+from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ WARM_UP = (1, 2, 4, 8)  # batch sizes: the first run of each size is slow
 class AffectEngine:
     """Reads smiles with the checkpoint, device and threads of `settings`; ConfigError at once where one cannot be used.
 
-    `step` may be called with frames of any order and any number of faces; it is not safe to call from two threads.
+    `step` takes frames of any order and any number of faces; it is not safe to call from two threads.
     """
 
     def __init__(self, settings: AffectSettings):
@@ -48,16 +49,15 @@ class AffectEngine:
         self._name = loaded.name
         self._crop_size = loaded.crop_size
         self._model = loaded.model.fold().to(self._device, memory_format=torch.channels_last)
-        self._evidence = Evidence()
         self._temporal = hasattr(self._model, 'over_time')
         self._backend = self._chosen_backend(settings, loaded.path)
-        self._baseline = NeutralBaseline(settings.neutral_seconds, settings.neutral_baseline)
-        self._begin_baseline = False
-        self._memory = self._new_memory()
+        self._settings = settings
+        self._cameras: dict[str, Camera] = {}
         for faces in WARM_UP:
-            blank = [np.zeros((self._crop_size, self._crop_size, 3), np.uint8)] * faces
-            self._read(blank, list(range(faces)), 0)
-        self._memory = self._new_memory()
+            blank = np.zeros((self._crop_size, self._crop_size, 3), np.uint8)
+            tracks = tuple(Track(i, Box(0, 0, 1, 1), 1.0, 0.0, blank) for i in range(faces))
+            self.step(TrackedFrame(0, '', 1, 1, tracks))
+        self._cameras.clear()
         log.info(
             'model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, torch.get_num_threads()
         )
@@ -91,12 +91,72 @@ class AffectEngine:
 
         A face that the network cannot read (its output is no number) has NaN probabilities, so its level is UNKNOWN.
         """
-        seen = self._evidence.count(tracked)
-        stamp, tracks = tracked.stamp_ns, [track.track_id for track in tracked.tracks]
-        reading = self._read([track.crop for track in tracked.tracks], tracks, stamp)
-        self._subtract_neutral(reading, tracks, stamp)
+        return self.steps({'': tracked})['']
+
+    @torch.inference_mode()
+    def steps(self, frames: Mapping[str, TrackedFrame]) -> dict[str, AffectFrame]:
+        """The same for a frame each of several cameras, by name: all their faces in one batch.
+
+        Track ids and stamps of each camera are its own.
+        """
+        cameras = {name: self._camera(name) for name in frames}
+        seen = {name: cameras[name].evidence.count(tracked) for name, tracked in frames.items()}
+        readings = {name: Reading.nothing(len(t.tracks), len(self.expression_labels)) for name, t in frames.items()}
+        places = [(name, i) for name, t in frames.items() for i, track in enumerate(t.tracks) if track.crop.size]
+        recalled = self._recalled(frames, cameras, places) if self._temporal and places else None
+        for start in range(0, len(places), MAX_BATCH):
+            batch = places[start : start + MAX_BATCH]
+            x = self._input([frames[name].tracks[i].crop for name, i in batch])
+            if recalled is None:
+                output = self._forward(x)
+            else:
+                gaps, states = (part[start : start + MAX_BATCH] for part in recalled)
+                output, states = self._advance(x, gaps, states)
+            for name in frames:
+                rows = [row for row, (camera, _) in enumerate(batch) if camera == name]
+                if rows:
+                    tracks = [batch[row][1] for row in rows]
+                    readings[name].put(tracks, type(output)(*(part[rows] for part in output)))
+                    if recalled is not None:
+                        ids = [frames[name].tracks[i].track_id for i in tracks]
+                        cameras[name].memory.keep(ids, states[rows], frames[name].stamp_ns)
+        return {name: self._answer(cameras[name], t, readings[name], seen[name]) for name, t in frames.items()}
+
+    def calibrate_neutral(self) -> None:
+        """Take the faces of the next `neutral_seconds` as neutral, of everyone in the next frame of each camera."""
+        if not self._cameras:
+            self._camera('')
+        for camera in self._cameras.values():
+            camera.begin_baseline = True
+
+    def change(self, settings: AffectSettings) -> None:
+        """Settings that may change while running: those of the neutral baseline."""
+        self._settings = settings
+        for camera in self._cameras.values():
+            camera.baseline.seconds, camera.baseline.always = settings.neutral_seconds, settings.neutral_baseline
+
+    def _camera(self, name: str) -> Camera:
+        if name not in self._cameras:
+            memory = TrackMemory(self._model.initial_state, USUAL_GAP_S) if self._temporal else None
+            baseline = NeutralBaseline(self._settings.neutral_seconds, self._settings.neutral_baseline)
+            self._cameras[name] = Camera(memory, baseline)
+        return self._cameras[name]
+
+    def _recalled(
+        self, frames: Mapping[str, TrackedFrame], cameras: dict[str, Camera], places: list[tuple[str, int]]
+    ) -> tuple[Tensor, Tensor]:
+        """Gaps (N,) and states (N, ...) of the tracks at `places`, which are in the order of the frames."""
+        parts = []
+        for name, tracked in frames.items():
+            ids = [tracked.tracks[i].track_id for camera, i in places if camera == name]
+            parts.append(cameras[name].memory.recall(ids, tracked.stamp_ns))
+        gaps, states = zip(*parts, strict=True)
+        return torch.cat(gaps), torch.cat(states)
+
+    def _answer(self, camera: Camera, tracked: TrackedFrame, reading: Reading, seen: list[int]) -> AffectFrame:
+        self._subtract_neutral(camera, reading, [track.track_id for track in tracked.tracks], tracked.stamp_ns)
         return AffectFrame(
-            stamp_ns=stamp,
+            stamp_ns=tracked.stamp_ns,
             frame_id=tracked.frame_id,
             model=self.model_name,
             faces=tuple(reading.of(i, track, seen[i]) for i, track in enumerate(tracked.tracks)),
@@ -104,49 +164,18 @@ class AffectEngine:
             reaction_labels=self.reaction_labels,
         )
 
-    def calibrate_neutral(self) -> None:
-        """Take the faces of the next `neutral_seconds` as neutral, of everyone who is in the next frame."""
-        self._begin_baseline = True
-
-    def change(self, settings: AffectSettings) -> None:
-        """Settings that may change while running: those of the neutral baseline."""
-        self._baseline.seconds, self._baseline.always = settings.neutral_seconds, settings.neutral_baseline
-
-    @torch.inference_mode()
-    def _read(self, crops: list[np.ndarray], tracks: list[int], stamp_ns: int) -> Reading:
-        """What the network says of N crops (S, S, 3) uint8 of any sides; nothing of empty ones."""
-        reading = Reading.nothing(len(crops), len(self.expression_labels))
-        filled = [index for index, crop in enumerate(crops) if crop.size]
-        if not filled:
-            return reading
-        gaps, states = self._memory.recall([tracks[i] for i in filled], stamp_ns) if self._temporal else (None, None)
-        for start in range(0, len(filled), MAX_BATCH):
-            part = slice(start, start + MAX_BATCH)
-            batch = filled[part]
-            x = self._input([crops[i] for i in batch])
-            if self._temporal:
-                output, state = self._advance(x, gaps[part], states[part])
-                self._memory.keep([tracks[i] for i in batch], state, stamp_ns)
-            else:
-                output = self._forward(x)
-            reading.put(batch, output)
-        return reading
-
-    def _subtract_neutral(self, reading: Reading, tracks: list[int], stamp_ns: int) -> None:
+    def _subtract_neutral(self, camera: Camera, reading: Reading, tracks: list[int], stamp_ns: int) -> None:
         """Intensity and levels above each person's own neutral face, where it is known."""
-        if self._begin_baseline:
-            self._baseline.begin(tracks, stamp_ns)
-            self._begin_baseline = False
-        self._baseline.keep_only(self._evidence.tracks)
+        if camera.begin_baseline:
+            camera.baseline.begin(tracks, stamp_ns)
+            camera.begin_baseline = False
+        camera.baseline.keep_only(camera.evidence.tracks)
         for place, track in enumerate(tracks):
             read = float(reading.intensity[place])
-            adjusted = self._baseline.adjusted(track, read, stamp_ns)
+            adjusted = camera.baseline.adjusted(track, read, stamp_ns)
             if adjusted != read and np.isfinite(read):
                 reading.intensity[place] = adjusted
                 reading.levels[place] = self._model.levels_of(torch.tensor([adjusted])).cpu().numpy()[0]
-
-    def _new_memory(self) -> TrackMemory | None:
-        return TrackMemory(self._model.initial_state, USUAL_GAP_S) if self._temporal else None
 
     def _input(self, crops: list[np.ndarray]) -> Tensor:
         """One network input for all crops; crops of one shape are prepared together, in one go where all are alike."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from affect_perception.core.baseline import NeutralBaseline
 from affect_perception.types import TrackedFrame
 
 FORGET_S = 10.0  # a track unseen for this long starts from nothing again
@@ -72,3 +73,13 @@ class TrackMemory:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+class Camera:
+    """What is kept of the people before one camera, whose track ids and stamps are its own."""
+
+    def __init__(self, memory: TrackMemory | None, baseline: NeutralBaseline):
+        self.evidence = Evidence()
+        self.memory = memory
+        self.baseline = baseline
+        self.begin_baseline = False

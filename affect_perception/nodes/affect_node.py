@@ -1,6 +1,6 @@
 """affect_node: reads affect from the faces of an image, all in one batch.
 
-Subscribes `face_tracks` (FaceTrackArray)
+Subscribes `face_tracks` (FaceTrackArray), or the topics of `tracks_topics`, one per camera
 Publishes  `face_affect` (FaceAffectArray; reliable, depth 10), one per processed image, stamped as the image
 Serves     `~/calibrate_neutral` (std_srvs/Trigger): take everyone's face of the next `neutral_seconds` as neutral
 """
@@ -8,15 +8,17 @@ Serves     `~/calibrate_neutral` (std_srvs/Trigger): take everyone's face of the
 from __future__ import annotations
 
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from std_srvs.srv import Trigger
 
+from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_to_msg, tracks_from_msg
 from affect_perception.nodes.health import Health
 from affect_perception.nodes.parameters import declare
-from affect_perception.nodes.slot import Worker
+from affect_perception.nodes.slot import NewestOfEach, Worker
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import AffectSettings
 
@@ -28,21 +30,22 @@ class AffectNode(Node):
         super().__init__('affect_node', **node_options)
         self.settings = declare(self, AffectSettings, overrides, on_change=self._change)
         self._engine = AffectEngine(self.settings)
-        self.get_logger().info(f'model {self._engine.model_name} on {self._engine.device}')
-        self._affect = self.create_publisher(
-            FaceAffectArray, 'face_affect', qos.RESULTS, qos_overriding_options=qos.overridable()
-        )
-        self._worker = Worker('affect', self._process)
+        self.get_logger().info(f'model {self._engine.model_name} on {self._engine.device} by {self._engine.backend}')
+        self._worker = Worker('affect', self._process, NewestOfEach())
         self.slot = self._worker.slot
         self.health = Health(
             self,
             lambda: self.slot.dropped,
             lambda: {'model': self._engine.model_name, 'device': self._engine.device, 'backend': self._engine.backend},
         )
-        self.create_subscription(
-            FaceTrackArray, 'face_tracks', self.slot.put, qos.RESULTS, qos_overriding_options=qos.overridable()
-        )
-
+        self._results: dict[str, Publisher] = {}
+        for topic in cameras(self.settings.tracks_topics):
+            self._results[topic] = self.create_publisher(
+                FaceAffectArray, result_topic(topic), qos.RESULTS, qos_overriding_options=qos.overridable()
+            )
+            self.create_subscription(
+                FaceTrackArray, topic, self.slot.put_as(topic), qos.RESULTS, qos_overriding_options=qos.overridable()
+            )
         self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
 
     def _change(self, settings: AffectSettings) -> None:
@@ -57,19 +60,45 @@ class AffectNode(Node):
         )
         return response
 
-    def _process(self, msg: FaceTrackArray) -> None:
+    def _process(self, messages: dict[str, FaceTrackArray]) -> None:
+        frames = {}
+        for topic, message in messages.items():
+            try:
+                frames[topic] = tracks_from_msg(message)
+            except Exception as error:
+                self.health.bad_input(error)
+        if not frames:
+            return
         try:
             with self.health.timed('infer'):
-                affect = self._engine.step(tracks_from_msg(msg))
+                read = self._engine.steps(frames)
             with self.health.timed('publish'):
-                self._affect.publish(affect_to_msg(affect))
+                for topic, affect in read.items():
+                    self._results[topic].publish(affect_to_msg(affect))
         except Exception as error:
             self.health.bad_input(error)
             return
-        self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+        now = self.get_clock().now().nanoseconds
+        for affect in read.values():
+            self.health.done((now - affect.stamp_ns) * 1e-6)
 
     def close(self) -> None:
         self._worker.close()
+
+
+def cameras(topics: str) -> list[str]:
+    """The topics of a setting such as `left/face_tracks, right/face_tracks`; ConfigError for none, or one twice."""
+    names = [name.strip() for name in topics.split(',') if name.strip()]
+    results = [result_topic(name) for name in names]
+    if not names or len(set(results)) < len(results):
+        raise ConfigError(f'tracks_topics {topics!r}: give one topic or several different ones, separated by commas')
+    return names
+
+
+def result_topic(topic: str) -> str:
+    """Where the results of a topic of face tracks are published."""
+    head, slash, last = topic.rpartition('/')
+    return f'{head}{slash}face_affect' if last == 'face_tracks' else f'{topic}/face_affect'
 
 
 def main(args=None) -> None:

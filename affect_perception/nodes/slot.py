@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar('T')
@@ -38,11 +39,26 @@ class Slot(Generic[T]):
             self._ready.notify_all()
 
 
+class NewestOfEach(Slot[dict]):
+    """One place per key: `put_as(key)` is a `put` for that key, `take` gives all that arrived since, by key."""
+
+    def put_as(self, key: str) -> Callable[[object], None]:
+        def put(item: object) -> None:
+            with self._ready:
+                self.received += 1
+                waiting = self._item or {}
+                self.dropped += key in waiting
+                self._item = waiting | {key: item}
+                self._ready.notify()
+
+        return put
+
+
 class Worker:
     """A thread that hands what arrives in a slot to `work`, one item at a time, newest first."""
 
-    def __init__(self, name: str, work):
-        self.slot: Slot = Slot()
+    def __init__(self, name: str, work, slot: Slot | None = None):
+        self.slot: Slot = slot or Slot()
         self._work = work
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
