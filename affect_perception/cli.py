@@ -160,6 +160,12 @@ def _bench_detector(args: argparse.Namespace) -> int:
     return bench(args.rest)
 
 
+def _bench_inference(args: argparse.Namespace) -> int:
+    from affect_perception.evaluation.inference_bench import main as bench
+
+    return bench(args.rest)
+
+
 def _bench_ids(args: argparse.Namespace) -> int:
     from affect_perception.evaluation.ids_bench import main as bench
 
@@ -256,7 +262,11 @@ def parser() -> argparse.ArgumentParser:
     detector.set_defaults(call=_bench_detector)
     ids = bench.add_parser('ids', help='do people keep their ids? scripted scenes, scored per person', add_help=False)
     ids.set_defaults(call=_bench_ids)
-    for passes_on in (detector, ids):  # they have flags of their own
+    inference = bench.add_parser(
+        'inference', help="what a step costs with 1 to 64 faces (the paper's Fig. 6)", add_help=False
+    )
+    inference.set_defaults(call=_bench_inference)
+    for passes_on in (detector, ids, inference):  # they have flags of their own
         passes_on.set_defaults(rest=[])
     return root
 

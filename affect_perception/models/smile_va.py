@@ -112,6 +112,11 @@ class SmileVa(FirstModel):
         hidden, state = self.recurrent(x, state.transpose(0, 1).contiguous())
         return self.temporal_head(hidden), state.transpose(0, 1)
 
+    def last_of(self, embeddings: Tensor, gaps_s: Tensor) -> AffectOutput:
+        """What the last frame of windows (N, T, E) with gaps (N, T) says, when nothing was remembered."""
+        output, _ = self.over_time(embeddings, gaps_s)
+        return AffectOutput(*(part[:, -1] for part in output))
+
     def levels_of(self, intensity: Tensor) -> Tensor:
         """(N, 4) probabilities of the levels of intensities (N,) that were changed after reading."""
         return self.temporal_head.levels_of(torch.logit(intensity.clamp(1e-4, 1 - 1e-4)))

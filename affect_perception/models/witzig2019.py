@@ -86,6 +86,11 @@ class Witzig2019(nn.Module):
             answers.append(self._answer(hidden[:, -1]))
         return LevelOutput(*(torch.stack(part, 1) for part in zip(*answers, strict=True))), None
 
+    def last_of(self, embeddings: Tensor, gaps_s: Tensor | None = None) -> LevelOutput:
+        """What the last frame of windows (N, T ≤ 20, 4096) says, as the paper does it: the whole window anew."""
+        hidden, _ = self.recurrent(embeddings[:, -WINDOW:])
+        return self._answer(hidden[:, -1])
+
     def _over_window(self, projected: Tensor, there: Tensor) -> Tensor:
         """Last state (N, 128) of the second layer over projections (N, 20, 384); frames that were not `there` change
         nothing (Cho et al. 2014, with PyTorch's order of the gates)."""

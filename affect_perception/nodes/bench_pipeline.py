@@ -6,11 +6,7 @@ is not measured and no motion jumps. Ground truth of the scene tells how many pe
 
 from __future__ import annotations
 
-import datetime
 import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from affect_perception.evaluation.machine import machine
 from affect_perception.nodes.run import Run, percentiles
 from affect_perception.nodes.spin import stop_on_signals
 from affect_perception.settings import SourceSettings
@@ -111,24 +108,6 @@ def resident_mb() -> float:
         if line.startswith('RssAnon:'):
             return int(line.split()[1]) / 1024
     return float('nan')
-
-
-def machine() -> dict:
-    """What a figure was measured on, and on which state of the code."""
-    model = next(
-        (line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if 'model name' in line),
-        platform.processor(),
-    )
-    commit = subprocess.run(
-        ['git', 'describe', '--always', '--dirty'], cwd=Path(__file__).parent, capture_output=True, text=True
-    ).stdout.strip()
-    return {
-        'cpu': model,
-        'cores': len(os.sched_getaffinity(0)),
-        'python': platform.python_version(),
-        'date': datetime.date.today().isoformat(),
-        'commit': commit,
-    }
 
 
 def _print_table(result: dict) -> None:

@@ -1,0 +1,202 @@
+"""`affect-perception bench inference`: what a step costs with 1 to 64 faces, after Fig. 6 of Witzig et al. 2019.
+
+Three ways to read the faces of a new frame, all with temporal networks and a window of 20 frames per face:
+  sequential  each face by itself, its whole window through CNN and recurrent layers (the paper's first way)
+  batched     the windows of all faces in one batch (the paper's second way)
+  streaming   the new frame of every face through the CNN, what is older is remembered (ours)
+Crops are noise of 96 px; weights are random where none are installed: neither changes the time. Pre-processing is part
+of every step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.evaluation.machine import machine
+from affect_perception.inference import backends
+from affect_perception.inference.engine import chosen_device, default_threads
+from affect_perception.inference.export import hash_of
+from affect_perception.models import MODELS, checkpoint
+
+WINDOW = 20  # frames, the paper's
+FACES = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64)
+MODES = ('sequential', 'batched', 'streaming')
+CHUNK = 160  # crops of one CNN pass, which bounds the memory: the paper's network needs 5 MB a crop
+GAP_S = 1 / 30
+
+
+class Steps:
+    """The three modes of one network on one backend; each call of one is one step with N faces."""
+
+    def __init__(self, model: nn.Module, backend: backends.Backend, device: torch.device):
+        self._model, self._backend, self._device = model, backend, device
+
+    def sequential(self, crops: Tensor) -> Callable[[], None]:
+        """(N, 20, S, S, 3) crops."""
+        return lambda: [self._window(face[None]) for face in crops] and None
+
+    def batched(self, crops: Tensor) -> Callable[[], None]:
+        return lambda: self._window(crops) and None
+
+    def streaming(self, crops: Tensor) -> Callable[[], None]:
+        state = self._model.initial_state(len(crops))
+        gaps = torch.full((len(crops),), GAP_S, device=self._device)
+
+        def step() -> None:
+            nonlocal state
+            embeddings = self._embedded(crops[:, -1])
+            _, state = self._model.advance(embeddings, gaps, state)
+
+        return step
+
+    def _window(self, crops: Tensor) -> bool:
+        embeddings = self._embedded(crops.flatten(0, 1)).reshape(*crops.shape[:2], -1)
+        self._model.last_of(embeddings, embeddings.new_full(crops.shape[:2], GAP_S))
+        return True
+
+    def _embedded(self, crops: Tensor) -> Tensor:
+        parts = [self._backend(self._model.preprocess(part)) for part in crops.split(CHUNK)]
+        return torch.cat(parts)
+
+
+def measured(step: Callable[[], None], device: torch.device, seconds: float) -> float:
+    """Median milliseconds of a step, of as many as fit into `seconds` and one at least; a first one warms up unless it
+    takes longer than that."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        step()
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - began
+
+    first = once()
+    if first > seconds:
+        return first * 1e3
+    times, end = [once()], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        times.append(once())
+    return statistics.median(times) * 1e3
+
+
+def network(name: str) -> tuple[nn.Module, str]:
+    """A temporal network ready for inference, and what identifies its weights: installed ones, else random."""
+    if name not in MODELS or not hasattr(MODELS[name], 'over_time'):
+        known = ', '.join(name for name, model in MODELS.items() if hasattr(model, 'over_time'))
+        raise ConfigError(f'no temporal network {name!r}; choose of {known}')
+    file = checkpoint.WEIGHTS / f'{name}{checkpoint.SUFFIX}'
+    if file.is_file():
+        return checkpoint.load(name).model.fold(), hash_of(file)
+    torch.manual_seed(0)
+    return MODELS[name]().fold(), f'{name} random'
+
+
+@torch.inference_mode()
+def rows(args: argparse.Namespace, device: torch.device) -> Iterator[dict]:
+    """One result per network, backend, mode and number of faces."""
+    rng = np.random.default_rng(0)
+    for name in args.models:
+        model, identity = network(name)
+        model = model.to(device, memory_format=torch.channels_last)
+        example = model.preprocess(torch.zeros(4, 96, 96, 3, dtype=torch.uint8, device=device))
+        for backend_name in args.backends or [n for n in backends.NAMES if backends.installed(n, device.type)]:
+            backend = backends.make(backend_name, model, example, identity, args.threads)
+            steps = Steps(model, backend, device)
+            for mode in args.modes:
+                for faces in args.faces:
+                    crops = torch.from_numpy(rng.integers(0, 256, (faces, WINDOW, 96, 96, 3), np.uint8)).to(device)
+                    ms = measured(getattr(steps, mode)(crops), device, args.seconds)
+                    row = {'model': name, 'faces': faces, 'mode': mode, 'backend': backend_name}
+                    yield row | {'ms': round(ms, 3), 'steps_per_s': round(1e3 / ms, 3)}
+
+
+def ratio(results: list[dict], model: str) -> float | None:
+    """Steps per second of streaming over batched with 8 faces, best backend each; None where one is missing."""
+    best = {}
+    for row in results:
+        if row['model'] == model and row['faces'] == 8:
+            best[row['mode']] = max(best.get(row['mode'], 0.0), row['steps_per_s'])
+    if {'streaming', 'batched'} <= best.keys():
+        return round(best['streaming'] / best['batched'], 1)
+    return None
+
+
+def plot(results: list[dict], file: Path) -> None:
+    """Steps per second over faces, both in powers of two; a line per network, backend and mode."""
+    import matplotlib
+
+    matplotlib.use('svg')
+    from matplotlib import pyplot
+
+    styles = {'sequential': ':', 'batched': '--', 'streaming': '-'}
+    networks = list(dict.fromkeys(row['model'] for row in results))
+    figure, axes = pyplot.subplots(1, len(networks), figsize=(6 * len(networks), 4.2), squeeze=False)
+    for axis, name in zip(axes[0], networks, strict=True):
+        mine = [row for row in results if row['model'] == name]
+        for colour, backend in enumerate(dict.fromkeys(row['backend'] for row in mine)):
+            for mode in dict.fromkeys(row['mode'] for row in mine):
+                line = [row for row in mine if row['backend'] == backend and row['mode'] == mode]
+                x, y = [row['faces'] for row in line], [row['steps_per_s'] for row in line]
+                axis.plot(x, y, styles[mode], marker='.', color=f'C{colour}', label=f'{mode}, {backend}')
+        axis.set(xscale='log', yscale='log', xlabel='faces', ylabel='steps per second', title=name)
+        axis.set_xticks(list(dict.fromkeys(row['faces'] for row in mine)), minor=False)
+        axis.get_xaxis().set_major_formatter('{x:.0f}')
+        axis.minorticks_off()
+        axis.axhline(30, color='grey', linewidth=0.8)
+        axis.annotate('30 per second', (axis.get_xlim()[0], 30), xytext=(4, 3), textcoords='offset points', fontsize=8)
+        axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(file)
+    pyplot.close(figure)
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog='affect-perception bench inference', description=__doc__.split('\n')[0])
+    result.add_argument('--models', nargs='+', default=['witzig2019', 'smile_va'], metavar='NAME')
+    result.add_argument('--faces', nargs='+', type=int, default=list(FACES), metavar='N')
+    result.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES))
+    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(backends.NAMES)}; default: all')
+    result.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    result.add_argument('--threads', type=int, default=default_threads(), help='CPU threads')
+    result.add_argument('--seconds', type=float, default=1.0, help='how long each combination is measured')
+    result.add_argument('--plot', type=Path, metavar='FILE.svg', help='also draw the figure')
+    return result
+
+
+def main(argv: list[str]) -> int:
+    """Measure, print a table and one JSON object as the last line; the exit status."""
+    try:
+        args = parser().parse_args(argv)
+        if min(args.faces) < 1 or args.threads < 1 or args.seconds < 0:
+            raise ConfigError('--faces, --threads and --seconds must be positive')
+        device = chosen_device(args.device)
+        torch.set_num_threads(args.threads)
+        results = []
+        print(f'{"network":<12}{"backend":<15}{"mode":<12}{"faces":>6}{"ms":>12}{"steps/s":>10}')
+        for row in rows(args, device):
+            results.append(row)
+            print(
+                f'{row["model"]:<12}{row["backend"]:<15}{row["mode"]:<12}{row["faces"]:>6}{row["ms"]:>12.2f}'
+                f'{row["steps_per_s"]:>10.2f}',
+                flush=True,
+            )
+        if args.plot:
+            plot(results, args.plot)
+    except AffectPerceptionError as error:
+        print(f'affect-perception: {error}', file=sys.stderr)
+        return 2
+    paper = ratio(results, 'witzig2019')
+    ending = {'results': results, 'streaming_over_batched_8': paper, 'threads': args.threads, 'device': str(device)}
+    print(json.dumps(ending | {'machine': machine()}))
+    return 0

@@ -1,0 +1,109 @@
+"""`affect-perception bench inference`: it measures what it says, and its table, plot and JSON hold together."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from affect_perception.evaluation import inference_bench as bench
+from affect_perception.inference import backends
+from affect_perception.models import MODELS
+from affect_perception.models.smile_va import SmileVa
+from affect_perception.models.witzig2019 import Witzig2019
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path):
+    """Small networks with random weights instead of the real ones."""
+    small_va = type(
+        'Small', (SmileVa,), {'__init__': lambda self: SmileVa.__init__(self, (4, 6, 8, 10), (1, 1, 1, 1), 8)}
+    )
+    tiny = type('Tiny', (Witzig2019,), {'__init__': lambda self: Witzig2019.__init__(self, 1 / 32, 8)})
+    monkeypatch.setitem(MODELS, 'smile_va', small_va)
+    monkeypatch.setitem(MODELS, 'witzig2019', tiny)
+    monkeypatch.setattr(bench.checkpoint, 'WEIGHTS', tmp_path)
+
+
+def test_it_prints_a_row_for_each_combination_draws_them_and_ends_with_json(tmp_path, capsys):
+    figure = tmp_path / 'fig6.svg'
+    arguments = [
+        '--faces',
+        '1',
+        '8',
+        '--backends',
+        'torch',
+        '--threads',
+        '1',
+        '--seconds',
+        '0.01',
+        '--device',
+        'cpu',
+        '--plot',
+    ]
+    assert bench.main([*arguments, str(figure)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    result = json.loads(lines[-1])
+    assert len(result['results']) == len(lines) - 2 == 2 * 3 * 2
+    assert result['results'][0].keys() == {'model', 'faces', 'mode', 'backend', 'ms', 'steps_per_s'}
+    assert result['streaming_over_batched_8'] > 1
+    assert '<svg' in figure.read_text()
+
+
+def test_all_modes_read_the_same_window(monkeypatch):
+    torch.manual_seed(0)
+    model = MODELS['witzig2019']().fold()
+    crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, bench.WINDOW, 96, 96, 3), np.uint8))
+    with torch.inference_mode():
+        embeddings = model.features(model.preprocess(crops.flatten(0, 1))).reshape(2, bench.WINDOW, -1)
+        state = model.initial_state(2)
+        for t in range(bench.WINDOW):
+            streamed, state = model.advance(embeddings[:, t], torch.ones(2), state)
+        assert torch.allclose(streamed.levels, model.last_of(embeddings).levels, atol=1e-5)
+
+
+def test_the_ratio_is_of_the_best_backends_with_eight_faces():
+    rows = [
+        {'model': 'a', 'faces': 8, 'mode': 'batched', 'steps_per_s': 0.5},
+        {'model': 'a', 'faces': 8, 'mode': 'streaming', 'steps_per_s': 5.0},
+        {'model': 'a', 'faces': 8, 'mode': 'streaming', 'steps_per_s': 9.0},
+        {'model': 'a', 'faces': 1, 'mode': 'streaming', 'steps_per_s': 99.0},
+    ]
+    assert bench.ratio(rows, 'a') == 18.0
+    assert bench.ratio(rows[:1], 'a') is None
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'says'),
+    [
+        (['--models', 'first'], "no temporal network 'first'; choose of smile_va, witzig2019"),
+        (['--faces', '0'], 'must be positive'),
+        (['--device', 'tpu'], "no device 'tpu'"),
+        (['--backends', 'abacus'], "no backend 'abacus'"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_status_two(arguments, says, capsys):
+    assert bench.main(['--faces', '1', '--threads', '1', *arguments]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1 and says in error[0]
+
+
+def test_streaming_on_every_installed_backend_is_measured(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    arguments = [
+        '--models',
+        'smile_va',
+        '--faces',
+        '2',
+        '--modes',
+        'streaming',
+        '--threads',
+        '1',
+        '--seconds',
+        '0',
+        '--device',
+        'cpu',
+    ]
+    assert bench.main(arguments) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])['results']
+    assert [row['backend'] for row in rows] == [name for name in backends.NAMES if backends.installed(name)]
