@@ -36,12 +36,13 @@ class Graph:
         self.nodes: list[Node] = []
         parts = GraphSettings.from_mapping(overrides.get('graph', {}))
         try:
+            # First what is quick to refuse its settings.
+            self.agent = self._add(AgentNode(overrides.get('agent_node'))) if parts.agent else None
+            self.hri = self._add(HriNode(overrides.get('hri_node'))) if parts.hri else None
             self.affect = self._add(AffectNode(overrides.get('affect_node')))
             self.tracker = self._add(FaceTrackerNode(overrides.get('face_tracker_node')))
-            self.agent = self._add(AgentNode(overrides.get('agent_node'))) if parts.agent else None
             images = overlay_settings(self.tracker.settings) | (overrides.get('marker_node') or {})
             self.markers = self._add(MarkerNode(images)) if parts.markers else None
-            self.hri = self._add(HriNode(overrides.get('hri_node'))) if parts.hri else None
             self.camera = self._add(CameraNode(overrides.get('camera_node'), source)) if camera else None
         except Exception:
             self.close()

@@ -1,0 +1,46 @@
+"""Which parts of the graph run, and that the overlay shows the images that the tracker gets."""
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+
+from affect_perception.errors import ConfigError
+from affect_perception.nodes.graph import Graph, overlay_settings, parts_of
+from affect_perception.settings import TrackerSettings
+
+SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affect_node': {'device': 'cpu'}}
+
+
+def test_flags_switch_parts():
+    assert parts_of(['graph', '--no-agent', '--markers', '--hri', '--no-camera']) == {
+        'agent': False,
+        'markers': True,
+        'hri': True,
+    }
+    assert parts_of(['graph']) == {}
+
+
+def test_overlay_shows_the_images_of_the_tracker():
+    assert overlay_settings(TrackerSettings()) == {}
+    settings = TrackerSettings(image_topic='/cam/image/compressed', camera_info_topic='/cam/info')
+    assert overlay_settings(settings) == {
+        'overlay_image_topic': '/cam/image/compressed',
+        'overlay_camera_info_topic': '/cam/info',
+    }
+
+
+def test_part_that_is_switched_off_is_not_there(ros):
+    graph = Graph({**SETTINGS, 'graph': {'agent': False}}, camera=False)
+    try:
+        assert graph.agent is None and graph.hri is None
+        assert {node.get_name() for node in graph.nodes} == {'affect_node', 'face_tracker_node', 'marker_node'}
+    finally:
+        graph.close()
+        for node in graph.nodes:
+            node.destroy_node()
+
+
+def test_mistake_in_a_policy_ends_the_start(ros):
+    with pytest.raises(ConfigError, match='no class Nobody'):
+        Graph({**SETTINGS, 'agent_node': {'policy': 'affect_perception.core.agent:Nobody'}}, camera=False)
