@@ -40,6 +40,12 @@ def test_numbers_that_never_change_correlate_with_nothing():
     assert all(map(math.isnan, scores.numbers(np.array([]), np.array([])).values()))
 
 
+def test_numbers_of_sums_are_those_of_the_series():
+    sums = scores.moments(SAID[:100], TRUE[:100]) + scores.moments(SAID[100:], TRUE[100:])
+    assert scores.numbers_of(sums) == pytest.approx(scores.numbers(SAID, TRUE), abs=1e-9)
+    assert math.isnan(scores.numbers_of(scores.moments(np.full(10, 0.5), TRUE[:10]))['pearson'])
+
+
 def test_expected_calibration_error_is_the_weighted_gap_of_the_bins():
     # Four frames said with 0.9, of which three were right; one said with 0.65 and wrong.
     chance = np.array([[0.9, 0.1]] * 4 + [[0.65, 0.35]])
@@ -86,17 +92,19 @@ def test_flicker_of_a_label_is_no_onset():
 
 def test_interval_draws_whole_people():
     means = [0.0, 1.0]
-    low, high = scores.interval(lambda drawn: float(np.mean([means[p] for p in drawn])), 2)
+    low, high = scores.intervals(lambda drawn: {'mean': float(np.mean([means[p] for p in drawn]))}, 2)['mean'][
+        'interval'
+    ]
     assert (low, high) == (0, 1)  # both people alike is a quarter of the draws each
 
 
 def test_interval_is_that_of_the_normal_distribution_for_many_people():
     value = RNG.normal(size=200)
-    low, high = scores.interval(lambda drawn: float(value[drawn].mean()), 200)
+    low, high = scores.intervals(lambda drawn: {'mean': float(value[drawn].mean())}, 200)['mean']['interval']
     error = 1.96 * value.std() / np.sqrt(200)
     assert low == pytest.approx(value.mean() - error, abs=0.02)
     assert high == pytest.approx(value.mean() + error, abs=0.02)
 
 
 def test_one_person_has_no_interval():
-    assert scores.with_interval(lambda drawn: 0.3, 1) == {'value': 0.3, 'interval': None}
+    assert scores.intervals(lambda drawn: {'mean': 0.3}, 1) == {'mean': {'value': 0.3, 'interval': None}}

@@ -13,7 +13,7 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation import scores
-from affect_perception.evaluation.labels import levels_from_intensity, read_labels
+from affect_perception.evaluation.labels import CLASSES, levels_from_intensity, read_labels
 from affect_perception.evaluation.report import ReportOptions, need_eval
 from affect_perception.evaluation.report_data import match, parse_people, read_run
 
@@ -95,24 +95,23 @@ def gains(first: str, found: dict) -> list:
 
 def differences(entries: Sequence) -> dict:
     """Each score of a later run minus that of the first, with an interval: the same people are drawn for both."""
-    from affect_perception.evaluation.report_analysis import MEASURES, MODEL, clean
+    from affect_perception.evaluation.report_analysis import MODEL, clean, measured
 
     first, found = entries[0], {}
     for entry in entries[1:]:
         both = [p for p in first.analysis.people if p in entry.analysis.people]
         places = [[e.analysis.people.index(p) for p in both] for e in (first, entry)]
-        for quantity, measures in MEASURES.items():
+        for quantity in CLASSES:
             if not all(quantity in e.analysis.classes for e in (first, entry)):
                 continue
             tables = [
                 [e.analysis.classes[quantity].counts[MODEL][p] for p in place]
                 for e, place in zip((first, entry), places, strict=True)
             ]
-            for name, measure in measures.items():
 
-                def gain(drawn, measure=measure, tables=tables):
-                    old, new = (measure(np.sum([table[p] for p in drawn], axis=0)) for table in tables)
-                    return new - old
+            def gain(drawn, quantity=quantity, tables=tables):
+                old, new = (measured(quantity, np.sum([table[p] for p in drawn], axis=0)) for table in tables)
+                return {name: new[name] - old[name] for name in old}
 
-                found.setdefault(entry.name, {}).setdefault(quantity, {})[name] = scores.with_interval(gain, len(both))
+            found.setdefault(entry.name, {})[quantity] = scores.intervals(gain, len(both))
     return clean(found)

@@ -8,7 +8,6 @@ come from drawing people.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -195,14 +194,10 @@ def _numbers(quantity: str, run: Run, labels: Labels, matched: Matched) -> Numbe
 def _class_metrics(quantity: str, one: Classes, people: int) -> dict:
     found: dict = {'classes': list(one.names), 'frames': one.frames, 'frames_without_face': one.without_face}
     for rater in one.others:
-        counts, scored = one.counts[rater], {}
-        for name, measure in MEASURES[quantity].items():
-            scored[name] = scores.with_interval(
-                lambda drawn, c=counts, m=measure: m(np.sum([c[p] for p in drawn], axis=0)), people
-            )
-        if quantity == 'smile':
-            scored['kappa_segments'] = _segments(one, rater, people, agreement.kappa)
-            scored['kappa_segments_without_levels'] = _segments(one, rater, people, _kappa_without_levels)
+        counts, segments = one.counts[rater], _segments(one, rater) if quantity == 'smile' else None
+        scored: dict = scores.intervals(
+            lambda drawn, c=counts, s=segments: measured(quantity, _sum(c, drawn), s and _sum(s, drawn)), people
+        )
         total = one.total(rater)
         scored['per_class'] = {
             measure: dict(zip(one.names, values.tolist(), strict=True))
@@ -221,10 +216,26 @@ def _class_metrics(quantity: str, one: Classes, people: int) -> dict:
     return found
 
 
-def _segments(one: Classes, rater: str, people: int, measure: Callable[[np.ndarray], float]) -> dict:
-    pairs = list(zip(one.said[one.reference], one.said[rater], strict=True))
-    counts = [agreement.segment_table([pair], len(one.names)) for pair in pairs]
-    return scores.with_interval(lambda drawn: measure(np.sum([counts[p] for p in drawn], axis=0)), people)
+def measured(quantity: str, counts: np.ndarray, segments: np.ndarray | None = None) -> dict[str, float]:
+    """All scores of a table of frames, and for smiles of one of segments."""
+    found = agreement.classification(counts)
+    if quantity != 'smile':
+        return found | {'kappa': agreement.kappa(counts)}
+    found |= agreement.agreement(counts)
+    if segments is not None:
+        found['kappa_segments'] = agreement.kappa(segments)
+        found['kappa_segments_without_levels'] = agreement.kappa(agreement.without_levels(segments))
+    return found
+
+
+def _sum(tables: list[np.ndarray], people: list[int]) -> np.ndarray:
+    return np.sum([tables[p] for p in people], axis=0)
+
+
+def _segments(one: Classes, rater: str) -> list[np.ndarray]:
+    """A table of segments per person."""
+    pairs = zip(one.said[one.reference], one.said[rater], strict=True)
+    return [agreement.segment_table([pair], len(one.names)) for pair in pairs]
 
 
 def _between(one: Classes) -> dict[str, dict[str, float]]:
@@ -259,31 +270,12 @@ def _number_metrics(one: Numbers, people: int) -> dict:
     for rater in one.said:
         if rater == one.reference:
             continue
-        found[rater] = {
-            name: scores.with_interval(lambda drawn, r=rater, n=name: scores.numbers(*one.pairs(r, drawn))[n], people)
-            for name in ('ccc', 'pearson', 'rmse')
-        }
+        sums = [scores.moments(*one.pairs(rater, [p])) for p in range(people)]
+        found[rater] = scores.intervals(lambda drawn, s=sums: scores.numbers_of(_sum(s, drawn)), people)
+        for name, value in scores.numbers(*one.pairs(rater, list(range(people)))).items():
+            found[rater][name]['value'] = value
         found[rater]['frames'] = len(one.pairs(rater, list(range(people)))[0])
     return found
-
-
-def _kappa_without_levels(counts: np.ndarray) -> float:
-    return agreement.kappa(agreement.without_levels(counts))
-
-
-_CLASSIFICATION = {
-    name: lambda counts, n=name: agreement.classification(counts)[n]
-    for name in ('accuracy', 'balanced_accuracy', 'macro_f1')
-}
-MEASURES: dict[str, dict[str, Callable[[np.ndarray], float]]] = {
-    'smile': {
-        **_CLASSIFICATION,
-        'kappa': agreement.kappa,
-        'kappa_quadratic': lambda counts: agreement.kappa(counts, 'quadratic'),
-        'kappa_without_levels': _kappa_without_levels,
-    },
-    'expression': {**_CLASSIFICATION, 'kappa': agreement.kappa},
-}
 
 
 def clean(value):
