@@ -23,7 +23,7 @@ from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.offline import write_json
 from affect_perception.evaluation.report import ReportOptions, Watcher
 from affect_perception.evaluation.report_analysis import MODEL, analyse
-from affect_perception.evaluation.report_data import NOBODY, match, parse_people, read_run
+from affect_perception.evaluation.report_data import NOBODY, make_run, match, parse_people, read_run
 from affect_perception.evaluation.report_disagreements import disagreements
 from affect_perception.evaluation.report_faces import Thumbnails
 from affect_perception.settings import AffectSettings, TrackerSettings
@@ -324,3 +324,17 @@ def test_faceless_frames_have_no_row(evaluated, labelled):
     run = read_run(evaluated(film((1, 0, [None, 0, 1]))))
     rows = match(run, read_labels([labelled('frame,smile\n0,low\n')]), {}).rows['1']
     assert rows.tolist() == [NOBODY, 0, 1]
+
+
+def test_expressions_are_compared_where_labels_and_model_know_them(labelled):
+    names = ('neutral', 'happiness', 'contempt')
+    table = {name: [0.0] * 4 for name in (*offline.COLUMNS[3:8], *offline.COLUMNS[9:], *names)}
+    table |= {'frame': [0, 1, 2, 3], 'track_id': [1] * 4, 'smile_level': ['neutral'] * 4}
+    table |= {'neutral': [0.9, 0.8, 0.2, 0.7], 'happiness': [0.1, 0.1, 0.8, 0.2], 'contempt': [0.0, 0.1, 0.0, 0.1]}
+    run = make_run('m', [(i, i / 10, '') for i in range(4)], table, names, True)
+    lines = 'Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n0\n4\n4\n1\n'  # anger: the model knows none
+    labels = read_labels([labelled(lines, 'clip.txt')])
+    found = analyse(run, labels, match(run, labels, {})).metrics['expression']
+    assert found['classes'] == list(names)
+    assert found[MODEL]['confusion'] == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert found[MODEL]['accuracy']['value'] == pytest.approx(2 / 3, abs=1e-6)
