@@ -8,11 +8,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-_PERIOD_S = 0.2
+_PERIOD_S = 0.5  # each look wakes the executor of the node, which is what an idle node costs
 
 
 class OnDemand:
-    """`inputs` maps a name to (is it wanted?, make the subscription); looked at five times a second.
+    """`inputs` maps a name to (is it wanted?, make the subscription); looked at twice a second.
 
     In the node's own thread and on the steady clock, so that a paused simulation does not stop it.
     """
