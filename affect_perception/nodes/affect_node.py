@@ -7,8 +7,11 @@ Serves     `~/calibrate_neutral` (std_srvs/Trigger): take everyone's face of the
 
 from __future__ import annotations
 
-from rclpy.node import Node
+import gc
+
+import torch
 from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
@@ -17,42 +20,78 @@ from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_to_msg, tracks_from_msg
 from affect_perception.nodes.health import Health
+from affect_perception.nodes.managed import ManagedNode
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.slot import NewestOfEach, Worker
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import AffectSettings
 
 
-class AffectNode(Node):
+class AffectNode(ManagedNode):
     """`overrides` are settings from a program; they weigh more than YAML and command line."""
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('affect_node', **node_options)
         self.settings = declare(self, AffectSettings, overrides, on_change=self._change)
+        self._topics = cameras(self.settings.tracks_topics)
+        self._engine: AffectEngine | None = None
+        self._worker: Worker | None = None
+        self._results: dict[str, Publisher] = {}
+        self._heard: list[Subscription] = []
+        self.slot = NewestOfEach()
+        self.health = Health(self, lambda: self.slot.dropped, self._facts)
+        self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
+        self.start_itself()
+
+    def load(self) -> None:
         self._engine = AffectEngine(self.settings)
         self.get_logger().info(f'model {self._engine.model_name} on {self._engine.device} by {self._engine.backend}')
-        self._worker = Worker('affect', self._process, NewestOfEach())
-        self.slot = self._worker.slot
-        self.health = Health(
-            self,
-            lambda: self.slot.dropped,
-            lambda: {'model': self._engine.model_name, 'device': self._engine.device, 'backend': self._engine.backend},
-        )
-        self._results: dict[str, Publisher] = {}
-        for topic in cameras(self.settings.tracks_topics):
+        for topic in self._topics:
             self._results[topic] = self.create_publisher(
                 FaceAffectArray, result_topic(topic), qos.RESULTS, qos_overriding_options=qos.overridable()
             )
-            self.create_subscription(
-                FaceTrackArray, topic, self.slot.put_as(topic), qos.RESULTS, qos_overriding_options=qos.overridable()
+        self._worker = Worker('affect', self._process, self.slot)
+
+    def begin(self) -> None:
+        for topic in self._topics:
+            self._heard.append(
+                self.create_subscription(
+                    FaceTrackArray,
+                    topic,
+                    self.slot.put_as(topic),
+                    qos.RESULTS,
+                    qos_overriding_options=qos.overridable(),
+                )
             )
-        self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
+
+    def stop(self) -> None:
+        while self._heard:
+            self.destroy_subscription(self._heard.pop())
+
+    def free(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+        for publisher in self._results.values():
+            self.destroy_publisher(publisher)
+        self._results.clear()
+        self._worker = self._engine = None
+        gc.collect()
+        torch.cuda.empty_cache()  # nothing without a GPU
+
+    def _facts(self) -> dict[str, object]:
+        if self._engine is None:
+            return {'model': 'none loaded'}
+        return {'model': self._engine.model_name, 'device': self._engine.device, 'backend': self._engine.backend}
 
     def _change(self, settings: AffectSettings) -> None:
         self.settings = settings
-        self._engine.change(settings)
+        if self._engine is not None:
+            self._engine.change(settings)
 
     def _calibrate_neutral(self, _, response: Trigger.Response) -> Trigger.Response:
+        if self._engine is None:
+            response.message = 'the node is not configured; nobody is watched'
+            return response
         self._engine.calibrate_neutral()
         response.success = True
         response.message = (
@@ -81,9 +120,6 @@ class AffectNode(Node):
         now = self.get_clock().now().nanoseconds
         for affect in read.values():
             self.health.done((now - affect.stamp_ns) * 1e-6)
-
-    def close(self) -> None:
-        self._worker.close()
 
 
 def cameras(topics: str) -> list[str]:

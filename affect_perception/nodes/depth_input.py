@@ -41,13 +41,22 @@ class DepthInput:
         self.depth_topic = depth_topic(image_topic, settings)
         self.info_topic = settings.camera_info_topic or beside(image_topic, 'camera_info')
         self._frame_id = ''
+        self._heard = []
         if not self.depth_topic:
             return
         for kind, topic, take in (
             (Image, self.depth_topic, self._on_depth),
             (CameraInfo, self.info_topic, self._on_info),
         ):
-            node.create_subscription(kind, topic, take, qos.IMAGES, qos_overriding_options=qos.overridable())
+            subscription = node.create_subscription(
+                kind, topic, take, qos.IMAGES, qos_overriding_options=qos.overridable()
+            )
+            self._heard.append(subscription)
+
+    def close(self) -> None:
+        """Listen no more."""
+        while self._heard:
+            self._node.destroy_subscription(self._heard.pop())
 
     def locate(self, tracked: TrackedFrame) -> TrackedFrame:
         """`tracked` with positions as far as depth of its time is there."""

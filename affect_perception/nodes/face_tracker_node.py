@@ -9,7 +9,9 @@ Images arrive in a slot that holds the newest only; one thread works them off, t
 
 from __future__ import annotations
 
-from rclpy.node import Node
+import gc
+
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.core.tracker import FaceTracker, Found
@@ -21,8 +23,9 @@ from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import frame_from_msg, tracks_to_msg
 from affect_perception.nodes.depth_input import DepthInput
 from affect_perception.nodes.health import Health
+from affect_perception.nodes.managed import ManagedNode
 from affect_perception.nodes.parameters import declare
-from affect_perception.nodes.slot import Worker
+from affect_perception.nodes.slot import Slot, Worker
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame
@@ -30,7 +33,7 @@ from affect_perception.types import Frame
 _SILENCE_S = 5.0  # without an image for this long, say what could be wrong
 
 
-class FaceTrackerNode(Node):
+class FaceTrackerNode(ManagedNode):
     """`overrides` are settings from a program; they weigh more than YAML and command line."""
 
     def __init__(self, overrides: dict | None = None, **node_options):
@@ -38,7 +41,18 @@ class FaceTrackerNode(Node):
         self.settings = declare(self, TrackerSettings, overrides, on_change=self._change)
         self.people = 0
         self._last_ns = 0
+        self._detector: BackgroundDetector | None = None
+        self._tracker: FaceTracker | None = None
+        self._worker: Worker | None = None
+        self._images: Subscription | None = None
+        self._depth: DepthInput | None = None
+        self.slot = Slot()
+        self.health = Health(self, lambda: self.slot.dropped, self._facts)
+        self.start_itself()
+
+    def load(self) -> None:
         finder = make_finder(self.settings)
+        self._detector_name = finder.detector
         self.get_logger().info(f'{finder.name}, every {self.settings.detect_every} frames')
         finder.warm_up()
         self._detector = BackgroundDetector(finder, self._on_detection)
@@ -46,11 +60,9 @@ class FaceTrackerNode(Node):
         self._tracks = self.create_publisher(
             FaceTrackArray, 'face_tracks', qos.RESULTS, qos_overriding_options=qos.overridable()
         )
-        self._worker = Worker('tracker', self._process)
-        self.slot = self._worker.slot
-        self.health = Health(
-            self, lambda: self.slot.dropped, lambda: {'detector': finder.detector, 'people': self.people}
-        )
+        self._worker = Worker('tracker', self._process, self.slot)
+
+    def begin(self) -> None:
         self._images = self.create_subscription(
             self.image_type,
             self.settings.image_topic,
@@ -61,6 +73,26 @@ class FaceTrackerNode(Node):
         )
         self._depth = DepthInput(self, self._images.topic_name, self.settings, self.health)
         self._silence = self.create_timer(_SILENCE_S, self._on_silence)
+
+    def stop(self) -> None:
+        if self._images is not None:
+            self.destroy_subscription(self._images)
+            self._depth.close()
+            self.destroy_timer(self._silence)
+            self._images = None
+
+    def free(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._detector.close()
+            self.destroy_publisher(self._tracks)
+            self._worker = self._detector = self._tracker = None
+            gc.collect()
+
+    def _facts(self) -> dict[str, object]:
+        if self._tracker is None:
+            return {'detector': 'none loaded'}
+        return {'detector': self._detector_name, 'people': self.people}
 
     @property
     def image_type(self) -> type[Image] | type[CompressedImage]:
@@ -110,7 +142,8 @@ class FaceTrackerNode(Node):
 
     def _change(self, settings: TrackerSettings) -> None:
         self.settings = settings
-        self._tracker.change(settings)
+        if self._tracker is not None:
+            self._tracker.change(settings)
 
     def _on_silence(self) -> None:
         """Once, when nothing has come: says what is being listened to, and what else there is."""
@@ -127,10 +160,6 @@ class FaceTrackerNode(Node):
             f'a publisher of {self._images.topic_name} offers an incompatible quality of service '
             f'({event.last_policy_kind}); with reliable_images: false any camera will do'
         )
-
-    def close(self) -> None:
-        self._worker.close()
-        self._detector.close()
 
 
 _IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}

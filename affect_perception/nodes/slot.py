@@ -38,6 +38,11 @@ class Slot(Generic[T]):
             self._closed = True
             self._ready.notify_all()
 
+    def reopen(self) -> None:
+        """Empty and usable again after `close`; the counts go on."""
+        with self._ready:
+            self._item, self._closed = None, False
+
 
 class NewestOfEach(Slot[dict]):
     """One place per key: `put_as(key)` is a `put` for that key, `take` gives all that arrived since, by key."""
@@ -58,7 +63,8 @@ class Worker:
     """A thread that hands what arrives in a slot to `work`, one item at a time, newest first."""
 
     def __init__(self, name: str, work, slot: Slot | None = None):
-        self.slot: Slot = slot or Slot()
+        self.slot: Slot = slot if slot is not None else Slot()
+        self.slot.reopen()
         self._work = work
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
