@@ -224,6 +224,16 @@ def test_smile_of_which_nothing_is_known_for_a_moment_goes_on():
     assert actions(show)['mirror_smile', 1] == 1
 
 
+def test_image_that_comes_late_is_no_new_day():
+    policy, state, greetings, last = SocialPolicy(AgentSettings()), None, 0, ''
+    for i in range(300):
+        late_ns = 80_000_000 if i % 3 == 0 else 0
+        state, behaviour = policy.decide(state, [face(1)], T0 + round(i / FPS * 1e9) - late_ns)
+        greetings += behaviour.action == 'greet' != last
+        last = behaviour.action
+    assert greetings == 1
+
+
 def test_recording_that_begins_again_is_a_new_day():
     policy, state = SocialPolicy(AgentSettings()), None
     seen = []

@@ -22,6 +22,7 @@ from affect_perception.types import Affect
 # Urgencies. A smile that nobody has answered yet goes before one that is being mirrored.
 _SHARED_LAUGH, _NEW_SMILE, _SMILE, _GREET, _SOOTHE, _FAREWELL, _ATTEND, _IDLE = 7, 6, 5, 4, 3, 2, 1, 0
 _LONGEST_STEP_S = 1.0  # more time than this between two images counts as this much
+_OUT_OF_ORDER_S = 1.0  # an image that is older than the last by less came late
 _LATE_FAREWELL_S = 3.0  # after this one looks odd
 _SOOTHE_TURNS = 2  # turns for which soothing goes before other attention
 
@@ -56,8 +57,9 @@ class SocialPolicy:
 
     def decide(self, state: State | None, people: Sequence[Affect], stamp_ns: int) -> tuple[State, Behaviour]:
         """The new state and what to do about `people`, who are all in view in the image of `stamp_ns`."""
-        if state is None or stamp_ns < state.stamp_ns:  # a recording that begins again
+        if state is None or (state.stamp_ns - stamp_ns) * 1e-9 > _OUT_OF_ORDER_S:  # a recording that begins again
             state = State(stamp_ns, stamp_ns, Behaviour(do.IDLE, reason='nobody in view'), stamp_ns, _IDLE)
+        stamp_ns = max(stamp_ns, state.stamp_ns)
         state = self._notice(state, people, stamp_ns)
         away_s = (stamp_ns - state.occupied_ns) * 1e-9
         if not people and away_s >= self._settings.idle_after_s:
