@@ -338,3 +338,17 @@ def test_expressions_are_compared_where_labels_and_model_know_them(labelled):
     assert found['classes'] == list(names)
     assert found[MODEL]['confusion'] == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert found[MODEL]['accuracy']['value'] == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_pictures_of_strangers_are_compared_without_an_order_in_time(evaluated, labelled):
+    frames = film((1, 0, [0, 2]))
+    folder = evaluated(frames, labels=[labelled('frame,person,smile\n0,ann,neutral\n1,bob,low\n')], sequence=False)
+    found = json.loads((folder / 'metrics.json').read_text())
+    assert found['labels']['matched'] == 'the largest face of each picture'
+    assert found['smile'][MODEL]['accuracy']['value'] == 0.5
+    assert 'onset_delay_s' not in found['smile'][MODEL]
+    assert 'Frame by frame' not in page_of(folder)
+
+
+def test_times_on_the_page_count_from_the_first_frame(evaluated):
+    assert 'at 50' not in page_of(evaluated(film((1, 0, SMILE))))  # the film is stamped from 50 s on

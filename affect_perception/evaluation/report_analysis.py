@@ -94,7 +94,7 @@ def analyse(run: Run, labels: Labels, matched: Matched) -> Analysis:
             notes.append(f'{quantity} is labelled, but {run.name} says none of these classes')
     found: dict = {q: _class_metrics(q, c, len(people)) for q, c in classes.items()}
     delays: list[float] = []
-    if 'smile' in classes:
+    if 'smile' in classes and run.sequence:
         delays = _onsets(run, classes['smile'], found['smile'])
     for quantity, one in numbers.items():
         found[quantity] = _number_metrics(one, len(people))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
@@ -16,7 +17,7 @@ from affect_perception.evaluation.labels import RANGES, SMILE_LEVELS
 from affect_perception.evaluation.report_analysis import MODEL
 from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
 from affect_perception.evaluation.report_data import NOBODY
-from affect_perception.evaluation.report_faces import Thumbnails
+from affect_perception.evaluation.report_faces import Thumbnail, Thumbnails
 from affect_perception.evaluation.report_scores import expression_section, smile_sections, value_sections
 
 _PANELS = (('smile_intensity', 'smile'), ('valence', 'valence'), ('arousal', 'arousal'))
@@ -96,7 +97,7 @@ def _people(entries: Sequence[Entry], faces: Thumbnails | None) -> Section:
     if not first.run.sequence:
         section.text = 'The pictures are of strangers to each other, so there is nothing to follow over time.'
         if faces is not None:
-            section.blocks.append([t for _, tracks, _ in rows for t in faces.of(tracks)][:60])
+            section.blocks.append([t for _, tracks, _ in rows for t in _from_start(first, faces.of(tracks))][:60])
         return section
     for name, tracks, row in rows[:_MOST_PEOPLE]:
         panels = {}
@@ -117,10 +118,15 @@ def _people(entries: Sequence[Entry], faces: Thumbnails | None) -> Section:
             )
         )
         if faces is not None:
-            section.blocks.append(faces.of(tracks))
+            section.blocks.append(_from_start(first, faces.of(tracks)))
     if len(rows) > _MOST_PEOPLE:
         section.text += f' Of {len(rows)} people the {_MOST_PEOPLE} seen longest are shown.'
     return section
+
+
+def _from_start(entry: Entry, faces: Sequence[Thumbnail]) -> list[Thumbnail]:
+    """With times as the figures have them: live recordings are stamped with the time of day."""
+    return [replace(face, stamp_s=face.stamp_s - float(entry.run.stamps[0])) for face in faces]
 
 
 def _rows(entry: Entry) -> list[tuple[str, list[int], np.ndarray]]:

@@ -33,7 +33,10 @@ def smile_sections(entries: Sequence[Entry]) -> list[Section]:
     entries = [e for e in entries if 'smile' in e.analysis.classes]
     if not entries or not entries[0].analysis.classes['smile'].frames:
         return []
-    return [_agreement(entries), _confusions(entries), _probabilities(entries), _strips(entries), _where(entries)]
+    found = [_agreement(entries), _confusions(entries), _probabilities(entries)]
+    if entries[0].run.sequence:  # strangers to each other have no order in time
+        found += [_strips(entries), _where(entries)]
+    return found
 
 
 def _raters(entries: Sequence[Entry], quantity: str, of: Callable[[Entry, str], object]) -> dict:
@@ -153,9 +156,6 @@ def _strips(entries: Sequence[Entry]) -> Section:
         'Frame by frame',
         'Who says which level when, from left to right. Blank: not labelled, or no face found.',
     )
-    if not first.run.sequence:
-        section.text = 'The pictures are of strangers to each other: there is no order in time to show.'
-        return section
     for p, person in enumerate(first.analysis.people[:_MOST_STRIPS]):
         raters = {r: each[p] for r, each in smile.said.items() if r != MODEL}
         for entry in entries:

@@ -83,7 +83,7 @@ def of_smile(analysis: Analysis) -> list[str]:
         if human['value'] is not None and kappa is not None:
             how = 'better with' if kappa < human['value'] - 0.01 else 'no better with'
             text.append(f'Annotator {other} agrees {how} {smile.reference} than the model does: κ {number(human)}.')
-    text += _of_errors(smile) + _of_onsets(model['onset_delay_s'])
+    text += _of_errors(smile) + _of_onsets(model.get('onset_delay_s'))
     each = {
         p: one['kappa'] for p, one in zip(analysis.people, model['people'], strict=True) if one['kappa'] is not None
     }
@@ -110,8 +110,8 @@ def _of_errors(smile: Classes) -> list[str]:
     return text
 
 
-def _of_onsets(delay: dict) -> list[str]:
-    if delay['median'] is None:
+def _of_onsets(delay: dict | None) -> list[str]:
+    if delay is None or delay['median'] is None:
         return []
     side = 'after' if delay['median'] >= 0 else 'before'
     text = (
