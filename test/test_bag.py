@@ -169,6 +169,15 @@ def test_cut_off_ros1_bag_gives_what_is_there_and_states_the_loss(tmp_path):
     assert len(bad) == 1 and 'cannot be read' in str(bad[0])
 
 
+def test_ros1_bag_without_its_index_loses_nothing(tmp_path):
+    whole = write_bag1(tmp_path / 'walk.bag', {'/cam': shades(3, store=ROS1)}).read_bytes()
+    at = whole.index(b'index_pos=') + len('index_pos=')
+    (tmp_path / 'walk.bag.active').write_bytes(whole[:at] + bytes(8) + whole[at + 8 :])
+    bad = []
+    assert seen(opened(tmp_path / 'walk.bag.active', bad)) == [0, 10, 20]
+    assert not bad
+
+
 def _as_ros1(msg):
     rgb = np.asarray(msg.data).reshape(msg.height, msg.width, 3)
     return image(rgb, msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec, ROS1)
