@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from affect_perception.core.baseline import HIGHEST
 from affect_perception.models.layers import ordinal_levels
 from affect_perception.training import courses, metrics
 from affect_perception.training.augment import low_resolution
@@ -201,6 +202,8 @@ def film_measures(said: Answers) -> Measures:
     """Scores of London's people smiling, talking and holding still."""
     s, delays = said.smiles, onset_delays(said.smiles)
     people, level = np.arange(len(delays)), courses.level_of(said.smiles.fraction)
+    neutral = np.minimum(said.neutral_elsewhere, HIGHEST)[:, None, None]
+    adjusted = np.clip((s.intensity - neutral) / (1 - neutral), 0, 1)  # as core/baseline.py does
     return {
         'film_level_macro_f1': (
             lambda i: metrics.macro_f1(s.levels[i].argmax(-1).ravel(), level[i].ravel()),
@@ -208,6 +211,11 @@ def film_measures(said: Answers) -> Measures:
         ),
         'film_level_calibration_error': (lambda i: metrics.top_label_error(s.levels[i], level[i]), people),
         'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.fraction[i]).mean()), people),
+        'film_intensity_error_with_baseline': (lambda i: float(np.abs(adjusted[i] - s.fraction[i]).mean()), people),
+        'film_level_macro_f1_with_baseline': (
+            lambda i: metrics.macro_f1(courses.level_of(adjusted[i]).ravel(), level[i].ravel()),
+            people,
+        ),
         'onset_delay_median_s': (lambda i: float(np.median(delays[i])), people),
         'onset_delay_p95_s': (lambda i: float(np.quantile(delays[i], 0.95, method='higher')), people),
         'talking_rise_mean': (lambda i: float(said.talking_rise[i].mean()), people),

@@ -43,6 +43,7 @@ class Answers(NamedTuple):
     talking_rise: np.ndarray  # (P,) mean intensity of a talking neutral face above that of the silent one
     talking_peak: np.ndarray  # (P,) 95th percentile of it above the silent mean
     held_deviation: np.ndarray  # (P, 3) standard deviation of the intensity of a picture that is held
+    neutral_elsewhere: np.ndarray  # (P,) median intensity of the neutral face in another light and through a bad camera
 
 
 class Probe:
@@ -60,6 +61,7 @@ class Probe:
         self.fraction = np.stack([np.stack([fraction for fraction, _ in of]) for of in played])
         self._smiles = torch.stack([torch.stack([x for _, x in of]) for of in played])
         self._talking = torch.stack([self._held(model, p, 0.0, talking=True) for p in range(people)])
+        self._elsewhere = torch.stack([self._held(model, p, 0.0, strength=1.0) for p in range(people)])
         self._holding = torch.stack([torch.stack([self._held(model, p, f) for f in HELD]) for p in range(people)])
 
     @torch.inference_mode()
@@ -79,6 +81,7 @@ class Probe:
             talking.mean(1) - silent,
             np.quantile(talking, 0.95, axis=1) - silent,
             holding[:, :, SETTLED:].std(2),
+            np.median(_film(model, self._elsewhere).intensity.numpy(), axis=1),
         )
 
     @torch.inference_mode()
@@ -116,12 +119,14 @@ class Probe:
         frames = film.london_frames(self.morphs.crops[person], fraction, np.zeros(len(seconds)))
         return fraction, embeddings(model, film.filmed(frames, seconds, rng, 0.0, 0.6))
 
-    def _held(self, model: nn.Module, person: int, fraction: float, talking: bool = False) -> Tensor:
-        rng = np.random.default_rng((8, person, int(100 * fraction), talking))
+    def _held(
+        self, model: nn.Module, person: int, fraction: float, talking: bool = False, strength: float = 0.0
+    ) -> Tensor:
+        rng = np.random.default_rng((8, person, int(100 * fraction), talking + 2 * bool(strength)))
         seconds = np.arange(2 * FPS) / FPS
         opening = 0.9 * np.maximum(np.sin(2 * np.pi * 4 * seconds), 0) if talking else np.zeros(len(seconds))
         frames = film.london_frames(self.morphs.crops[person], np.full(len(seconds), fraction), opening)
-        return embeddings(model, film.filmed(frames, seconds, rng, 0.0, 0.4))
+        return embeddings(model, film.filmed(frames, seconds, rng, strength, 0.4))
 
 
 def film_f1(smiles: Course) -> float:
