@@ -174,7 +174,7 @@ def timeline(
         if limits[0] < 0:
             axis.axhline(0, color=_GRID, linewidth=1)
         if len(lines) > 1:
-            axis.legend(loc='upper right', ncols=len(lines), borderaxespad=0.1)
+            axis.legend(loc='lower right', bbox_to_anchor=(1, 0.98), ncols=len(lines), borderaxespad=0.1)
         if i == len(panels) - 1:
             axis.set(xlabel='time, s', xlim=(times[0], max(times[-1], times[0] + 1e-3)))
     return _svg(figure, 'timeline of ' + ', '.join(panels))

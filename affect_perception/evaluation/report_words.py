@@ -89,7 +89,8 @@ def of_smile(analysis: Analysis) -> list[str]:
     }
     if len(each) > 1:
         worst, best = min(each, key=each.get), max(each, key=each.get)
-        text.append(f'It reads {best} best (κ {each[best]:.2f}) and {worst} worst (κ {each[worst]:.2f}).')
+        if each[best] - each[worst] > 0.05:
+            text.append(f'It reads {best} best (κ {each[best]:.2f}) and {worst} worst (κ {each[worst]:.2f}).')
     return text
 
 
