@@ -107,3 +107,12 @@ def test_streaming_on_every_installed_backend_is_measured(capsys, tmp_path, monk
     assert bench.main(arguments) == 0
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])['results']
     assert [row['backend'] for row in rows] == [name for name in backends.NAMES if backends.installed(name)]
+
+
+def test_memory_is_measured_while_people_come_and_go(capsys, monkeypatch, tmp_path):
+    file = tmp_path / 'some.safetensors'
+    bench.checkpoint.save(file, MODELS['smile_va'](), 'smile_va', crop_size=96, crop_margin=0.15)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert bench.main(['--soak', '200', '--models', str(file), '--threads', '1']) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result['frames'] == 200 and result['people'] == 500 and abs(result['grown_mb']) < 200

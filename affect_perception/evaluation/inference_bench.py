@@ -23,11 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
-from affect_perception.evaluation.machine import machine
+from affect_perception.evaluation.machine import machine, resident_mb
 from affect_perception.inference import backends
-from affect_perception.inference.engine import chosen_device, default_threads
+from affect_perception.inference.engine import AffectEngine, chosen_device, default_threads
 from affect_perception.inference.export import hash_of
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.settings import AffectSettings
+from affect_perception.types import Box, Track, TrackedFrame
 
 WINDOW = 20  # frames, the paper's
 FACES = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64)
@@ -132,6 +134,31 @@ def ratio(results: list[dict], model: str) -> float | None:
     return None
 
 
+def soak(name: str, frames: int, people: int, threads: int) -> dict:
+    """Memory of the engine while `people` come and go one after another, two or three at a time, for so many frames."""
+    engine = AffectEngine(AffectSettings(model=name, device='cpu', threads=threads))
+    crops = np.random.default_rng(0).integers(0, 256, (16, 96, 96, 3), np.uint8)
+    stay = max(frames * 3 // people, 1)
+    after: dict[int, float] = {}
+    began = time.perf_counter()
+    for number in range(frames):
+        here = range(max(number - stay, 0) * people // frames, number * people // frames + 1)
+        tracks = tuple(Track(i, Box(0, 0, 9, 9), 1.0, 0.0, crops[(i + number) % 16]) for i in here)
+        engine.step(TrackedFrame(number * 33_333_333, '', 640, 480, tracks))
+        if number in (frames // 10, frames - 1):
+            after[number] = resident_mb()
+    early, late = after.values()
+    return {
+        'model': engine.model_name,
+        'backend': engine.backend,
+        'frames': frames,
+        'people': people,
+        'seconds': round(time.perf_counter() - began, 1),
+        'rss_mb': round(late, 1),
+        'grown_mb': round(late - early, 1),
+    }
+
+
 def plot(results: list[dict], file: Path) -> None:
     """Steps per second over faces, both in powers of two; a line per network, backend and mode."""
     import matplotlib
@@ -170,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     result.add_argument('--threads', type=int, default=default_threads(), help='CPU threads')
     result.add_argument('--seconds', type=float, default=1.0, help='how long each combination is measured')
+    result.add_argument('--soak', type=int, metavar='FRAMES', help='instead: does memory grow while 500 people pass?')
     result.add_argument('--plot', type=Path, metavar='FILE.svg', help='also draw the figure')
     return result
 
@@ -182,6 +210,11 @@ def main(argv: list[str]) -> int:
             raise ConfigError('--faces, --threads and --seconds must be positive')
         device = chosen_device(args.device)
         torch.set_num_threads(args.threads)
+        if args.soak:
+            result = soak(args.models[-1], max(args.soak, 20), 500, args.threads)
+            print('after a tenth of the frames, memory grew by {grown_mb} MB to {rss_mb} MB'.format(**result))
+            print(json.dumps(result | {'machine': machine()}))
+            return 0
         results = []
         print(f'{"network":<12}{"backend":<15}{"mode":<12}{"faces":>6}{"ms":>12}{"steps/s":>10}')
         for row in rows(args, device):

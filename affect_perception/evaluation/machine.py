@@ -26,3 +26,11 @@ def machine() -> dict:
         'date': datetime.date.today().isoformat(),
         'commit': commit,
     }
+
+
+def resident_mb() -> float:
+    """Memory of this process without the pages of mapped files (the rendered scene)."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith('RssAnon:'):
+            return int(line.split()[1]) / 1024
+    return float('nan')

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.evaluation.machine import machine
+from affect_perception.evaluation.machine import machine, resident_mb
 from affect_perception.nodes.run import Run, percentiles
 from affect_perception.nodes.spin import stop_on_signals
 from affect_perception.settings import SourceSettings
@@ -100,14 +100,6 @@ def bench(args, settings: dict[str, dict]) -> dict:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + '\n')
     return result
-
-
-def resident_mb() -> float:
-    """Memory of this process without the pages of mapped files (the rendered scene)."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith('RssAnon:'):
-            return int(line.split()[1]) / 1024
-    return float('nan')
 
 
 def _print_table(result: dict) -> None:
