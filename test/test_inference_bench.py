@@ -16,12 +16,17 @@ from affect_perception.models.witzig2019 import Witzig2019
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     """Small networks with random weights instead of the real ones."""
-    small_va = type(
-        'Small', (SmileVa,), {'__init__': lambda self: SmileVa.__init__(self, (4, 6, 8, 10), (1, 1, 1, 1), 8)}
-    )
-    tiny = type('Tiny', (Witzig2019,), {'__init__': lambda self: Witzig2019.__init__(self, 1 / 32, 8)})
-    monkeypatch.setitem(MODELS, 'smile_va', small_va)
-    monkeypatch.setitem(MODELS, 'witzig2019', tiny)
+
+    class Small(SmileVa):
+        def __init__(self, channels=(4, 6, 8, 10), blocks=(1, 1, 1, 1), hidden=8, dropout=0.0):
+            super().__init__(channels, blocks, hidden, dropout)
+
+    class Tiny(Witzig2019):
+        def __init__(self, width=1 / 32, hidden=8):
+            super().__init__(width, hidden)
+
+    monkeypatch.setitem(MODELS, 'smile_va', Small)
+    monkeypatch.setitem(MODELS, 'witzig2019', Tiny)
     monkeypatch.setattr(bench.checkpoint, 'WEIGHTS', tmp_path)
 
 
