@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.training import courses, film
+from affect_perception.training.augment import augmented
 from affect_perception.training.datasets import Faces, Sets
 from affect_perception.training.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
@@ -109,12 +111,33 @@ def still_sets(sets: Sets, settings: TrainingSettings, split: str = 'train') -> 
     return [(sets[name][split], float(weight)) for name, weight in wanted.items() if weight]
 
 
-def banks(model: nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[Bank, Bank]:
-    """The graded films and the still films of the training split."""
+def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: TrainingSettings) -> Bank:
+    """Every photograph once, as a film of one frame: what a face says that was never seen before."""
+    embedded, size = [], 128
+    crops = np.concatenate([faces.crops for faces, _ in stills])
+    for start in tqdm(range(0, len(crops), size), 'first looks', unit='batch', mininterval=5.0):
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + start)
+        pictures = augmented(torch.from_numpy(crops[start : start + size]).float(), generator, settings.augmentation)
+        embedded.append(embeddings(model, pictures))
+    votes, affect = (torch.from_numpy(np.concatenate([getattr(f, k) for f, _ in stills])) for k in ('votes', 'affect'))
+    count = len(crops)
+    return Bank(
+        torch.cat(embedded)[:, None].clone(),
+        torch.full((count, 1), USUAL_GAP_S),
+        torch.full((count, 1), float('nan')),
+        votes.float()[:, None],
+        affect.float()[:, None],
+        torch.ones(count, 1, dtype=torch.bool),
+    )
+
+
+def banks(model: nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[Bank, Bank, Bank]:
+    """The graded films, the still films and the first looks of the training split."""
     stills, morphs = still_sets(sets, settings), sets['Morphs']['train']
     return (
         bank(model, lambda n: graded_film(morphs, n, settings), settings.graded_films, 'films of smiles'),
         bank(model, lambda n: still_film(stills, n, settings), settings.still_films, 'films of stills'),
+        first_looks(model, stills, settings),
     )
 
 

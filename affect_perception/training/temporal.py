@@ -38,7 +38,8 @@ def film_loss(output: AffectOutput, bank: Bank, settings: TrainingSettings) -> T
         loss = loss + settings.expression_weight * expression_loss(output.expression[voted], bank.votes[voted])
         loss = loss + settings.affect_weight * affect_loss(output.affect[voted], bank.affect[voted])
         calm = voted[:, 1:] & ((happiness[:, 1:] - happiness[:, :-1]).abs() < 1e-3)
-        loss = loss + settings.steadiness * output.intensity.diff(dim=1)[calm].square().mean()
+        if calm.any():
+            loss = loss + settings.steadiness * output.intensity.diff(dim=1)[calm].square().mean()
     return loss + 0.3 * confidence_loss(output, bank, settings.tolerance)
 
 
@@ -70,10 +71,11 @@ def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: in
     """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
     settings = state.settings
     began = time.monotonic() - state.seconds
-    graded, stills = banks(state.model, sets, settings)
+    graded, stills, looks = banks(state.model, sets, settings)
     probe = Probe(state.model, sets)
     per_epoch = max(len(graded) // settings.film_batch, 1)
-    still_batch = max(len(stills) // per_epoch, 1)
+    portions = [(graded, settings.film_batch)]
+    portions += [(films, max(len(films) // per_epoch, 1)) for films in (stills, looks)]
     whole = settings.film_epochs * per_epoch
     last = whole if stop_after is None else min(whole, state.step + stop_after)
     board = Board(settings, state_file.parent, 'film ')
@@ -84,7 +86,7 @@ def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: in
                 group['lr'] = one_cycle(step, whole, settings.warm_up, settings.film_learning_rate)
             generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
             state.optimiser.zero_grad()
-            for films, size in ((graded, settings.film_batch), (stills, still_batch)):
+            for films, size in portions:
                 epoch = torch.Generator().manual_seed(settings.seed + step // per_epoch)
                 order = torch.randperm(len(films), generator=epoch)
                 batch = films[order[step % per_epoch * size :][:size]]
