@@ -221,9 +221,9 @@ def test_calibration_finds_the_line_and_the_slope_that_made_the_data():
     x = torch.linspace(-3, 3, 2000)
     slope, bias = fitted_line(x, torch.sigmoid(1.7 * x - 0.4))
     assert (slope, bias) == (pytest.approx(1.7, abs=0.02), pytest.approx(-0.4, abs=0.02))
-    thresholds = torch.tensor([-2.0, 0.0, 1.0])
-    level = (x[:, None] > thresholds).sum(1)
-    assert best_level_slope(x, level, thresholds) > 5  # no doubt anywhere: as steep as it gets
+    sure = torch.tensor([[0.7, 0.1, 0.1, 0.1]]).repeat(100, 1).log()
+    assert best_level_slope(sure, torch.zeros(100, dtype=torch.long)) == pytest.approx(5)  # always right: surer
+    assert best_level_slope(sure, torch.arange(100) % 4) < 0.2  # right as often as not: less sure
 
 
 def test_onset_delay_is_the_time_from_half_shown_to_half_read():

@@ -49,7 +49,7 @@ class AffectHead(nn.Module):
         self.affect = nn.Linear(inputs, 2)
         self.confidence = nn.Linear(inputs, 1)
         self.link = nn.Parameter(torch.tensor([0.5, 0.5]))  # log slope, bias
-        self.register_buffer('level_slope', torch.tensor(LEVEL_SLOPE))
+        self.register_buffer('level_slope', torch.tensor(1.0))  # fitted after training; any keeps the likeliest level
         self.register_buffer('thresholds', thresholds(), persistent=False)
 
     def forward(self, embedding: Tensor) -> AffectOutput:
@@ -65,8 +65,13 @@ class AffectHead(nn.Module):
         )
 
     def levels_of(self, score: Tensor) -> Tensor:
-        """(..., 4) probabilities of the levels at scores (...)."""
-        return ordinal_levels(self.level_slope * (score[..., None] - self.thresholds))
+        """(..., 4) probabilities of the levels at scores (...).
+
+        Those of one's intensity, made surer or less sure by an exponent: the likeliest stays the one in which the
+        intensity lies.
+        """
+        above = LEVEL_SLOPE * (score[..., None] - self.thresholds)
+        return torch.softmax(self.level_slope * torch.log(ordinal_levels(above).clamp_min(1e-6)), -1)
 
 
 class SmileVa(FirstModel):

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affect_perception.core.baseline import HIGHEST
-from affect_perception.models.layers import ordinal_levels
 from affect_perception.training import courses, metrics
 from affect_perception.training.augment import low_resolution
 from affect_perception.training.datasets import Sets
@@ -50,9 +49,10 @@ def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSett
     count = min(len(score) for score, _ in stills)
     score, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
     slope, bias = fitted_line(torch.from_numpy(score), torch.from_numpy(share))
-    reached = torch.logit(torch.from_numpy(np.float64(said.smiles.intensity)).clamp(1e-6, 1 - 1e-6)).flatten()
     level = torch.from_numpy(courses.level_of(said.smiles.fraction)).flatten()
-    level_slope = best_level_slope(reached, level, head.thresholds.double())
+    head.level_slope.fill_(1.0)
+    intensity = torch.from_numpy(said.smiles.intensity).flatten()
+    level_slope = best_level_slope(model.levels_of(intensity).log(), level)
     with torch.no_grad():
         head.link.copy_(torch.tensor([np.log(slope), bias]))
         head.level_slope.fill_(level_slope)
@@ -65,14 +65,13 @@ def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSett
     return dict(zip(names, (slope, bias, level_slope, sure, unsure), strict=True))
 
 
-def best_level_slope(score: Tensor, level: Tensor, thresholds: Tensor) -> float:
-    """The slope of the cumulative logits, of a grid from 0.5 to 20, that makes the true levels (N,) likeliest."""
+def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
+    """The exponent of probabilities (N, 4), of a grid from 0.1 to 5, that makes the true levels (N,) likeliest."""
 
     def surprise(slope: float) -> float:
-        probability = ordinal_levels(slope * (score[:, None] - thresholds))
-        return -float(probability.gather(1, level[:, None]).clamp(1e-6).log().mean())
+        return float(functional.cross_entropy(slope * log_probability, level))
 
-    return min(np.geomspace(0.5, 20, 40).tolist(), key=surprise)
+    return min(np.geomspace(0.1, 5, 60).tolist(), key=surprise)
 
 
 def confidence_films(model: nn.Module, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
