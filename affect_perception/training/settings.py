@@ -28,6 +28,7 @@ class TrainingSettings(Settings):
 
     initial: str = setting('', 'checkpoint to start from: those of its tensors that fit; empty starts from chance')
     epochs: int = setting(14, 'passes over the training pictures of the set that takes longest', low=1, high=1000)
+    epoch_steps: int = setting(0, 'steps of an epoch instead; 0: as many as that takes', low=0)
     ferplus_batch: int = setting(80, 'FER+ pictures in a batch; 0 trains without', low=0, high=4096)
     lfw_batch: int = setting(36, 'LFW pictures in a batch; 0 trains without', low=0, high=4096)
     diffusionfer_batch: int = setting(0, 'DiffusionFER pictures in a batch; 0 trains without', low=0, high=4096)
