@@ -6,8 +6,9 @@ VENV := $(CURDIR)/.venv
 # Activating the environment is all a user has to do afterwards; here, the same by hand.
 ACTIVE := . "$(VENV)/bin/activate" &&
 SOURCES := $(shell find affect_perception launch config resource -type f -not -name '*.pyc')
-# Extras of setup.cfg that set-up installs. One more: realsense (a camera of that make; needs libusb-1.0-0).
-EXTRAS ?= ros,build,bags,cnn,fast,eval,test
+# Extras of setup.cfg that set-up installs. Two more: realsense (a camera of that make; needs libusb-1.0-0) and browser
+# (tests of the dashboard; needs chromium).
+EXTRAS ?= ros,build,bags,cnn,fast,eval,web,test
 DURATION ?= 0
 SOURCE ?= auto
 

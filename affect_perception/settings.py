@@ -251,7 +251,7 @@ class AffectSettings(Settings):
     """Which network reads the faces, and where it runs (`affect_node`)."""
 
     model: str = setting(
-        'first', 'name of an installed checkpoint (see `affect-perception models`), or a path to a .safetensors file'
+        'smile_va', 'name of an installed checkpoint (see `affect-perception models`), or a path to a .safetensors file'
     )
     tracks_topics: str = setting(
         'face_tracks',
@@ -416,12 +416,48 @@ class HriSettings(Settings):
 
 
 @dataclass(frozen=True)
+class DashboardSettings(Settings):
+    """The web page (`dashboard_node`); docs/dashboard.md tells what is safe."""
+
+    dashboard_address: str = setting(
+        '127.0.0.1',
+        'address to listen on: this machine only; another one, or 0.0.0.0 for all networks, needs dashboard_token',
+    )
+    dashboard_port: int = setting(8080, 'port of the page; 0: any free one', low=0, high=65535)
+    dashboard_port_tries: int = setting(
+        1,
+        'how many ports are tried, from dashboard_port on, when it is taken (`run`: 10)',
+        unit='ports',
+        low=1,
+        high=100,
+    )
+    dashboard_token: str = setting(
+        '',
+        'what a browser must know, 12 characters or more; empty: AFFECT_PERCEPTION_DASHBOARD_TOKEN of the environment, '
+        'which others cannot read over ROS or in the list of processes',
+    )
+    dashboard_hosts: str = setting(
+        '', 'further names of this machine that browsers use for it, separated by commas (a reverse proxy, a DNS name)'
+    )
+    dashboard_rate: float = setting(20.0, 'updates of a page, at most', unit='1/s', low=1.0, high=60.0)
+    dashboard_pictures: bool = setting(
+        True, 'pages may show the camera picture; false: privacy mode for all of them', live=True
+    )
+    dashboard_picture_rate: float = setting(10.0, 'pictures, at most', unit='1/s', low=0.1, high=60.0, live=True)
+    dashboard_clients: int = setting(100, 'pages that may be open at once', unit='pages', low=1, high=1000)
+    stage_view_deg: float = setting(
+        60.0, 'horizontal field of view taken for the camera, for places on the stage', unit='deg', low=10.0, high=170.0
+    )
+
+
+@dataclass(frozen=True)
 class GraphSettings(Settings):
     """Which parts run (`affect-perception run`, `graph`, and arguments of smile.launch.py; no ROS parameters)."""
 
     agent: bool = setting(True, 'with agent_node: behaviour')
     markers: bool = setting(True, 'with marker_node: markers and overlay for RViz')
     hri: bool = setting(False, 'with hri_node: the ROS4HRI mirror; needs hri_msgs')
+    dashboard: bool = setting(False, 'with dashboard_node: the web page; `run` has it unless --no-dashboard')
 
 
 @dataclass(frozen=True)
@@ -458,6 +494,7 @@ GROUPS: dict[str, type[Settings]] = {
     'agent_node': AgentSettings,
     'marker_node': MarkerSettings,
     'hri_node': HriSettings,
+    'dashboard_node': DashboardSettings,
     'graph': GraphSettings,
 }
 EVERY_NODE = HealthSettings  # parameters of every node, but no flags: a flag has one owner

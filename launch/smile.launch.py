@@ -22,7 +22,12 @@ REALSENSE = {  # realsense2_camera's topics with its default names; positions of
     'camera_info_topic': '/camera/camera/color/camera_info',
     'depth_topic': '/camera/camera/aligned_depth_to_color/image_raw',
 }
-PARTS = {'agent': 'agent_node', 'markers': 'marker_node', 'hri': 'hri_node'}  # arguments that switch nodes
+PARTS = {
+    'agent': 'agent_node',
+    'markers': 'marker_node',
+    'hri': 'hri_node',
+    'dashboard': 'dashboard_node',
+}  # arguments that switch nodes
 ARGUMENTS = {
     'source': (
         'auto',
@@ -38,7 +43,7 @@ ARGUMENTS = {
     'hri': ('false', 'with hri_node: the ROS4HRI mirror under /humans/faces; needs hri_msgs'),
     'rviz': ('false', 'also start RViz, with markers and overlay'),
     'rviz_frame': ('camera_link', 'fixed frame of RViz, one that the camera is known in'),
-    'dashboard': ('false', 'also start the web page (not in this version yet)'),
+    'dashboard': ('false', 'with dashboard_node: the web page on http://localhost:8080'),
     'namespace': ('', 'namespace of all nodes'),
     'params_file': (
         str(Path(get_package_share_directory(PACKAGE)) / 'config' / 'smile.yaml'),
@@ -98,8 +103,6 @@ def start(context) -> list:
     source, topic = values['source'], values['image_topic']
     if source.startswith('topic:'):
         topic = source.removeprefix('topic:')
-    if values['dashboard'] == 'true':
-        raise RuntimeError('dashboard:=true: the web page is not in this version yet; leave it out')
     is_realsense = source.partition(':')[0] == 'realsense'
     actions = rviz(values, not topic and not is_realsense) if values['rviz'] == 'true' else []
     changed = parameters(values)

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.agent_node import AgentNode
 from affect_perception.nodes.camera_node import CameraNode
+from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.nodes.hri_node import HriNode
 from affect_perception.nodes.marker_node import MarkerNode
@@ -39,6 +40,7 @@ class Graph:
             # First what is quick to refuse its settings.
             self.agent = self._add(AgentNode(overrides.get('agent_node'))) if parts.agent else None
             self.hri = self._add(HriNode(overrides.get('hri_node'))) if parts.hri else None
+            self.dashboard = self._add(DashboardNode(overrides.get('dashboard_node'))) if parts.dashboard else None
             self.affect = self._add(AffectNode(overrides.get('affect_node')))
             self.tracker = self._add(FaceTrackerNode(overrides.get('face_tracker_node')))
             images = overlay_settings(self.tracker.settings) | (overrides.get('marker_node') or {})
@@ -80,7 +82,7 @@ def parts_of(args: Sequence[str]) -> dict[str, bool]:
 
 
 def main(args=None) -> None:
-    """`ros2 run affect_perception graph [--no-camera] [--no-agent] [--no-markers] [--hri]`.
+    """`ros2 run affect_perception graph [--no-camera] [--no-agent] [--no-markers] [--hri] [--dashboard]`.
 
     `-p camera_node:source:=scene` sets parameters by node.
     """

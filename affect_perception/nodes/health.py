@@ -29,6 +29,7 @@ TASKS = {  # the last part of the name of a node's status: `affect_perception: a
     'agent_node': 'behaviour',
     'marker_node': 'drawing',
     'hri_node': 'mirror',
+    'dashboard_node': 'page',
 }
 _RECENT = 300  # images over which diagnostics give percentiles: ten seconds of a usual camera
 

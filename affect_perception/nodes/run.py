@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import rclpy
@@ -17,6 +18,7 @@ from affect_perception.nodes.spin import Spinner, stop_on_signals
 from affect_perception.sources import Source
 
 _TOPIC_WAIT_S = 5.0
+_PORT_TRIES = 10  # somebody who tries two things at once wants two pages
 _DRAIN_S = 0.5  # for the last pictures to come through
 IMAGE_TYPES = {'sensor_msgs/msg/Image': 'raw', 'sensor_msgs/msg/CompressedImage': 'compressed'}
 
@@ -152,11 +154,25 @@ def topic_settings(topic: str) -> dict[str, str]:
         node.destroy_node()
 
 
+def with_dashboard(settings: dict[str, dict]) -> dict[str, dict]:
+    """`settings` with the dashboard, unless they say otherwise or aiohttp is missing, and at the next ports if 8080 is
+    taken and no other was asked for.
+    """
+    graph, page = dict(settings.get('graph', {})), dict(settings.get('dashboard_node', {}))
+    graph.setdefault('dashboard', find_spec('aiohttp') is not None)
+    if 'dashboard_port' not in page:
+        page.setdefault('dashboard_port_tries', _PORT_TRIES)
+    return {**settings, 'graph': graph, 'dashboard_node': page}
+
+
 def run(images: str, duration_s: float, settings: dict[str, dict], record: Recording | None = None) -> dict:
     """Runs until `duration_s` (0: no limit), the end of a recorded source or Ctrl-C; returns the summary."""
+    settings = with_dashboard(settings)
     with stop_on_signals() as stop, Run(images, settings, record=record) as running:
         if running.graph.agent is not None:
             running.monitor.watch_agent()
+        if running.graph.dashboard is not None:
+            print(f'dashboard: {running.graph.dashboard.address}', flush=True)
         end = running.started + duration_s if duration_s else float('inf')
         next_line = running.started + 1
         while not stop.is_set() and time.monotonic() < end and not running.finished:
