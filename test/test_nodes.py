@@ -211,7 +211,8 @@ def test_affect_answers_every_face_of_the_image_with_its_stamp(spin, faces):
     affect = wait_until(lambda: peer.got['face_affect'])[0]
     assert convert.stamp_from_msg(affect.header.stamp) == T0
     assert affect.header.frame_id == 'optical'
-    assert affect.model == 'first'
+    assert affect.model == 'smile_va'
+    assert all(-1 <= face.valence <= 1 and len(face.expression_probabilities) == 8 for face in affect.faces)
     assert [face.track_id for face in affect.faces] == list(range(1, faces + 1))
     assert all(abs(sum(face.smile_probabilities) - 1) < 1e-5 for face in affect.faces)
 

@@ -12,6 +12,7 @@ from skimage import data as pictures
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.offline import COLUMNS, evaluate
+from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.scene import Scene
 
@@ -108,7 +109,7 @@ def test_table_has_the_columns_of_the_contract(tmp_path):
     (tmp_path / 'in').mkdir()
     cv2.imwrite(str(tmp_path / 'in' / 'astronaut.png'), pictures.astronaut()[..., ::-1])
     rows = evaluated(tmp_path / 'in', tmp_path / 'out')
-    assert list(rows[0]) == ['file', *COLUMNS]
+    assert list(rows[0]) == ['file', *COLUMNS, *EXPRESSIONS]
     assert rows[0]['file'] == 'astronaut.png'
     assert rows[0]['smile_level'] in ('medium', 'high')
 

@@ -196,3 +196,12 @@ def test_cameras_share_a_batch_and_nothing_else(weights):
 def test_a_camera_that_shows_nobody_does_not_keep_the_others_from_being_read(weights):
     both = engine_of(weights).steps({'left': frame(0), 'right': frame(5, t3=crop(1))})
     assert both['left'].faces == () and both['right'].faces[0].smile_intensity > 0
+
+
+def test_after_a_reset_everyone_is_a_stranger(weights):
+    engine = engine_of(weights)
+    (first,) = engine.step(frame(0, t1=crop(1))).faces
+    engine.step(frame(FRAME, t1=crop(2)))
+    engine.reset()
+    (again,) = engine.step(frame(2 * FRAME, t1=crop(1))).faces
+    assert again.smile_intensity == pytest.approx(first.smile_intensity, abs=1e-6) and again.evidence_frames == 1

@@ -57,6 +57,8 @@ class Analysis:
 
     def read(self, tracked: TrackedFrame) -> AffectFrame:
         """What the faces show; may run in another thread than `track`, in the same order."""
+        if self._alone:
+            self._engine.reset()
         return self._engine.step(tracked)
 
 

@@ -129,6 +129,10 @@ class AffectEngine:
         for camera in self._cameras.values():
             camera.begin_baseline = True
 
+    def reset(self) -> None:
+        """Forget everybody: what comes next are strangers."""
+        self._cameras.clear()
+
     def change(self, settings: AffectSettings) -> None:
         """Settings that may change while running: those of the neutral baseline."""
         self._settings = settings
