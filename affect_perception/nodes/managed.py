@@ -1,7 +1,8 @@
 """Lifecycle nodes (design.ros2.org/articles/node_lifecycle.html) that start themselves.
 
 configure loads and warms up, activate begins to listen, deactivate stops listening and keeps everything that was
-learnt, cleanup frees memory. With `autostart: false` a node waits unconfigured for a lifecycle manager or `ros2 lifecycle set`.
+learnt, cleanup frees memory. With `autostart: false` a node waits unconfigured for a lifecycle manager or
+`ros2 lifecycle set`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ class Batches:
         wanted = {'FER+': (0, settings.ferplus_batch), 'LFW': (1, settings.lfw_batch)}
         wanted['DiffusionFER'] = 4, settings.diffusionfer_batch
         self.stills = {name: (sets[name]['train'], *how) for name, how in wanted.items() if how[1]}
-        self.per_epoch = settings.epoch_steps or max(1, *(len(faces) // count for faces, _, count in self.stills.values()))
+        longest = max(len(faces) // count for faces, _, count in self.stills.values())
+        self.per_epoch = settings.epoch_steps or max(longest, 1)
 
     def indices(self, step: int) -> dict[str, np.ndarray]:
         """Which pictures of each set of stills, and which persons of the set 'Morphs', make batch `step`."""
