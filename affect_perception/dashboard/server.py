@@ -28,6 +28,7 @@ _SILENT_S = 10.0  # a connection that has not asked for anything by then is clos
 _SPARE = 32  # connections beyond those of open pages, for files
 _TYPES = {'html': 'text/html', 'js': 'text/javascript', 'css': 'text/css', 'svg': 'image/svg+xml'}
 _HEADERS = {
+    'Server': 'affect_perception',
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     'X-Content-Type-Options': 'nosniff',
@@ -154,7 +155,9 @@ class Server:
             self._on_bad(BadInputError('token', 'somebody gave a wrong token'))
             await asyncio.sleep(0.5)  # makes guessing slow
             return self._login(403)
-        response = web.HTTPFound('/')  # without the token, which is to stand in no history
+        response = web.Response(
+            status=302, headers={'Location': '/'}
+        )  # without the token, which is to stand in no history
         response.set_cookie(
             security.COOKIE, security.cookie_of(self._token), httponly=True, samesite='Strict', max_age=30 * 86400
         )

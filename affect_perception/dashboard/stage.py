@@ -15,10 +15,10 @@ from affect_perception.types import Affect, Intrinsics
 
 FACE_M = 0.16  # breadth of a head: ISO 7250 gives 14 to 17 cm
 NEAREST_M, FARTHEST_M = 0.2, 12.0
-BACK_M, UP_M = 0.5, 0.25
-_EMOJI = 2.2  # an emoji is this much larger than the face, to be seen from across a room
+BACK_M, UP_M = 0.3, 0.25
+_EMOJI = 1.9  # an emoji is this much larger than the face, to be seen from across a room
 _SMALLEST, _LARGEST = 0.07, 0.42
-_RISE = 0.14  # moves the middle of the stage up again, by about what UP_M takes
+_RISE = 0.2  # moves the middle of the stage up again, by about what UP_M takes
 
 
 @dataclass(frozen=True)

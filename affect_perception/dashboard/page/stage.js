@@ -61,7 +61,7 @@ export class Stage {
     const [width, height] = [this.root.clientWidth, this.root.clientHeight];
     for (const { root, at, to } of this.faces.values()) {
       for (const key of ['x', 'y', 'size']) at[key] += (to[key] - at[key]) * share;
-      const side = at.size * Math.min(height, width * 0.8);
+      const side = at.size * Math.min(height, width * 0.55);
       const x = Math.min(Math.max(at.x * width - side / 2, 2), width - side - 2);
       const y = Math.min(Math.max(at.y * height - side / 2, 2), height - side - 24);
       root.style.width = root.style.height = `${side}px`;
