@@ -12,6 +12,7 @@ export function make(tag, attributes = {}, parent = null) {
 export function newFace() {
   const svg = make('svg', { viewBox: '0 0 100 100', 'aria-hidden': 'true' });
   make('circle', { class: 'halo', cx: 50, cy: 50, r: 54 }, svg);
+  make('circle', { class: 'shade', cx: 50, cy: 53, r: 46.5 }, svg);
   const skin = make('circle', { cx: 50, cy: 50, r: 46 }, svg);
   const cheeks = make('g', { class: 'cheek' }, svg);
   for (const x of [22, 78]) make('circle', { cx: x, cy: 60, r: 9 }, cheeks);

@@ -64,8 +64,11 @@ export class Stage {
       const side = at.size * Math.min(height, width * 0.55);
       const x = Math.min(Math.max(at.x * width - side / 2, 2), width - side - 2);
       const y = Math.min(Math.max(at.y * height - side / 2, 2), height - side - 24);
-      root.style.width = root.style.height = `${side}px`;
-      root.style.transform = `translate(${x}px, ${y}px)`;
+      const shape = `${x.toFixed(1)} ${y.toFixed(1)} ${side.toFixed(0)}`;
+      if (shape === root.dataset.shape) continue; // nothing to paint
+      root.dataset.shape = shape;
+      root.style.width = root.style.height = `${side.toFixed(0)}px`;
+      root.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
     }
   }
 }
