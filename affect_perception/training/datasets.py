@@ -110,8 +110,8 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
 
 def data_hashes(settings: TrainingSettings) -> dict[str, str]:
     """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names)."""
-    hashes = {}
-    for name in (settings.ferplus, settings.lfw, settings.london, settings.diffusionfer):
+    hashes, names = {}, [settings.ferplus, settings.lfw, settings.london]
+    for name in names if settings.model == 'first' else [*names, settings.diffusionfer]:
         path, digest = Path(settings.data) / name, hashlib.sha256()
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
