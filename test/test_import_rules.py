@@ -20,6 +20,7 @@ FORBIDDEN = {
     'sources': ROS,
     'training': ROS,
     'evaluation': ROS,
+    'dashboard': ROS,
 }
 
 
