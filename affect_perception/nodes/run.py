@@ -173,6 +173,8 @@ def run(images: str, duration_s: float, settings: dict[str, dict], record: Recor
             running.monitor.watch_agent()
         if running.graph.dashboard is not None:
             print(f'dashboard: {running.graph.dashboard.address}', flush=True)
+        elif find_spec('aiohttp') is None:
+            print('dashboard: none, for it needs aiohttp (pip install aiohttp)', flush=True)
         end = running.started + duration_s if duration_s else float('inf')
         next_line = running.started + 1
         while not stop.is_set() and time.monotonic() < end and not running.finished:
