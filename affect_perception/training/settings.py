@@ -42,6 +42,9 @@ class TrainingSettings(Settings):
     morph_steps: int = setting(
         9, 'fractions from neutral to smiling that are made of each London person', low=2, high=65
     )
+    strangers: int = setting(
+        0, "neutral faces of the other sets that get a London person's smile, to learn from more people", low=0
+    )
     weakest_smile: float = setting(0.6, 'lowest believable intensity of a smiling London portrait', low=0.0, high=1.0)
     strongest_smile: float = setting(0.95, 'highest believable one', low=0.0, high=1.0)
     strongest_neutral: float = setting(0.06, 'highest believable intensity of a neutral one', low=0.0, high=1.0)
