@@ -255,3 +255,16 @@ def test_the_training_files_of_the_shipped_networks_are_valid(name):
     file = os.path.join(os.path.dirname(__file__), '..', 'config', 'training', f'{name}.yaml')
     settings = load_settings(file)
     assert (settings.name, settings.model) == (name, 'smile_va')
+
+
+def test_what_is_no_face_comes_in_five_kinds_with_a_faces_size_and_is_marked_so(sets):
+    rng, face = np.random.default_rng(0), drawn_faces(1, 0).crops[0]
+    made = [film.scrambled(rng, face) for _ in range(40)]
+    assert all(one.shape == face.shape and one.dtype == np.uint8 for one in made)
+    assert len({one.tobytes() for one in made}) > 30
+    torch.manual_seed(1)
+    stills = films.still_sets(sets, SMALL)
+    looks = films.first_looks(SmallModel().eval(), stills * 10, SMALL)
+    empty = ~looks.face[:, 0]
+    assert 0.02 < empty.float().mean() < 0.3
+    assert looks.votes[empty].isnan().all() and not looks.votes[~empty].isnan().any()

@@ -73,9 +73,9 @@ def london_frames(morphs: np.ndarray, fraction: np.ndarray, opening: np.ndarray)
 
 
 def scrambled(rng: np.random.Generator, face: np.ndarray) -> np.ndarray:
-    """(S, S) uint8 that has a face's texture and is none: its tiles in another order, or a small part of it, or its
-    grey values as coloured noise."""
-    kind, side = rng.integers(3), len(face)
+    """(S, S) uint8 that has a face's grey values and is none: its tiles in another order, a small part of it, its grey
+    values as coarse noise or as clouds (noise whose amplitude falls with frequency, as in photographs), or a wall."""
+    kind, side = rng.integers(5), len(face)
     if kind == 0:
         count = int(rng.integers(2, 5))
         edge = side // count
@@ -87,10 +87,32 @@ def scrambled(rng: np.random.Generator, face: np.ndarray) -> np.ndarray:
         edge = round(side * rng.uniform(0.15, 0.3))
         top, left = (int(rng.integers(0, side - edge)) for _ in range(2))
         return cv2.resize(face[top : top + edge, left : left + edge], (side, side))
-    coarse = np.float32(rng.permutation(cv2.resize(face, (12, 12), interpolation=cv2.INTER_AREA).ravel())).reshape(
-        12, 12
-    )
-    return np.uint8(np.clip(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), 0, 255))
+    if kind == 2:
+        coarse = np.float32(rng.permutation(cv2.resize(face, (12, 12), interpolation=cv2.INTER_AREA).ravel()))
+        coarse = cv2.resize(coarse.reshape(12, 12), (side, side), interpolation=cv2.INTER_CUBIC)
+        return np.uint8(np.clip(coarse, 0, 255))
+    return clouds(rng, face) if kind == 3 else wall(rng, face)
+
+
+def clouds(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    """(S, S) uint8 noise with the mean and deviation of `like`; amplitude ∝ 1 / frequency^a, a from 0.6 to 1.8."""
+    side = len(like)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing='ij'))
+    spectrum = np.fft.rfft2(rng.normal(size=(side, side))) / np.maximum(frequency, 1 / side) ** rng.uniform(0.6, 1.8)
+    noise = np.fft.irfft2(spectrum, (side, side))
+    return np.uint8(np.clip((noise - noise.mean()) / noise.std() * like.std() + like.mean(), 0, 255))
+
+
+def wall(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    """(S, S) uint8 flat areas with straight edges and a gradient, in grey values of `like`: walls, doors, shelves."""
+    side = len(like)
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    picture = np.full((side, side), float(rng.choice(like.ravel())))
+    for _ in range(rng.integers(0, 5)):
+        turn, offset = rng.choice([0, np.pi / 2, rng.uniform(0, np.pi)]), rng.uniform(-0.5, 0.5)
+        picture[x * np.cos(turn) + y * np.sin(turn) > offset] = float(rng.choice(like.ravel()))
+    turn = rng.uniform(0, 2 * np.pi)
+    return np.uint8(np.clip(picture + rng.uniform(0, 60) * (x * np.cos(turn) + y * np.sin(turn)), 0, 255))
 
 
 def filmed(

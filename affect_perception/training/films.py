@@ -22,7 +22,7 @@ from affect_perception.training.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
 
 CUTS = 0.35  # share of the photograph films in which another photograph follows
-NO_FACE = 0.1  # share of the photograph films that show no face
+NO_FACE = 0.12  # share of the photograph films, and of the first looks, that show no face
 SPEECH = 0.4  # share of the London films in which the person talks
 
 
@@ -112,14 +112,18 @@ def still_sets(sets: Sets, settings: TrainingSettings, split: str = 'train') -> 
 
 
 def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: TrainingSettings) -> Bank:
-    """Every photograph once, as a film of one frame: what a face says that was never seen before."""
-    embedded, size = [], 128
+    """Every photograph once, as a film of one frame: what a face says that was never seen before. Some show no face."""
+    embedded, size, rng = [], 128, np.random.default_rng((settings.seed, 13))
     crops = np.concatenate([faces.crops for faces, _ in stills])
+    face = rng.random(len(crops)) >= NO_FACE
+    for i in np.flatnonzero(~face):
+        crops[i] = film.scrambled(rng, crops[i])
     for start in tqdm(range(0, len(crops), size), 'first looks', unit='batch', mininterval=5.0):
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + start)
         pictures = augmented(torch.from_numpy(crops[start : start + size]).float(), generator, settings.augmentation)
         embedded.append(embeddings(model, pictures))
-    votes, affect = (torch.from_numpy(np.concatenate([getattr(f, k) for f, _ in stills])) for k in ('votes', 'affect'))
+    votes, affect = (np.concatenate([getattr(f, k) for f, _ in stills]) for k in ('votes', 'affect'))
+    votes, affect = (torch.from_numpy(np.where(face[:, None], part, np.nan)) for part in (votes, affect))
     count = len(crops)
     return Bank(
         torch.cat(embedded)[:, None].clone(),
@@ -127,7 +131,7 @@ def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: T
         torch.full((count, 1), float('nan')),
         votes.float()[:, None],
         affect.float()[:, None],
-        torch.ones(count, 1, dtype=torch.bool),
+        torch.from_numpy(face)[:, None],
     )
 
 
