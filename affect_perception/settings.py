@@ -261,8 +261,9 @@ class AffectSettings(Settings):
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; a device that is absent is an error')
     backend: str = setting(
         'auto',
-        'what runs the CNN: torch, torch_bf16, openvino, openvino_bf16, onnxruntime; auto measures those that are '
-        'installed for a moment at start and takes the fastest whose answers agree',
+        'what runs the CNN: torch, torch_bf16, mnn, openvino, openvino_bf16, onnxruntime; auto measures those that '
+        'are installed for a moment at start and takes the fastest whose answers agree; fixed takes the first of mnn, '
+        'openvino, torch that is installed and agrees, for the same bytes on every run, as offline work does',
     )
     threads: int = setting(0, 'CPU threads of the network; 0 takes half of the cores, 1 to 4', low=0, high=256)
     neutral_baseline: bool = setting(

@@ -1,5 +1,6 @@
 """What runs the CNN: every backend answers as PyTorch does, the fastest is taken, others are refused by name."""
 
+import importlib.util
 import logging
 
 import numpy as np
@@ -95,11 +96,11 @@ def test_a_backend_whose_answers_disagree_is_refused_by_name_and_never_taken_by_
     with pytest.raises(ConfigError, match=r"backend 'torch_bf16' answers up to .* apart from PyTorch"):
         engine_of(weights, 'torch_bf16')
     assert engine_of(weights, 'auto').backend == 'torch'
-    assert 'backend torch_bf16 left out' in caplog.text
+    assert "left out: backend 'torch_bf16' answers up to" in caplog.text
 
 
 def test_a_backend_that_is_unknown_or_absent_is_refused(weights, monkeypatch):
-    with pytest.raises(ConfigError, match="no backend 'tensorrt'; choose auto or one of torch, "):
+    with pytest.raises(ConfigError, match="no backend 'tensorrt'; choose auto, fixed or one of torch, "):
         engine_of(weights, 'tensorrt')
     monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name == 'torch')
     with pytest.raises(ConfigError, match=r"backend 'openvino' cannot be used here: .*\[fast\]"):
@@ -122,6 +123,33 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_this_process(
     assert cache_folder().is_dir()
 
 
-def test_offline_work_never_chooses_by_the_clock():
-    assert reproducible(AffectSettings()).backend == 'torch'
+def test_offline_work_never_chooses_by_the_clock(weights, monkeypatch):
     assert reproducible(AffectSettings(backend='openvino')).backend == 'openvino'
+    settings = reproducible(AffectSettings(model=weights, device='cpu', threads=1))
+    monkeypatch.setattr(backends, 'milliseconds', lambda backend, x: pytest.fail('measured'))
+    for there in (('torch', 'openvino', 'mnn'), ('torch', 'openvino'), ('torch',)):
+        monkeypatch.setattr(backends, 'installed', lambda name, device='cpu', there=there: name in there)
+        if all(importlib.util.find_spec({'mnn': 'MNN'}.get(name, name)) for name in there):
+            assert AffectEngine(settings).backend == there[-1]
+
+
+def test_two_offline_runs_give_the_same_bytes(weights):
+    runs = []
+    for _ in range(2):
+        engine = AffectEngine(reproducible(AffectSettings(model=weights, device='cpu', threads=1)))
+        runs.append([engine.step(frame(faces, i)) for i, faces in enumerate((3, 1, 0, 8, 2, 70, 3))])
+    assert repr(runs[0]) == repr(runs[1])
+
+
+def test_offline_work_goes_on_with_the_next_one_where_the_first_cannot_do_this_network(weights, monkeypatch, caplog):
+    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name in ('torch', 'mnn'))
+
+    def broken(path, threads):
+        raise RuntimeError('no such layer')
+
+    monkeypatch.setattr(backends, 'exported', lambda *what: None)
+    monkeypatch.setattr(backends, 'Mnn', broken)
+    assert engine_of(weights, 'fixed').backend == 'torch'
+    assert "left out: backend 'mnn' cannot run this network: no such layer" in caplog.text
+    with pytest.raises(ConfigError, match="backend 'mnn' cannot run this network: no such layer; choose another"):
+        engine_of(weights, 'mnn')

@@ -1,7 +1,7 @@
-"""What runs the CNN: PyTorch, OpenVINO or ONNX Runtime on the CPU, PyTorch on a GPU, all behind one small interface.
+"""What runs the CNN: PyTorch, MNN, OpenVINO or ONNX Runtime on the CPU, PyTorch on a GPU, behind one small interface.
 
 The recurrent part and the heads are a thousandth of the work and stay in PyTorch. `choose` measures the candidates and
-takes the fastest whose answers agree with PyTorch in float32.
+takes the fastest whose answers agree with PyTorch in float32, or, for work that is to repeat, the first of `FIXED`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from torch import Tensor, nn
 
 from affect_perception.errors import ConfigError
 from affect_perception.inference.export import exported
+from affect_perception.inference.mnn import Mnn
 
 log = logging.getLogger(__name__)
 
-NAMES = ('torch', 'torch_bf16', 'openvino', 'openvino_bf16', 'onnxruntime')
+NAMES = ('torch', 'torch_bf16', 'mnn', 'openvino', 'openvino_bf16', 'onnxruntime')
+FIXED = ('mnn', 'openvino', 'torch')  # float32, and each gives the same bytes for the same input whenever it is run
 TOLERANCE = 0.01  # largest difference of a probability, an intensity, valence or arousal from PyTorch in float32
 _taken: dict[tuple[str, str, int], str] = {}  # (weights, device, threads) -> what auto took in this process before
 
@@ -98,7 +100,7 @@ def installed(name: str, device: str = 'cpu') -> bool:
         return name.startswith('torch')
     if name.endswith('_bf16') and not cpu_has_bf16():
         return False
-    package = name.removesuffix('_bf16')
+    package = {'mnn': 'MNN'}.get(name, name.removesuffix('_bf16'))
     if package == 'torch':
         return True
     return all(importlib.util.find_spec(needed) is not None for needed in (package, 'onnx', 'onnxscript'))
@@ -117,7 +119,7 @@ def cpu_has_bf16() -> bool:
 def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
     """Backend `name` of the folded `model` for inputs like `x`; ConfigError for one that is unknown or absent."""
     if name not in NAMES:
-        raise ConfigError(f'no backend {name!r}; choose auto or one of {", ".join(NAMES)}')
+        raise ConfigError(f'no backend {name!r}; choose auto, fixed or one of {", ".join(NAMES)}')
     if not installed(name, x.device.type):
         wanted = 'a CPU with bfloat16' if name == 'torch_bf16' else "the CPU, and pip install 'affect_perception[fast]'"
         raise ConfigError(f'backend {name!r} cannot be used here: it needs {wanted}; or choose auto')
@@ -125,6 +127,8 @@ def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) ->
     if name.startswith('torch'):
         return Torch(model, bf16)
     path = exported(model, x, identity)
+    if name == 'mnn':
+        return Mnn(path, threads)
     return OpenVino(path, threads, bf16) if name.startswith('openvino') else OnnxRuntime(path, threads)
 
 
@@ -137,7 +141,8 @@ def agrees(answer: Callable[[Tensor], Tensor], backend: Backend, reference: Tens
 def choose(
     wanted: str, model: nn.Module, x: Tensor, answer: Callable[[Tensor], Tensor], identity: str, threads: int
 ) -> Backend:
-    """The backend `wanted`, or for 'auto' the fastest on inputs `x` (N, ...) whose answers agree; says which and why.
+    """The backend `wanted`; for 'auto' the fastest on inputs `x` (N, ...) whose answers agree, for 'fixed' the first
+    of FIXED that is installed and agrees; says which and why.
 
     `answer` turns embeddings into the numbers that are compared. ConfigError for one that was asked for and is absent,
     cannot be made, or disagrees.
@@ -145,26 +150,37 @@ def choose(
     reference = answer(Torch(model)(x))
     key = identity, str(x.device), threads
     wanted = _taken.get(key, wanted) if wanted == 'auto' else wanted
-    if wanted != 'auto':
-        backend = make(wanted, model, x, identity, threads)
-        apart = agrees(answer, backend, reference, x)
-        if apart > TOLERANCE:
-            raise ConfigError(
-                f'backend {wanted!r} answers up to {apart:.3g} apart from PyTorch (allowed: {TOLERANCE}); '
-                'choose another one, or auto'
-            )
-        return backend
-    timed: dict[str, tuple[float, Backend]] = {}
-    for name in (name for name in NAMES if installed(name, x.device.type)):
+
+    def checked(name: str) -> Backend:
         try:
             backend = make(name, model, x, identity, threads)
             apart = agrees(answer, backend, reference, x)
-        except Exception as error:  # an exporter or a runtime that cannot do this network: one candidate less
-            log.warning('backend %s left out: %s', name, ' '.join(str(error).split())[:200])
-            continue
+        except ConfigError:
+            raise
+        except Exception as error:  # an exporter or a runtime that cannot do this network
+            raise ConfigError(
+                f'backend {name!r} cannot run this network: {" ".join(str(error).split())[:200]}; '
+                'choose another one, or auto'
+            ) from error
         if apart > TOLERANCE:
-            log.warning('backend %s left out: answers up to %.3g apart from PyTorch', name, apart)
+            raise ConfigError(
+                f'backend {name!r} answers up to {apart:.3g} apart from PyTorch (allowed: {TOLERANCE}); '
+                'choose another one, or auto'
+            )
+        return backend
+
+    if wanted not in ('auto', 'fixed'):
+        return checked(wanted)
+    timed: dict[str, tuple[float, Backend]] = {}
+    for name in (name for name in (NAMES if wanted == 'auto' else FIXED) if installed(name, x.device.type)):
+        try:
+            backend = checked(name)
+        except ConfigError as error:  # one candidate less
+            log.warning('left out: %s', error)
             continue
+        if wanted == 'fixed':
+            log.info('backend %s, the first of %s that can be used', name, ', '.join(FIXED))
+            return backend
         timed[name] = milliseconds(backend, x), backend
     best = min(timed, key=lambda name: timed[name][0])
     log.info(

@@ -237,8 +237,11 @@ def chosen_device(wanted: str) -> torch.device:
 
 
 def reproducible(settings: AffectSettings) -> AffectSettings:
-    """The settings for work that must give the same numbers every time: no backend that is chosen by the clock."""
-    return settings.changed(backend='torch') if settings.backend == 'auto' else settings
+    """The settings for work that must give the same bytes every time: no backend that is chosen by the clock.
+
+    The same on one machine, that is: another CPU, another number of threads or other versions differ in the 6th digit.
+    """
+    return settings.changed(backend='fixed') if settings.backend == 'auto' else settings
 
 
 def default_threads() -> int:

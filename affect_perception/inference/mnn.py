@@ -1,0 +1,96 @@
+"""MNN on the CPU, from the ONNX export: batched Winograd convolutions, the fastest here from the second face on.
+
+Privacy: MNN's command line tools (`MNN.tools`, `mnnconvert`) report to their makers and install a package to do so.
+They are never imported or run here: a child process calls the converter itself, the native module `_tools`, and
+inference needs `MNN` only. Neither opens a socket (`strace -f -e trace=network`, MNN 3.6.1), and a test looks that
+`MNN.tools` stays out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CONVERT = """
+import sys, _tools
+_tools.mnnconvert(['mnnconvert', '-f', 'ONNX', '--modelFile', sys.argv[1], '--MNNModel', sys.argv[2]])
+"""
+CONVERT_S = 300  # the paper's network, 134 MB, takes 3 s
+
+
+class Mnn:
+    """The network of the ONNX file `path` in float32. Raises RuntimeError where MNN cannot run it."""
+
+    name = 'mnn'
+
+    def __init__(self, path: Path, threads: int):
+        file = converted(path)
+        with stdout_as_stderr():  # MNN greets on stdout
+            import MNN
+
+            self._tensor = lambda x: MNN.Tensor(x.shape, MNN.Halide_Type_Float, x, MNN.Tensor_DimensionType_Caffe)
+            try:
+                # Not `MNN.nn`, whose `forward` holds Python's global lock while it computes; `runSession` does not.
+                self._network = MNN.Interpreter(str(file))
+                self._session = self._network.createSession(
+                    {'backend': 'CPU', 'numThread': threads, 'precision': 'high'}  # high: float32 on every CPU
+                )
+            except Exception as error:
+                file.unlink(missing_ok=True)  # a damaged file is made anew next time
+                raise RuntimeError(f'MNN cannot load {file}: {error}') from None
+        self._input = self._network.getSessionInput(self._session)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        crops = x.contiguous().numpy()
+        if self._input.getShape() != crops.shape:  # no buckets: another size costs less than one more face
+            self._network.resizeTensor(self._input, crops.shape)
+            self._network.resizeSession(self._session)
+        self._input.copyFrom(self._tensor(crops))
+        failed = self._network.runSession(self._session)
+        if failed:
+            raise RuntimeError(f'MNN failed with code {failed} on an input of {crops.shape}')
+        result = self._network.getSessionOutput(self._session)
+        answer = np.empty(result.getShape(), np.float32)
+        host = self._tensor(answer)
+        result.copyToHostTensor(host)
+        return torch.from_numpy(np.array(host.getNumpyData()))  # a copy: the memory goes with `host`
+
+
+def converted(onnx: Path) -> Path:
+    """The MNN file of an ONNX file, made once and kept beside it; RuntimeError where MNN cannot convert it."""
+    path = onnx.with_suffix(f'.{version("MNN")}.mnn')
+    if path.is_file():
+        return path
+    part = path.with_suffix(f'.{os.getpid()}.part')
+    command = [sys.executable, '-c', CONVERT, str(onnx), str(part)]
+    try:  # in the cache folder, for -c imports from the working folder first
+        done = subprocess.run(command, cwd=onnx.parent, capture_output=True, text=True, timeout=CONVERT_S)
+        said = (done.stderr + done.stdout).strip().splitlines()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = [str(error)]
+    if not part.is_file():  # the exit status is 0 whatever happens
+        raise RuntimeError(f'MNN cannot convert {onnx}: {" ".join(said[-2:])}')
+    os.replace(part, path)
+    return path
+
+
+@contextlib.contextmanager
+def stdout_as_stderr() -> Iterator[None]:
+    """What native code prints meanwhile goes to stderr: stdout belongs to tables and to the JSON of the last line."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
