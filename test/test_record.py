@@ -63,7 +63,7 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
     settings = {
         'camera_node': {'rate': 0.0},
         'face_tracker_node': {'detector': 'dlib_hog'},
-        'affect_node': {'device': 'cpu', 'backend': 'torch'},  # as offline; `auto` takes what the clock says
+        'affect_node': {'device': 'cpu', 'backend': 'fixed'},  # as offline; `auto` takes what the clock says
     }
     with Run(str(frames), settings, record=Recording(bag, images=True)) as running:
         wait_until(lambda: running.finished, 120)
