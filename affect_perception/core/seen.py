@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """M detections that count: boxes `then` (M, 4) and `now`, where those are that could be `carried` (M,) to now.
+    """M detections that count, with their boxes `then` (M, 4).
 
     `colours` (M, COLOURS); `descriptors` as in `Found`; `rolls` (M,) rad or NaN; `alone` (M,): nobody in the way;
     `clear` (M,): large, and all of it in the picture besides.
@@ -44,8 +44,6 @@ class Seen:
 
     detections: list[Detection]
     then: np.ndarray
-    now: np.ndarray
-    carried: np.ndarray
     colours: np.ndarray
     descriptors: np.ndarray | None
     rolls: np.ndarray
@@ -53,25 +51,31 @@ class Seen:
     clear: np.ndarray
 
     @classmethod
-    def of(cls, found: Found, moment: Moment, view: View, history: History, settings: TrackerSettings) -> Seen:
+    def of(cls, found: Found, moment: Moment, settings: TrackerSettings) -> Seen:
         kept = [i for i, d in enumerate(found.detections) if d.confidence >= settings.min_confidence]
         detections = [found.detections[i] for i in kept]
         then = geometry.rows([d.box for d in detections])
-        now, carried = (then, np.ones(len(then), bool)) if moment.view is view else history.carry(then, moment, view)
         alone = ~touched(then)
         credible = np.array([d.confidence >= settings.new_confidence for d in detections], bool)
-        inside = geometry.inside_share(then, view.width, view.height) >= _CLEAR_INSIDE
+        inside = geometry.inside_share(then, moment.view.width, moment.view.height) >= _CLEAR_INSIDE
         return cls(
             detections,
             then,
-            now,
-            carried,
             np.array([colours(moment.frame.rgb, d.box) for d in detections]).reshape(-1, COLOURS),
             None if found.descriptors is None else found.descriptors[kept],
             np.full(len(kept), np.nan) if found.rolls is None else found.rolls[kept],
             alone,
             alone & credible & inside & (then[:, 2] >= _CLEAR_PX),
         )
+
+    def now(self, which: Collection[int], moment: Moment, view: View, history: History) -> dict[int, np.ndarray]:
+        """Where those of the detections `which` are in the picture `view`, boxes (4,), that could be followed there."""
+        if moment.view is view:
+            return {j: self.then[j] for j in which}
+        if not which:  # the usual case, and following them through all pictures since then is the dear part
+            return {}
+        boxes, alive = history.carry(self.then[list(which)], moment, view)
+        return {j: box for j, box, there in zip(which, boxes, alive, strict=True) if there}
 
     def level(self, owners: Mapping[int, Face], moment: Moment) -> None:
         """Tells the faces how they are tilted; `owners` are the faces by index of their detection."""

@@ -194,18 +194,23 @@ class FaceTracker:
             self.counts['late_unusable'] += 1
             return
         self._note_result(view, found)
-        seen = Seen.of(found, moment, view, self._history, self._settings)
+        seen = Seen.of(found, moment, self._settings)
         if moment.view is not view:
             self.counts['late_used'] += 1
         known = [f for f in self._faces if f.key in moment.faces]
         owners: dict[int, Face] = {}
-        for i, j, certain in match(known, moment, seen.then, seen.colours, seen.descriptors):
+        pairs = match(known, moment, seen.then, seen.colours, seen.descriptors)
+        certain = {j for _, j, sure in pairs if sure and moment.view is not view}
+        now = seen.now([j for j in range(len(seen.detections)) if j not in certain], moment, view, self._history)
+        for i, j, sure in pairs:
             owners[j] = known[i]
-            self._confirm(known[i], seen, j, certain, moment, view)
+            # Its own motion since then brings a sure find to now, better than flow over many frames at once.
+            box = now[j] if j in now else geometry.carried(seen.then[j], moment.faces[known[i].key].box, known[i].box)
+            self._confirm(known[i], box, seen, j, sure, moment, view)
         self._blame({f.key for f in owners.values()}, known, moment)
         for j in sorted(set(range(len(seen.detections))) - owners.keys()):
-            if seen.carried[j] and seen.detections[j].confidence >= self._settings.new_confidence:
-                face = self._begin(seen, j, moment, view)
+            if j in now and seen.detections[j].confidence >= self._settings.new_confidence:
+                face = self._begin(now[j], seen, j, moment, view)
                 owners |= {j: face} if face else {}
         seen.level(owners, moment)
         if seen.descriptors is not None:
@@ -222,12 +227,8 @@ class FaceTracker:
         self._patience_s = max(self._settings.max_unseen_s, min(1.25 * next_s, _MAX_PATIENCE_S))
         self._found_ns = found.stamp_ns
 
-    def _confirm(self, face: Face, seen: Seen, j: int, certain: bool, moment: Moment, view: View) -> None:
-        now, detection = seen.now[j], seen.detections[j]
-        if moment.view is not view and (certain or not seen.carried[j]):
-            # Its own motion since then brings the find to now, better than flow over many frames at once.
-            now = geometry.carried(seen.then[j], moment.faces[face.key].box, face.box)
-        face.confirm(now, detection.confidence, certain, moment.view.stamp_ns)
+    def _confirm(self, face: Face, now: np.ndarray, seen: Seen, j: int, certain: bool, moment: Moment, view: View):
+        face.confirm(now, seen.detections[j].confidence, certain, moment.view.stamp_ns)
         others = np.array([face.box] + [f.box for f in self._faces if f is not face])
         whole = seen.alone[j] and seen.detections[j].confidence >= self._settings.new_confidence
         alone = whole and not touched(others)[0]
@@ -247,9 +248,8 @@ class FaceTracker:
             if face.key not in confirmed and not hidden:
                 face.misses += 1
 
-    def _begin(self, seen: Seen, j: int, moment: Moment, view: View) -> Face | None:
+    def _begin(self, now: np.ndarray, seen: Seen, j: int, moment: Moment, view: View) -> Face | None:
         """A face that nobody followed so far, as yet without an id; None at one that is being followed."""
-        now = seen.now[j]
         if any(f.followed and geometry.iou(now[None], f.box[None])[0, 0] > _SAME_FACE for f in self._faces):
             return None
         face = Face(

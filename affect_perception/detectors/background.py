@@ -1,7 +1,13 @@
-"""A detector that runs beside the tracker: ask when it is free, collect what it found some frames later."""
+"""A detector that runs beside the tracker: ask when it is free, collect what it found some frames later.
+
+It takes what the others leave: where cores are few, its thread has a lower priority than those that answer each image.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +17,8 @@ from affect_perception.core.tracker import Found
 from affect_perception.detectors.finder import Finder
 from affect_perception.types import Frame
 
+_NICE = 15  # of 19; a seventh of the share of time that a thread of usual priority gets when both want the same core
+
 
 class BackgroundDetector:
     """One picture at a time in a thread of its own. `ask` never waits; `collect` never waits unless told to."""
@@ -18,7 +26,7 @@ class BackgroundDetector:
     def __init__(self, finder: Finder, on_done: Callable[[float], None] = lambda seconds: None):
         self._finder = finder
         self._on_done = on_done  # gets the seconds that each run took
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector', initializer=_step_back)
         self._running: Future[Found] | None = None
 
     @property
@@ -44,3 +52,9 @@ class BackgroundDetector:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _step_back() -> None:
+    """Lowers the priority of this thread; only Linux knows one of a single thread."""
+    if sys.platform == 'linux':
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,0 +1,45 @@
+"""Winograd's convolution against the plain one: the same numbers, at sizes that fit its groups of rows and others."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='the detector runs on PyTorch (pip install affect_perception[detect])')
+
+from affect_perception.detectors.winograd import Scratch, Winograd, transforms  # noqa: E402
+
+
+def filters(outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(outputs, inputs, 5, 5, generator=generator) / 10, torch.randn(outputs, generator=generator)
+
+
+def pictures(channels: int, height: int, width: int) -> torch.Tensor:
+    picture = torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(2))
+    return picture.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(1, 1), (6, 9), (7, 4), (200, 3)])
+def test_answers_are_those_of_the_plain_convolution_at_any_size(height, width):
+    weight, bias = filters(7, 5)
+    x = pictures(5, height, width)
+    expected = torch.nn.functional.conv2d(x, weight, bias, padding=2).relu()
+    answer = Winograd(weight, bias)(x, Scratch(), 'answer')
+    assert answer.shape == expected.shape
+    assert (answer - expected).abs().max() < 1e-5
+
+
+def test_a_larger_picture_before_leaves_no_trace_in_a_smaller_one():
+    weight, bias = filters(4, 4)
+    convolution, scratch = Winograd(weight, bias), Scratch()
+    small = pictures(4, 8, 5)
+    alone = convolution(small, Scratch(), 'answer').clone()
+    convolution(100 * pictures(4, 40, 30), scratch, 'answer')
+    assert torch.equal(convolution(small, scratch, 'answer'), alone)
+
+
+def test_transforms_compute_the_sums_they_promise():
+    answer, filters, inputs = transforms(2, 3, (1.0, -1.0, 0.0))
+    x, f = np.array([1.0, 2.0, -3.0, 5.0]), np.array([0.5, 1.0, -2.0])
+    wanted = [x[0:3] @ f, x[1:4] @ f]
+    np.testing.assert_allclose(answer.T @ ((filters @ f) * (inputs @ x)), wanted)
+    assert (answer[0] == 1).all()
