@@ -150,6 +150,8 @@ def choose(
     reference = answer(Torch(model)(x))
     key = identity, str(x.device), threads
     wanted = _taken.get(key, wanted) if wanted == 'auto' else wanted
+    if wanted == 'fixed':
+        threads = 1  # MNN's last digit hangs on their number, and that on the machine and on how many work beside
 
     def checked(name: str) -> Backend:
         try:

@@ -239,7 +239,7 @@ def chosen_device(wanted: str) -> torch.device:
 def reproducible(settings: AffectSettings) -> AffectSettings:
     """The settings for work that must give the same bytes every time: no backend that is chosen by the clock.
 
-    The same on one machine, that is: another CPU, another number of threads or other versions differ in the 6th digit.
+    The same on one machine, that is: another CPU or other versions of the libraries differ in the sixth digit.
     """
     return settings.changed(backend='fixed') if settings.backend == 'auto' else settings
 
