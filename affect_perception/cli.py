@@ -154,6 +154,13 @@ def _bench_pipeline(args: argparse.Namespace) -> dict:
     return bench(args, {node: given(args, node) for node in GROUPS})
 
 
+def _bench_dashboard(args: argparse.Namespace) -> dict:
+    _need_ros()
+    from affect_perception.nodes.bench_dashboard import bench
+
+    return bench(args, {node: given(args, node) for node in GROUPS})
+
+
 def _bench_detector(args: argparse.Namespace) -> int:
     from affect_perception.evaluation.detector_bench import main as bench
 
@@ -258,6 +265,14 @@ def parser() -> argparse.ArgumentParser:
     pipeline.add_argument('--out', type=Path, help='also write the JSON to this file')
     add_flags(pipeline, *GROUPS, skip=('source', 'rate', 'loop', 'scene_people', 'reliable_images'))
     pipeline.set_defaults(call=_bench_pipeline)
+    dashboard = bench.add_parser('dashboard', help='how soon the page shows a result, and what watching costs')
+    dashboard.add_argument('--people', type=int, default=4)
+    dashboard.add_argument('--duration', type=float, default=30.0, help='seconds of each')
+    runs = ('delay', 'watched', 'clients', 'browser', 'bare')
+    dashboard.add_argument('--runs', nargs='+', choices=runs, default=runs, help='what to measure (all)')
+    dashboard.add_argument('--out', type=Path, help='also write the JSON to this file')
+    add_flags(dashboard, *GROUPS, skip=('source', 'rate', 'loop', 'scene_people', 'reliable_images'))
+    dashboard.set_defaults(call=_bench_dashboard)
     detector = bench.add_parser('detector', help="dlib's CNN, our run of it, and HOG, side by side", add_help=False)
     detector.set_defaults(call=_bench_detector)
     ids = bench.add_parser('ids', help='do people keep their ids? scripted scenes, scored per person', add_help=False)

@@ -382,6 +382,9 @@ class MarkerSettings(Settings):
     overlay_camera_info_topic: str = setting(
         '', 'camera_info of those images, for the place of markers; empty: `camera_info` beside the image topic'
     )
+    overlay_rate: float = setting(
+        10.0, 'overlays, at most: each costs as much as following the faces', unit='1/s', low=0.1, high=60.0, live=True
+    )
     overlay_quality: int = setting(80, 'JPEG quality of overlay/compressed', low=1, high=100, live=True)
     marker_shape: str = setting(
         'sphere',

@@ -63,10 +63,10 @@ class VideoWriter:
             self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*'mp4v'), self._fps, self._size)
             if not self._writer.isOpened():
                 raise ConfigError(f'cannot write the video {self._path}; give a path that ends in .mp4, in a folder')
-        bgr = annotated(frame.rgb, affect)[..., ::-1]
+        bgr = cv2.cvtColor(annotated(frame.rgb, affect), cv2.COLOR_RGB2BGR)
         if (frame.width, frame.height) != self._size:
-            bgr = cv2.resize(np.ascontiguousarray(bgr), self._size, interpolation=cv2.INTER_AREA)
-        self._writer.write(np.ascontiguousarray(bgr))
+            bgr = cv2.resize(bgr, self._size, interpolation=cv2.INTER_AREA)
+        self._writer.write(bgr)
 
     def close(self) -> None:
         if self._writer is not None:

@@ -56,18 +56,8 @@ class Rehearsed:
 def bench(args, settings: dict[str, dict]) -> dict:
     """Runs the graph for `args.duration` seconds with `args.people` in view; prints a table, returns the JSON."""
     camera = SourceSettings.from_mapping(settings['camera_node'])
-    scene = Scene(
-        width=camera.width,
-        height=camera.height,
-        fps=camera.fps,
-        people=args.people,
-        seed=camera.scene_seed,
-        portraits=camera.scene_portraits,
-        script=steady_script(args.people, camera.width / camera.height, camera.scene_seed),
-    )
     with tempfile.TemporaryDirectory() as folder:
-        print(f'rendering {_RENDERED_S:.0f} s of the scene ...', file=sys.stderr)
-        source = Rehearsed(scene, args.duration, folder)
+        source = rehearsed(camera, args.people, args.duration, folder)
         with stop_on_signals() as stop, Run('scene', settings, source) as running:
             cpu_s, start = time.process_time(), time.monotonic()
             while not running.finished and not stop.is_set():
@@ -100,6 +90,21 @@ def bench(args, settings: dict[str, dict]) -> dict:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + '\n')
     return result
+
+
+def rehearsed(camera: SourceSettings, people: int, duration_s: float, folder: str) -> Rehearsed:
+    """A scene of `people` as the settings of the camera say, rendered into `folder`."""
+    scene = Scene(
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        people=people,
+        seed=camera.scene_seed,
+        portraits=camera.scene_portraits,
+        script=steady_script(people, camera.width / camera.height, camera.scene_seed),
+    )
+    print(f'rendering {_RENDERED_S:.0f} s of the scene ...', file=sys.stderr)
+    return Rehearsed(scene, duration_s, folder)
 
 
 def _print_table(result: dict) -> None:

@@ -22,7 +22,7 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArra
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
 from affect_perception.nodes.health import Health
-from affect_perception.nodes.on_demand import OnDemand
+from affect_perception.nodes.on_demand import OnDemand, Pace
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import DashboardSettings
@@ -44,7 +44,7 @@ class DashboardNode(Node):
         self.settings = declare(self, DashboardSettings, overrides, on_change=self._change)
         self._board = Board(self.settings.stage_view_deg)
         self._lock = threading.Lock()  # the board is filled here and read in the server's thread
-        self._picture_due_s = 0.0
+        self._pace = Pace()
         try:
             from affect_perception.dashboard.server import Server
         except ImportError as error:
@@ -136,9 +136,9 @@ class DashboardNode(Node):
             self._board.set_size((msg.image_width, msg.image_height))
 
     def _on_overlay(self, msg: CompressedImage) -> None:
-        now_s = time.monotonic()
-        if now_s >= self._picture_due_s and self._pictures_wanted():
-            self._picture_due_s = now_s + 1 / self.settings.dashboard_picture_rate
+        now_s, rate = time.monotonic(), self.settings.dashboard_picture_rate
+        if self._pace.due(now_s, rate) and self._pictures_wanted():
+            self._pace.passed(now_s, rate)
             self._server.show(bytes(msg.data))
 
     def _compose(self) -> dict:

@@ -9,6 +9,8 @@ Publishes  `face_markers` (visualization_msgs/MarkerArray; reliable, depth 10), 
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 from rclpy.node import Node
@@ -30,17 +32,14 @@ from affect_perception.nodes.conversions import (
 from affect_perception.nodes.depth_input import beside
 from affect_perception.nodes.health import Health
 from affect_perception.nodes.marker_messages import shapes_to_msg
-from affect_perception.nodes.on_demand import OnDemand
+from affect_perception.nodes.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.slot import Worker
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Intrinsics
 
-_KEPT = 8  # images that wait for their result
-_IMAGES = qos.QoSProfile(
-    depth=4, history=qos.QoSHistoryPolicy.KEEP_LAST, reliability=qos.QoSReliabilityPolicy.BEST_EFFORT
-)
+_LOST_NS = 2_000_000_000  # a result that much older than the image that waits is of another time: a bag began anew
 
 
 class MarkerNode(Node):
@@ -52,13 +51,18 @@ class MarkerNode(Node):
         self._shapes = FaceMarkers(self.settings)
         self._camera: Intrinsics | None = None
         self._size: tuple[int, int] | None = None
-        self._images: dict[int, Image | CompressedImage] = {}  # by stamp
+        self._image: Image | CompressedImage | None = None  # the one to draw into, until its result is there
+        self._affect: AffectFrame | None = None  # the last result
+        self._pace = Pace()
         self._people = 0
         overridable = {'qos_overriding_options': qos.overridable()}
         self._markers = self.create_publisher(MarkerArray, 'face_markers', qos.RESULTS, **overridable)
         self._overlay = self.create_publisher(Image, 'overlay', qos.RELIABLE_IMAGES, **overridable)
         self._jpeg = self.create_publisher(CompressedImage, 'overlay/compressed', qos.RELIABLE_IMAGES, **overridable)
         self._worker = Worker('overlay', self._draw)
+        self._due = WhileWanted(
+            lambda: self._image is None and self._pace.due(time.monotonic(), self.settings.overlay_rate)
+        )
         self._demand = OnDemand(
             self,
             {
@@ -78,8 +82,10 @@ class MarkerNode(Node):
     def _paint(self) -> bool:
         return self._overlay.get_subscription_count() > 0 or self._jpeg.get_subscription_count() > 0
 
-    def _subscribe(self, kind: type, topic: str, take, policy):
-        return self.create_subscription(kind, topic, take, policy, qos_overriding_options=qos.overridable())
+    def _subscribe(self, kind: type, topic: str, take, policy, group=None):
+        return self.create_subscription(
+            kind, topic, take, policy, callback_group=group, qos_overriding_options=qos.overridable()
+        )
 
     def _subscribe_affect(self):
         return self._subscribe(FaceAffectArray, 'face_affect', self._on_affect, qos.RESULTS)
@@ -93,10 +99,10 @@ class MarkerNode(Node):
         return self._subscribe(CameraInfo, topic, self._on_info, qos.IMAGES)
 
     def _subscribe_images(self):
-        self._images.clear()
+        self._image = None
         topic, transport = self.settings.overlay_image_topic, self.settings.overlay_transport
         compressed = transport == 'compressed' or (transport == 'auto' and topic.endswith('/compressed'))
-        return self._subscribe(CompressedImage if compressed else Image, topic, self._on_image, _IMAGES)
+        return self._subscribe(CompressedImage if compressed else Image, topic, self._on_image, qos.IMAGES, self._due)
 
     def _on_tracks(self, msg: FaceTrackArray) -> None:
         self._size = msg.image_width, msg.image_height
@@ -108,23 +114,32 @@ class MarkerNode(Node):
             self.health.bad_input(error, 'a field of view is assumed')
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
-        self._images[stamp_from_msg(msg.header.stamp)] = msg
-        while len(self._images) > _KEPT:
-            del self._images[next(iter(self._images))]
+        self._image = msg
+        self._join()
 
     def _on_affect(self, msg: FaceAffectArray) -> None:
         try:
             affect = affect_from_msg(msg)
             if self._mark():
                 self._publish_markers(affect, msg.header)
-            image = self._images.get(affect.stamp_ns) if self._paint() else None
-            if image is not None:
-                self._worker.slot.put((image, affect))
+            self._affect = affect
+            self._join()
         except Exception as error:
             self.health.bad_input(error)
             return
         self._people = len(affect.faces)
         self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+
+    def _join(self) -> None:
+        """Draws when image and result are of one stamp; gives the image up when its result will not come."""
+        if self._image is None or self._affect is None:
+            return
+        early_ns = stamp_from_msg(self._image.header.stamp) - self._affect.stamp_ns
+        if early_ns == 0:
+            self._pace.passed(time.monotonic(), self.settings.overlay_rate)
+            self._worker.slot.put((self._image, self._affect))
+        if not 0 < early_ns < _LOST_NS:
+            self._image = None
 
     def _publish_markers(self, affect: AffectFrame, header) -> None:
         with self.health.timed('markers'):
@@ -153,7 +168,7 @@ class MarkerNode(Node):
             self.health.bad_input(error)
 
     def _compressed(self, picture: np.ndarray, header) -> CompressedImage:
-        bgr = np.ascontiguousarray(picture[..., ::-1])
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # not [..., ::-1], whose copy takes longer than the JPEG
         data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, self.settings.overlay_quality])[1]
         return CompressedImage(header=header, format='jpeg', data=bytes_to_msg(data))
 

@@ -1,0 +1,220 @@
+"""`affect-perception bench dashboard`: how soon the page shows a result, and what it costs the graph to be watched.
+
+The delay is from a FaceAffectArray on its topic to the painted frame in a real Chromium: with people from a publisher
+at 30 1/s (`publisher`), and with the whole graph (`graph`). The cost is the latency from image to result while somebody
+looks, against the moments in between when nobody does, in turns of a few seconds of one run: machines drift by more
+than what is to be measured. Who looks:
+
+`watched`  a WebSocket client that reads what a page with its camera on reads, and a subscriber of markers and overlay
+`clients`  fifty WebSocket clients that read
+`browser`  as `watched`, with Chromium as the page. It paints in software on the cores of the graph, which a viewer at
+           another computer, or a machine with a graphics card, would not ask of them.
+`bare`     nobody, in a run of its own, with agent, markers and dashboard left out
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+
+from affect_perception.errors import ConfigError
+from affect_perception.evaluation.machine import machine
+from affect_perception.msg import FaceAffectArray
+from affect_perception.nodes import qos
+from affect_perception.nodes.bench_pipeline import rehearsed
+from affect_perception.nodes.bench_viewers import CHROMIUM, Viewer
+from affect_perception.nodes.conversions import affect_to_msg
+from affect_perception.nodes.dashboard_node import DashboardNode
+from affect_perception.nodes.run import Run, percentiles, with_dashboard
+from affect_perception.nodes.spin import Spinner, stop_on_signals
+from affect_perception.settings import SourceSettings
+from affect_perception.types import Affect, AffectFrame, Box
+
+_CLIENTS = 50
+_RATE = 30.0
+_TURN_S = 6.0
+_SETTLE_S = 2.0  # of each turn that do not count: pages open, subscriptions are made
+_NOBODY = 'nobody'
+_PARTS_OFF = {'agent': False, 'markers': False, 'dashboard': False}
+_VIEWERS = {
+    'watched': (('clients', '--pictures'), ('rviz',)),
+    'clients': (('clients', '--count', str(_CLIENTS)),),
+    'browser': (('browser',), ('rviz',)),
+}
+
+
+def bench(args, settings: dict[str, dict]) -> dict:
+    """Does `args.runs`, `args.duration` seconds each, with `args.people` in view; prints a table, returns the JSON."""
+    if {'delay', 'browser'} & set(args.runs) and not CHROMIUM.exists():
+        raise ConfigError(f'no Chromium at {CHROMIUM}: name it in CHROMIUM, or give --runs without delay and browser')
+    camera = SourceSettings.from_mapping(settings['camera_node'])
+    kinds = [kind for kind in _VIEWERS if kind in args.runs]
+    turns = max(round(args.duration / _TURN_S), 1)
+    watched_s = (2 * turns * len(kinds) + 1) * _TURN_S
+    result: dict = {'delay_ms': {}, 'runs': {}}
+    with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
+        if 'delay' in args.runs:
+            result['delay_ms']['publisher'] = _delay(args.people, args.duration, stop)
+        source = rehearsed(camera, args.people, watched_s + 30, folder) if set(args.runs) != {'delay'} else None
+        if kinds:
+            result['runs'], delay = _watched(settings, source, kinds, turns, stop)
+            result['delay_ms'] |= {'graph': delay} if delay else {}
+        if 'bare' in args.runs:
+            bare = {**settings, 'graph': {**settings.get('graph', {}), **_PARTS_OFF}}
+            result['runs'] |= {'bare': _watched(bare, source, [], turns, stop)[0][_NOBODY]}
+    result['worse'] = _worse(result['runs'])
+    result |= {'people': args.people, 'size': [camera.width, camera.height], 'machine': machine()}
+    _print_table(result)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=2) + '\n')
+    return result
+
+
+def _delay(people: int, duration_s: float, stop: threading.Event) -> dict:
+    """The page alone: people from a publisher, painted by Chromium."""
+    rclpy.init(args=[])
+    dashboard, publisher = DashboardNode({'dashboard_port': 0}), Node('bench_people')
+    spinner = Spinner([dashboard, publisher])
+    sent: dict[int, float] = {}
+    try:
+        affect = publisher.create_publisher(FaceAffectArray, 'face_affect', qos.RESULTS)
+        with Viewer('browser', '--address', dashboard.address) as browser:
+            browser.say('look')
+            for _ in range(round((_SETTLE_S + duration_s) * _RATE)):
+                if stop.wait(1 / _RATE):
+                    break
+                stamp_ns = time.time_ns()
+                sent[_key(stamp_ns / 1e6)] = stamp_ns / 1e6
+                affect.publish(affect_to_msg(AffectFrame(stamp_ns, 'optical', 'bench', _people(people, stamp_ns))))
+    finally:
+        dashboard.close()
+        spinner.close()
+        for node in (dashboard, publisher):
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return _painted(browser.result, sent)
+
+
+def _people(count: int, stamp_ns: int) -> tuple[Affect, ...]:
+    """Faces in a row that nod and smile in time."""
+    t = stamp_ns * 1e-9
+    faces = []
+    for i in range(count):
+        smile = float(0.5 + 0.5 * np.sin(t + 1.9 * i))
+        box = Box.around((640 * (i + 0.5) / count + 9 * float(np.sin(t + i)), 220.0), 90.0, 108.0)
+        level = sum(smile > bound for bound in (1 / 8, 3 / 8, 3 / 4))
+        levels = tuple(0.91 if i == level else 0.03 for i in range(4))
+        faces.append(Affect(i + 1, box, 0.9, levels, smile, valence=smile - 0.4, arousal=0.2, evidence_frames=9))
+    return tuple(faces)
+
+
+def _watched(settings: dict, source, kinds: list[str], turns: int, stop: threading.Event) -> tuple[dict, dict]:
+    """Figures of a run per kind of viewers, and of the turns without any; the delay to pixels if there is a browser."""
+    settings = with_dashboard(settings)
+    settings['dashboard_node'] = {**settings['dashboard_node'], 'dashboard_port': 0}
+    sent: dict[int, float] = {}  # when each result came
+    run = Run(
+        'scene', settings, source, on_affect=lambda affect: sent.setdefault(_key(affect.stamp_ns / 1e6), _now_ms())
+    )
+    turns_of: dict[str, list[_Turn]] = {_NOBODY: [], **{kind: [] for kind in kinds}}
+    viewers: dict[str, list[Viewer]] = {}
+    with ExitStack() as stack:
+        running = stack.enter_context(run)
+        for kind in kinds:
+            address = '--address', running.graph.dashboard.address
+            viewers[kind] = [stack.enter_context(Viewer(*command, *address)) for command in _VIEWERS[kind]]
+        stop.wait(_TURN_S)  # the first seconds of a graph are its slowest
+        for who in [kind for _ in range(turns) for kind in (*(k for k in kinds for k in (_NOBODY, k)),)] or [_NOBODY]:
+            for viewer in viewers.get(who, ()):
+                viewer.say('look')
+            stop.wait(_SETTLE_S)
+            turn = _Turn(running)
+            stop.wait(_TURN_S - _SETTLE_S if kinds else turns * _TURN_S)
+            turns_of[who].append(turn.end())
+            for viewer in viewers.get(who, ()):
+                viewer.say('leave')
+        running.drain()
+    figures = {who: _figures(turns) for who, turns in turns_of.items()}
+    for kind in kinds:
+        seen = [{k: v for k, v in viewer.result.items() if k != 'painted'} for viewer in viewers[kind]]
+        figures[kind]['viewers'] = seen
+    painted = viewers['browser'][0].result if 'browser' in kinds else {}
+    return figures, _painted(painted, sent) if painted else {}
+
+
+class _Turn:
+    """What the graph does from construction to `end`."""
+
+    def __init__(self, running: Run):
+        self._health = running.graph.affect.health
+        self._before, self._start_s, self._cpu_s = len(self._latencies()), time.monotonic(), time.process_time()
+
+    def end(self) -> _Turn:
+        self.seconds, self.cpu_s = time.monotonic() - self._start_s, time.process_time() - self._cpu_s
+        self.latencies_ms = self._latencies()[self._before :]
+        return self
+
+    def _latencies(self) -> np.ndarray:
+        return self._health.timings_ms().get('latency', np.empty(0))
+
+
+def _figures(turns: list[_Turn]) -> dict:
+    """Latency from image stamp to FaceAffectArray published, as `bench pipeline` takes it; rate and CPU load."""
+    latencies_ms, seconds = np.concatenate([turn.latencies_ms for turn in turns]), sum(turn.seconds for turn in turns)
+    return {
+        'latency_ms': percentiles(latencies_ms),
+        'fps': round(len(latencies_ms) / seconds, 2),
+        'cpu_percent': round(100 * sum(turn.cpu_s for turn in turns) / seconds, 1),
+    }
+
+
+def _key(stamp_ms: float) -> int:
+    """A stamp as the page gives it back: in µs, as doubles hold no ns of this century."""
+    return round(stamp_ms * 1e3)
+
+
+def _now_ms() -> float:
+    return time.time_ns() / 1e6
+
+
+def _painted(result: dict, sent: dict[int, float]) -> dict:
+    """Percentiles in ms from `sent` to the frame in which a result was painted; most are overtaken by newer ones."""
+    delays = np.array([at - sent[_key(stamp)] for stamp, at in result.get('painted', ()) if _key(stamp) in sent])
+    if not len(delays):
+        raise ConfigError('the page painted nothing; open it in the Chromium of the benchmark to see why')
+    return {**percentiles(delays), 'painted': len(delays)}
+
+
+def _worse(runs: dict) -> dict:
+    """Latencies, and CPU time, as shares of those with nobody looking."""
+    if _NOBODY not in runs:
+        return {}
+    calm = runs[_NOBODY]
+    return {
+        name: {p: round(run['latency_ms'][p] / calm['latency_ms'][p], 3) for p in ('p50', 'p95')}
+        | {'cpu': round(run['cpu_percent'] / calm['cpu_percent'], 3)}
+        for name, run in runs.items()
+        if name != _NOBODY
+    }
+
+
+def _print_table(result: dict) -> None:
+    def numbers(values: dict) -> str:
+        return ''.join(f'{values[p]:>8.1f}' for p in ('p50', 'p95', 'p99'))
+
+    print(f'{"result to pixels":<20}{"p50":>8}{"p95":>8}{"p99":>8}   ms')
+    for name, delay in result['delay_ms'].items():
+        print(f'{name:<20}{numbers(delay)}')
+    print(f'{"image to result":<20}{"p50":>8}{"p95":>8}{"p99":>8}   ms   CPU %  images/s   worse by')
+    for name, run in result['runs'].items():
+        worse = result['worse'].get(name)
+        text = f'p50 {100 * (worse["p50"] - 1):+.1f} %, p95 {100 * (worse["p95"] - 1):+.1f} %' if worse else ''
+        print(f'{name:<20}{numbers(run["latency_ms"])}{run["cpu_percent"]:>12.0f}{run["fps"]:>10.1f}   {text}')

@@ -1,0 +1,195 @@
+"""Those who look while `bench dashboard` measures, each in a process of its own, as they would be beside a robot.
+
+`python -m affect_perception.nodes.bench_viewers KIND ...` says `ready`, looks and leaves as the lines `look` and
+`leave` on its stdin say, and when that ends prints what it got as one JSON object. KIND is `clients` (WebSockets that
+read everything a page would be sent and paint nothing), `browser` (a real Chromium with the page, its camera picture
+on) or `rviz` (subscribes markers and overlay).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import queue
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from affect_perception.errors import ConfigError
+
+CHROMIUM = Path(os.environ.get('CHROMIUM', '/usr/bin/chromium'))
+_END_S = 20.0  # for a viewer to say what it saw
+
+# Notes when each stamp was painted: the task after the frame callback runs when that frame is laid out and painted.
+_PROBE = """() => {
+  window.painted = [];
+  const stage = document.getElementById('stage');
+  const painted = (stamp) => window.painted.push([Number(stamp), performance.timeOrigin + performance.now()]);
+  new MutationObserver(() => {
+    const stamp = stage.dataset.stamp;
+    requestAnimationFrame(() => {
+      const after = new MessageChannel();
+      after.port1.onmessage = () => painted(stamp);
+      after.port2.postMessage(0);
+    });
+  }).observe(stage, { attributes: true, attributeFilter: ['data-stamp'] });
+}"""
+
+
+class Viewer:
+    """A viewer in another process; use as a context manager, `result` is there afterwards."""
+
+    def __init__(self, kind: str, *arguments: str):
+        self._command = [sys.executable, '-m', __name__, kind, *arguments]
+        self.result: dict = {}
+
+    def __enter__(self) -> Viewer:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True)
+        if self._process.stdout.readline().strip() != 'ready':
+            self._process.wait(_END_S)
+            raise ConfigError(f'a viewer of the benchmark did not start: {" ".join(self._command[2:])}')
+        return self
+
+    def say(self, word: str) -> None:
+        """`look` or `leave`."""
+        print(word, file=self._process.stdin, flush=True)
+
+    def __exit__(self, *_) -> None:
+        try:
+            self.result = json.loads(self._process.communicate(timeout=_END_S)[0] or '{}')
+        except (subprocess.TimeoutExpired, ValueError):
+            self._process.kill()
+
+
+def _words() -> queue.Queue:
+    """What is said on stdin, word by word, then None. Says in turn that this process is ready."""
+    words: queue.Queue = queue.Queue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            words.put(line.strip())
+        words.put(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+    print('ready', flush=True)
+    return words
+
+
+def _next(words: queue.Queue) -> str | None:
+    """The next word, '' if there is none yet."""
+    try:
+        return words.get_nowait()
+    except queue.Empty:
+        return ''
+
+
+async def _clients(address: str, count: int, pictures: bool) -> dict:
+    import aiohttp
+
+    seen = {'states': 0, 'pictures': 0, 'bytes': 0, 'ended_by_server': 0}
+
+    async def read(session) -> None:
+        async with session.ws_connect(f'{address}/ws', max_msg_size=0) as page:
+            await page.send_json({'pause': False, 'pictures': pictures})
+            async for message in page:
+                seen['states' if message.type == aiohttp.WSMsgType.TEXT else 'pictures'] += 1
+                seen['bytes'] += len(message.data)
+        seen['ended_by_server'] += 1
+
+    readers: list[asyncio.Future] = []
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        words = _words()
+        while (word := _next(words)) is not None:
+            if word == 'look':
+                readers = [asyncio.ensure_future(read(session)) for _ in range(count)]
+            elif word == 'leave':
+                for reader in readers:
+                    reader.cancel()
+                await asyncio.gather(*readers, return_exceptions=True)
+            await asyncio.sleep(0.05)
+    return seen
+
+
+def _browser(address: str) -> dict:
+    from playwright.sync_api import sync_playwright
+
+    painted: list[list[float]] = []
+    with sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=['--no-sandbox'])
+        page = chromium.new_page(viewport={'width': 1280, 'height': 900})
+        words = _words()
+        while (word := _next(words)) is not None:
+            if word == 'look':
+                page.goto(address)
+                page.keyboard.press('c')
+                page.evaluate(_PROBE)
+            elif word == 'leave':
+                painted += page.evaluate('window.painted')
+                page.goto('about:blank')
+            page.wait_for_timeout(50)
+        painted += page.evaluate('window.painted ?? []')
+        chromium.close()
+    return {'painted': painted}
+
+
+def _rviz() -> dict:
+    import rclpy
+    from rclpy.node import Node
+    from sensor_msgs.msg import Image
+    from visualization_msgs.msg import MarkerArray
+
+    from affect_perception.nodes import qos
+
+    rclpy.init(args=[])
+    node = Node('bench_rviz')
+    seen = {'markers': 0, 'overlays': 0}
+
+    def subscribe(kind: type, topic: str, what: str, policy):
+        def count(_) -> None:
+            seen[what] += 1
+
+        # raw: RViz, which is C++, does not pay what Python pays to unpack an image
+        return node.create_subscription(kind, topic, count, policy, raw=True)
+
+    subscriptions = []
+    words = _words()
+    while (word := _next(words)) is not None:
+        if word == 'look':
+            subscriptions = [
+                subscribe(MarkerArray, 'face_markers', 'markers', qos.RESULTS),
+                subscribe(Image, 'overlay', 'overlays', qos.RELIABLE_IMAGES),
+            ]
+        elif word == 'leave':
+            for subscription in subscriptions:
+                node.destroy_subscription(subscription)
+        rclpy.spin_once(node, timeout_sec=0.05)
+    return seen
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('kind', choices=('clients', 'browser', 'rviz'))
+    parser.add_argument('--address', default='')
+    parser.add_argument('--count', type=int, default=1)
+    parser.add_argument('--pictures', action='store_true')
+    args = parser.parse_args(argv)
+    if args.kind == 'clients':
+        result = asyncio.run(_clients(args.address, args.count, args.pictures))
+    else:
+        result = _browser(args.address) if args.kind == 'browser' else _rviz()
+    print(json.dumps({**result, 'cpu_s': round(_cpu_s(), 2)}), flush=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
