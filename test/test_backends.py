@@ -2,21 +2,26 @@
 
 import importlib.util
 import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 import torch
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference import backends
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.inference.export import cache_folder, exported
+from affect_perception.inference.mnn import Mnn, converted
+from affect_perception.inference.torch_backends import Frugal, Graphs, Torch
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, Track, TrackedFrame
 
-OTHERS = [name for name in backends.NAMES if name != 'torch']
+OTHERS = [name for name in backends.ON_CPU if name != 'torch']
 
 
 @pytest.fixture(scope='module')
@@ -115,6 +120,123 @@ def test_an_export_is_made_once_and_anew_for_other_weights(weights, monkeypatch)
     assert exported(model, x, 'a') == first and first.stat().st_mtime_ns == written
     assert exported(model, x, 'b') != first
     assert first.parent == cache_folder()
+
+
+@pytest.fixture(scope='module')
+def network(weights) -> Mnn:
+    """The CNN of `weights` in MNN."""
+    pytest.importorskip('MNN', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
+    return Mnn(exported(checkpoint.load(weights).model.fold(), torch.zeros(4, 1, 64, 64), 'mnn'), threads=1)
+
+
+def test_mnn_reads_any_number_of_faces_in_any_order_from_any_thread(network, weights):
+    model = checkpoint.load(weights).model.fold()
+    inputs = [torch.randn(faces, 1, 64, 64) for faces in (3, 1, 9, 64, 2, 9, 1)]
+    with torch.inference_mode(), ThreadPoolExecutor(1) as elsewhere:
+        for x in inputs:
+            wanted = model.features(x)
+            assert torch.allclose(network(x), wanted, atol=1e-4)
+            assert torch.equal(elsewhere.submit(network, x).result(), network(x))
+
+
+def test_networks_of_mnn_run_side_by_side(network, weights):
+    path = exported(checkpoint.load(weights).model.fold(), torch.zeros(4, 1, 64, 64), 'mnn')
+    networks = [Mnn(path, threads=threads) for threads in (1, 2, 1)]
+    inputs = [torch.randn(faces, 1, 64, 64) for faces in (2, 5, 3)]
+    alone = [net(x) for net, x in zip(networks, inputs, strict=True)]
+
+    def again(place: int) -> bool:
+        return all(torch.equal(networks[place](inputs[place]), alone[place]) for _ in range(20))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(again, range(3)))
+
+
+def test_the_tools_of_mnn_which_report_to_their_makers_are_never_imported(weights):
+    pytest.importorskip('MNN', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
+    engine_of(weights, 'mnn').step(frame(2))
+    assert 'MNN' in sys.modules
+    assert not [name for name in sys.modules if name.startswith(('MNN.tools', 'aliyun'))]
+
+
+def test_mnn_prints_nothing_on_stdout_which_belongs_to_tables_and_json(weights, capfd):
+    pytest.importorskip('MNN', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
+    engine_of(weights, 'mnn')
+    assert capfd.readouterr().out == ''
+
+
+def test_a_file_that_mnn_cannot_convert_or_load_is_refused_and_not_kept(tmp_path):
+    pytest.importorskip('MNN', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
+    (tmp_path / 'junk.onnx').write_text('junk')
+    with pytest.raises(RuntimeError, match=r'MNN cannot convert .*junk\.onnx: .*not onnx model'):
+        converted(tmp_path / 'junk.onnx')
+    assert [file.name for file in tmp_path.iterdir()] == ['junk.onnx']
+    damaged = tmp_path / f'junk.{version("MNN")}.mnn'
+    damaged.write_text('junk')
+    with pytest.raises(RuntimeError, match='MNN cannot load'):
+        Mnn(tmp_path / 'junk.onnx', threads=1)
+    assert not damaged.exists()
+
+
+def eager(backend: Torch, inputs: torch.Tensor):
+    """What a CUDA graph does, on the CPU: the same memory at every replay."""
+    outputs = torch.empty_like(backend(inputs))
+    return lambda: outputs.copy_(backend(inputs)), inputs, outputs
+
+
+@torch.inference_mode()
+def test_graphs_pad_a_batch_to_its_bucket_and_answer_as_the_network_does(weights):
+    plain = Torch(checkpoint.load(weights).model.fold())
+    recorded = []
+    graphs = Graphs(plain, lambda backend, inputs: recorded.append(len(inputs)) or eager(backend, inputs))
+    assert graphs.name == 'torch_graph'
+    for faces in (1, 3, 4, 2, 300, 7, 1):
+        x = torch.randn(faces, 1, 64, 64)
+        assert torch.allclose(graphs(x), plain(x), atol=1e-5)
+    assert recorded == [1, 4, 2, 8]
+
+
+class Cramped(Torch):
+    """A GPU with memory for so many faces at once."""
+
+    most = 5
+
+    def __call__(self, x):
+        if len(x) > self.most:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+        return super().__call__(x)
+
+
+@torch.inference_mode()
+def test_a_gpu_without_the_memory_gets_half_as_many_faces_at_once(weights, caplog):
+    cramped = Cramped(checkpoint.load(weights).model.fold())
+    frugal = Frugal(cramped)
+    x = torch.randn(19, 1, 64, 64)
+    assert torch.allclose(frugal(x), Torch(checkpoint.load(weights).model.fold())(x), atol=1e-5)
+    assert [record.args for record in caplog.records] == [(19, 9), (9, 4)]
+    cramped.most = 4
+    assert len(frugal(x)) == 19 and len(caplog.records) == 2  # remembered
+    cramped.most = 0
+    with pytest.raises(BadInputError, match='no memory left for one face') as error:
+        frugal(x)
+    assert error.value.kind == 'memory'
+
+
+def test_a_gpu_without_memory_for_the_network_is_refused_at_start(weights, monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate ...')
+
+    monkeypatch.setattr(AffectEngine, '_chosen_backend', full)
+    with pytest.raises(ConfigError, match='cpu has no memory left for model small; close what else runs on it'):
+        engine_of(weights, 'torch')
+
+
+def test_half_precision_and_graphs_are_for_gpus(weights):
+    for name in ('torch_fp16', 'torch_graph', 'torch_fp16_graph'):
+        assert backends.installed(name, 'cuda') and not backends.installed(name)
+        with pytest.raises(ConfigError, match=f"backend '{name}' cannot be used here: it needs a GPU"):
+            engine_of(weights, name)
+    assert not backends.installed('mnn', 'cuda')
 
 
 def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_this_process(monkeypatch, tmp_path):

@@ -21,10 +21,13 @@ from torch import Tensor, nn
 from affect_perception.errors import ConfigError
 from affect_perception.inference.export import exported
 from affect_perception.inference.mnn import Mnn
+from affect_perception.inference.torch_backends import Graphs, Torch
 
 log = logging.getLogger(__name__)
 
-NAMES = ('torch', 'torch_bf16', 'mnn', 'openvino', 'openvino_bf16', 'onnxruntime')
+ON_CPU = ('torch', 'torch_bf16', 'mnn', 'openvino', 'openvino_bf16', 'onnxruntime')
+ON_GPU = ('torch', 'torch_bf16', 'torch_fp16', 'torch_graph', 'torch_bf16_graph', 'torch_fp16_graph')
+NAMES = tuple(dict.fromkeys(ON_CPU + ON_GPU))
 FIXED = ('mnn', 'openvino', 'torch')  # float32, and each gives the same bytes for the same input whenever it is run
 TOLERANCE = 0.01  # largest difference of a probability, an intensity, valence or arousal from PyTorch in float32
 _taken: dict[tuple[str, str, int], str] = {}  # (weights, device, threads) -> what auto took in this process before
@@ -36,22 +39,6 @@ class Backend(Protocol):
     name: str
 
     def __call__(self, x: Tensor) -> Tensor: ...
-
-
-class Torch:
-    """PyTorch, on the CPU or a GPU; `bf16` multiplies in bfloat16 (answers in float32)."""
-
-    def __init__(self, model: nn.Module, bf16: bool = False):
-        self.name = 'torch_bf16' if bf16 else 'torch'
-        self._model, self._bf16 = model, bf16
-        self._device = next(model.parameters()).device.type
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        if not self._bf16:
-            return self._model.features(x)
-        with torch.autocast(self._device, torch.bfloat16):
-            return self._model.features(x).float()
 
 
 class OpenVino:
@@ -97,8 +84,8 @@ class OnnxRuntime:
 def installed(name: str, device: str = 'cpu') -> bool:
     """Can this backend be used here? On a GPU PyTorch only; bfloat16 on the CPU wants one that multiplies in it."""
     if device != 'cpu':
-        return name.startswith('torch')
-    if name.endswith('_bf16') and not cpu_has_bf16():
+        return name in ON_GPU
+    if name not in ON_CPU or (name.endswith('_bf16') and not cpu_has_bf16()):
         return False
     package = {'mnn': 'MNN'}.get(name, name.removesuffix('_bf16'))
     if package == 'torch':
@@ -121,11 +108,15 @@ def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) ->
     if name not in NAMES:
         raise ConfigError(f'no backend {name!r}; choose auto, fixed or one of {", ".join(NAMES)}')
     if not installed(name, x.device.type):
-        wanted = 'a CPU with bfloat16' if name == 'torch_bf16' else "the CPU, and pip install 'affect_perception[fast]'"
+        wanted = "the CPU, and pip install 'affect_perception[fast]'"
+        if name.startswith('torch'):
+            wanted = 'a CPU with bfloat16' if name in ON_CPU else 'a GPU'
         raise ConfigError(f'backend {name!r} cannot be used here: it needs {wanted}; or choose auto')
-    bf16 = name.endswith('_bf16')
     if name.startswith('torch'):
-        return Torch(model, bf16)
+        precision = next((p for p in ('fp16', 'bf16') if p in name), 'fp32')
+        backend = Torch(model, precision)
+        return Graphs(backend) if name.endswith('_graph') else backend
+    bf16 = name.endswith('_bf16')
     path = exported(model, x, identity)
     if name == 'mnn':
         return Mnn(path, threads)

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from affect_perception.core.baseline import NeutralBaseline
-from affect_perception.errors import ConfigError
+from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference import backends
 from affect_perception.inference.export import hash_of
 from affect_perception.inference.memory import Camera, TrackMemory
 from affect_perception.inference.reading import Reading
+from affect_perception.inference.torch_backends import BUCKETS, Frugal
 from affect_perception.models import checkpoint
 from affect_perception.models.layers import SmileOutput
 from affect_perception.models.smile_va import USUAL_GAP_S, AffectOutput
@@ -29,9 +30,9 @@ from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 64  # faces; more are read in several batches, which bounds the memory and costs nothing
+MAX_BATCH = {'cpu': 64, 'cuda': 256}  # faces; more are read in several batches, which bounds the memory
 TRIAL = 4  # faces that backends are compared on
-WARM_UP = (1, 2, 4, 8)  # batch sizes: the first run of each size is slow
+WARM_UP = {'cpu': (1, 2, 4, 8), 'cuda': BUCKETS}  # batch sizes: the first run of each size is slow
 
 
 class AffectEngine:
@@ -48,19 +49,29 @@ class AffectEngine:
         self.header = loaded.header
         self._name = loaded.name
         self._crop_size = loaded.crop_size
-        self._model = loaded.model.fold().to(self._device, memory_format=torch.channels_last)
-        self._temporal = hasattr(self._model, 'over_time')
-        self._backend = self._chosen_backend(settings, loaded.path)
+        self._temporal = hasattr(loaded.model, 'over_time')
         self._settings = settings
         self._cameras: dict[str, Camera] = {}
-        for faces in WARM_UP:
+        try:
+            self._model = loaded.model.fold().to(self._device, memory_format=torch.channels_last)
+            self._backend = self._chosen_backend(settings, loaded.path)
+            if self._device.type == 'cuda':
+                self._backend = Frugal(self._backend)
+            self._warm_up()
+        except (torch.cuda.OutOfMemoryError, BadInputError):
+            raise ConfigError(
+                f'{self._device} has no memory left for model {self._name}; close what else runs on it, or choose cpu'
+            ) from None
+        log.info(
+            'model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, torch.get_num_threads()
+        )
+
+    def _warm_up(self) -> None:
+        for faces in WARM_UP[self._device.type]:
             blank = np.zeros((self._crop_size, self._crop_size, 3), np.uint8)
             tracks = tuple(Track(i, Box(0, 0, 1, 1), 1.0, 0.0, blank) for i in range(faces))
             self.step(TrackedFrame(0, '', 1, 1, tracks))
         self._cameras.clear()
-        log.info(
-            'model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, torch.get_num_threads()
-        )
 
     @property
     def model_name(self) -> str:
@@ -104,13 +115,14 @@ class AffectEngine:
         readings = {name: Reading.nothing(len(t.tracks), len(self.expression_labels)) for name, t in frames.items()}
         places = [(name, i) for name, t in frames.items() for i, track in enumerate(t.tracks) if track.crop.size]
         recalled = self._recalled(frames, cameras, places) if self._temporal and places else None
-        for start in range(0, len(places), MAX_BATCH):
-            batch = places[start : start + MAX_BATCH]
+        most = MAX_BATCH[self._device.type]
+        for start in range(0, len(places), most):
+            batch = places[start : start + most]
             x = self._input([frames[name].tracks[i].crop for name, i in batch])
             if recalled is None:
                 output = self._forward(x)
             else:
-                gaps, states = (part[start : start + MAX_BATCH] for part in recalled)
+                gaps, states = (part[start : start + most] for part in recalled)
                 output, states = self._advance(x, gaps, states)
             for name in frames:
                 rows = [row for row, (camera, _) in enumerate(batch) if camera == name]
