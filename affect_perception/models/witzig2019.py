@@ -95,15 +95,19 @@ class Witzig2019(nn.Module):
         """Last state (N, 128) of the second layer over projections (N, 20, 384); frames that were not `there` change
         nothing (Cho et al. 2014, with PyTorch's order of the gates)."""
         gru = self.recurrent
-        first = second = projected.new_zeros(len(projected), gru.hidden_size)
-        for step in range(WINDOW):
-            seen = there[:, step]
-            moved = gru_cell(projected[:, step], first, gru.weight_hh_l0, gru.bias_hh_l0)
-            first = torch.where(seen > 0, moved, first)
-            upper = functional.linear(first, gru.weight_ih_l1, gru.bias_ih_l1)
-            moved = gru_cell(upper, second, gru.weight_hh_l1, gru.bias_hh_l1)
-            second = torch.where(seen > 0, moved, second)
-        return second
+        below = projected.unbind(1)
+        seen = None if there.all() else (there > 0).unbind(1)  # with whole windows there is nothing to ask
+        for layer in range(gru.num_layers):
+            weight, bias = getattr(gru, f'weight_hh_l{layer}'), getattr(gru, f'bias_hh_l{layer}')
+            state, states = projected.new_zeros(len(projected), gru.hidden_size), []
+            for step, given in enumerate(below):
+                moved = gru_cell(given, state, weight, bias)
+                state = moved if seen is None else torch.where(seen[step], moved, state)
+                states.append(state)
+            if layer + 1 < gru.num_layers:  # the input of the next layer, of all frames in one go
+                weight, bias = getattr(gru, f'weight_ih_l{layer + 1}'), getattr(gru, f'bias_ih_l{layer + 1}')
+                below = functional.linear(torch.stack(states, 1), weight, bias).unbind(1)
+        return state
 
     def _answer(self, hidden: Tensor) -> LevelOutput:
         levels = functional.softmax(self.head(hidden), -1)
@@ -149,11 +153,11 @@ class Witzig2019(nn.Module):
 
 def gru_cell(projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """One step of a GRU: input projections (N, 3 H) of reset, update and new gate, state (N, H); the next state."""
-    reset_x, update_x, new_x = projected.chunk(3, 1)
-    reset_h, update_h, new_h = functional.linear(state, weight, bias).chunk(3, 1)
-    reset, update = torch.sigmoid(reset_x + reset_h), torch.sigmoid(update_x + update_h)
-    new = torch.tanh(new_x + reset * new_h)
-    return new + update * (state - new)
+    size = state.shape[1]
+    from_state = functional.linear(state, weight, bias)
+    reset, update = torch.sigmoid(projected[:, : 2 * size] + from_state[:, : 2 * size]).chunk(2, 1)
+    new = torch.tanh(torch.addcmul(projected[:, 2 * size :], reset, from_state[:, 2 * size :]))
+    return torch.lerp(new, state, update)
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
