@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import math
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from affect_perception.inference.torch_backends import Frugal, Graphs, Torch
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.settings import AffectSettings
-from affect_perception.types import Box, Track, TrackedFrame
+from affect_perception.types import Box, SmileLevel, Track, TrackedFrame
 
 OTHERS = [name for name in backends.ON_CPU if name != 'torch']
 
@@ -68,6 +69,30 @@ def test_every_backend_answers_as_pytorch_for_any_number_of_faces(name, weights)
         assert [f.smile_intensity for f in ours.faces] == pytest.approx(
             [f.smile_intensity for f in wanted.faces], abs=backends.TOLERANCE
         )
+
+
+@pytest.mark.parametrize('name', backends.ON_CPU)
+def test_pixels_that_are_no_numbers_make_their_own_face_unknown_and_no_other(name, weights, monkeypatch):
+    if not backends.installed(name):
+        pytest.skip(f'{name} is not installed here, or the CPU does not multiply in bfloat16')
+    engine, untouched = engine_of(weights, name), engine_of(weights, name)
+    preprocess, spoilt = engine._model.preprocess, [True]
+
+    def broken(crops):
+        x = preprocess(crops)
+        if spoilt[0]:
+            x[1, 0, 30:40, 20] = torch.tensor(float('nan'))
+            x[2, 0, 5, 5] = torch.tensor(float('inf'))
+        return x
+
+    monkeypatch.setattr(engine._model, 'preprocess', broken)
+    (first, *lost, last), wanted = engine.step(frame(4, 1)).faces, untouched.step(frame(4, 1)).faces
+    assert [face.smile_level for face in lost] == [SmileLevel.UNKNOWN] * 2
+    assert all(math.isnan(face.valence) and math.isnan(face.smile_intensity) for face in lost)
+    for face, alone in ((first, wanted[0]), (last, wanted[3])):
+        assert face.smile_intensity == pytest.approx(alone.smile_intensity, abs=1e-5)
+    spoilt[0] = False
+    assert all(face.smile_level != SmileLevel.UNKNOWN for face in engine.step(frame(4, 2)).faces)  # nothing remains
 
 
 def test_auto_takes_the_fastest_and_says_which_and_why(weights, caplog, monkeypatch):

@@ -104,7 +104,7 @@ def cpu_has_bf16() -> bool:
 
 
 def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
-    """Backend `name` of the folded `model` for inputs like `x`; ConfigError for one that is unknown or absent."""
+    """Backend `name` of the folded `model` for inputs like `x`; ConfigError: it is absent, unknown or cannot do it."""
     if name not in NAMES:
         raise ConfigError(f'no backend {name!r}; choose auto, fixed or one of {", ".join(NAMES)}')
     if not installed(name, x.device.type):
@@ -112,15 +112,28 @@ def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) ->
         if name.startswith('torch'):
             wanted = 'a CPU with bfloat16' if name in ON_CPU else 'a GPU'
         raise ConfigError(f'backend {name!r} cannot be used here: it needs {wanted}; or choose auto')
+    try:
+        return _made(name, model, x, identity, threads)
+    except Exception as error:  # of an exporter or a runtime
+        raise _cannot(name, error) from error
+
+
+def _made(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
     if name.startswith('torch'):
         precision = next((p for p in ('fp16', 'bf16') if p in name), 'fp32')
         backend = Torch(model, precision)
         return Graphs(backend) if name.endswith('_graph') else backend
-    bf16 = name.endswith('_bf16')
     path = exported(model, x, identity)
     if name == 'mnn':
         return Mnn(path, threads)
-    return OpenVino(path, threads, bf16) if name.startswith('openvino') else OnnxRuntime(path, threads)
+    if name == 'onnxruntime':
+        return OnnxRuntime(path, threads)
+    return OpenVino(path, threads, name.endswith('_bf16'))
+
+
+def _cannot(name: str, error: Exception) -> ConfigError:
+    said = ' '.join(str(error).split())[:200]
+    return ConfigError(f'backend {name!r} cannot run this network: {said}; choose another one, or auto')
 
 
 def agrees(answer: Callable[[Tensor], Tensor], backend: Backend, reference: Tensor, x: Tensor) -> float:
@@ -145,16 +158,11 @@ def choose(
         threads = 1  # MNN's last digit hangs on their number, and that on the machine and on how many work beside
 
     def checked(name: str) -> Backend:
+        backend = make(name, model, x, identity, threads)
         try:
-            backend = make(name, model, x, identity, threads)
             apart = agrees(answer, backend, reference, x)
-        except ConfigError:
-            raise
-        except Exception as error:  # an exporter or a runtime that cannot do this network
-            raise ConfigError(
-                f'backend {name!r} cannot run this network: {" ".join(str(error).split())[:200]}; '
-                'choose another one, or auto'
-            ) from error
+        except Exception as error:
+            raise _cannot(name, error) from error
         if apart > TOLERANCE:
             raise ConfigError(
                 f'backend {name!r} answers up to {apart:.3g} apart from PyTorch (allowed: {TOLERANCE}); '

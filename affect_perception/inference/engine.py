@@ -208,10 +208,15 @@ class AffectEngine:
         return torch.cat(parts)[order.argsort()]
 
     def _forward(self, x: Tensor) -> SmileOutput:
-        return self._model.head(self._backend(x))
+        return self._model.head(self._embedded(x))
 
     def _advance(self, x: Tensor, gaps_s: Tensor, states: Tensor) -> tuple[AffectOutput, Tensor]:
-        return self._model.advance(self._backend(x), gaps_s, states)
+        return self._model.advance(self._embedded(x), gaps_s, states)
+
+    def _embedded(self, x: Tensor) -> Tensor:
+        """Embeddings; NaN of faces with pixels that are no numbers, which some backends take for 0."""
+        fine = torch.isfinite(x).flatten(1).all(1)
+        return self._backend(x).masked_fill(~fine[:, None], np.nan)
 
     @torch.inference_mode()
     def _chosen_backend(self, settings: AffectSettings, path: Path) -> backends.Backend:
