@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = {'cpu': 64, 'cuda': 256}  # faces; more are read in several batches, which bounds the memory
 # Faces that backends are compared on. With one face every backend keeps up, so the fastest with several is wanted; what
-# is fastest with 4 was so with 8 and 16 too (here MNN; for one face on one thread OpenVINO is half a millisecond ahead).
+# is fastest with 4 was so with 8 and 16 too (here MNN; with one face on one thread OpenVINO is 0.5 ms ahead).
 TRIAL = 4
 WARM_UP = {'cpu': (1, 2, 4, 8), 'cuda': BUCKETS}  # batch sizes: the first run of each size is slow
 
