@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import math
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference import backends
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.inference.export import cache_folder, exported
-from affect_perception.inference.mnn import Mnn, converted
+from affect_perception.inference.mnn import Mnn, converted, without_greetings
 from affect_perception.inference.torch_backends import Frugal, Graphs, Torch
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import SmileVa
@@ -184,10 +185,16 @@ def test_the_tools_of_mnn_which_report_to_their_makers_are_never_imported(weight
     assert not [name for name in sys.modules if name.startswith(('MNN.tools', 'aliyun'))]
 
 
-def test_mnn_prints_nothing_on_stdout_which_belongs_to_tables_and_json(weights, capfd):
+def test_mnn_prints_nothing_where_tables_and_json_belong(weights, capfd):
     pytest.importorskip('MNN', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
     engine_of(weights, 'mnn')
-    assert capfd.readouterr().out == ''
+    assert capfd.readouterr() == ('', '')
+
+
+def test_what_others_print_while_mnn_loads_is_not_lost(capfd):
+    with without_greetings():
+        os.write(1, b'MNN use high precision\nthe page is at http://...\n')
+    assert capfd.readouterr() == ('', 'the page is at http://...\n')
 
 
 def test_a_file_that_mnn_cannot_convert_or_load_is_refused_and_not_kept(tmp_path):

@@ -12,6 +12,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ import sys, _tools
 _tools.mnnconvert(['mnnconvert', '-f', 'ONNX', '--modelFile', sys.argv[1], '--MNNModel', sys.argv[2]])
 """
 CONVERT_S = 300  # the paper's network, 134 MB, takes 3 s
+GREETINGS = (b'The device supports', b'MNN use')
 
 
 class Mnn:
@@ -34,7 +36,7 @@ class Mnn:
 
     def __init__(self, path: Path, threads: int):
         file = converted(path)
-        with stdout_as_stderr():  # MNN greets on stdout
+        with without_greetings():
             import MNN
 
             self._tensor = lambda x: MNN.Tensor(x.shape, MNN.Halide_Type_Float, x, MNN.Tensor_DimensionType_Caffe)
@@ -84,13 +86,18 @@ def converted(onnx: Path) -> Path:
 
 
 @contextlib.contextmanager
-def stdout_as_stderr() -> Iterator[None]:
-    """What native code prints meanwhile goes to stderr: stdout belongs to tables and to the JSON of the last line."""
+def without_greetings() -> Iterator[None]:
+    """Native code that prints on stdout, which belongs to tables and to the JSON of the last line: MNN's greetings are
+    dropped, whatever else is printed meanwhile goes to stderr."""
     sys.stdout.flush()
     kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
+            file.seek(0)
+            os.write(2, b''.join(line for line in file if not line.startswith(GREETINGS)))
