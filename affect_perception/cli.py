@@ -173,6 +173,12 @@ def _bench_inference(args: argparse.Namespace) -> int:
     return bench(args.rest)
 
 
+def _bench_offline(args: argparse.Namespace) -> int:
+    from affect_perception.evaluation.offline_bench import main as bench
+
+    return bench(args.rest)
+
+
 def _bench_ids(args: argparse.Namespace) -> int:
     from affect_perception.evaluation.ids_bench import main as bench
 
@@ -281,7 +287,9 @@ def parser() -> argparse.ArgumentParser:
         'inference', help="what a step costs with 1 to 64 faces (the paper's Fig. 6)", add_help=False
     )
     inference.set_defaults(call=_bench_inference)
-    for passes_on in (detector, ids, inference):  # they have flags of their own
+    offline = bench.add_parser('offline', help='how much faster than it was filmed a bag is evaluated', add_help=False)
+    offline.set_defaults(call=_bench_offline)
+    for passes_on in (detector, ids, inference, offline):  # they have flags of their own
         passes_on.set_defaults(rest=[])
     return root
 

@@ -41,13 +41,20 @@ class Finder:
 
     def find(self, frame: Frame, wish: Wish) -> Found:
         """The faces of `frame`, in pixels of it."""
-        return self.look(frame, self._detector.detect(frame.rgb), wish)
+        return self.look(frame, self.detect(frame), wish)
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        """The faces of `frame` and no more; `look` makes the rest of `find`."""
+        return self._detector.detect(frame.rgb)
 
     def look(self, frame: Frame, detections: list[Detection], wish: Wish) -> Found:
         """What there is to know of faces that were found already."""
         return Found(
             frame.stamp_ns, detections, self._descriptors(frame, detections, wish), self._rolls(frame, detections)
         )
+
+    def close(self) -> None:
+        """Nothing to end here: the counterpart of `FinderProcess.close`."""
 
     def _descriptors(self, frame: Frame, detections: list[Detection], wish: Wish) -> np.ndarray | None:
         if self._describe is None:

@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+
+import cv2
 
 import affect_perception
 from affect_perception.core.pipeline import step_inline
-from affect_perception.core.tracker import FaceTracker
+from affect_perception.core.reid import Wish
+from affect_perception.core.tracker import FaceTracker, Found
 from affect_perception.detectors.finder import make_finder
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation import mot
 from affect_perception.evaluation.ahead import ahead
 from affect_perception.evaluation.draw import VideoWriter
+from affect_perception.evaluation.foresight import Foresight
 from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report import ReportOptions, Watcher
@@ -34,39 +39,58 @@ COLUMNS = (
 )
 # fmt: on
 START_FROM = ('images', 'tracks', 'affect')
+_READ = 12  # images that wait for the tracker: more than detect_every, so that the detector has all that time
+_TRACKED = 4  # and that wait for the network
 _TEXTS = 100  # of bad inputs that metrics.json holds; the others are only counted
 _JUMP_S = 10.0  # between two images; a longer time is worth a word
 
 
 class Analysis:
-    """Detector and tracker, then the network. `alone` treats every picture as the first of a new recording."""
+    """Detector and tracker, then the network. `alone` treats every picture as the first of a new recording.
+
+    Three threads may work side by side, each in the order of the frames: `read`, `track` and `see`.
+    """
 
     def __init__(self, tracker: TrackerSettings, affect: AffectSettings, alone: bool = False):
         self._finder = make_finder(tracker)
+        self._foresight = Foresight(self._finder.detect, 1 if alone else tracker.detect_every)
         self._tracker = FaceTracker(tracker)
         self._engine = AffectEngine(reproducible(affect))
         self._alone = alone
         self.model = self._engine.model_name
         self.expression_labels = self._engine.expression_labels
 
+    def read(self, frame: Frame) -> None:
+        """A frame that `track` will get, so that the detector may begin with it."""
+        self._foresight.read(frame)
+
     def track(self, frame: Frame) -> TrackedFrame:
         """The faces of `frame`; raises BadInputError for a picture that cannot be used."""
         if self._alone:
             self._tracker.reset()
-        return step_inline(frame, self._finder.find, self._tracker)
+        try:
+            return step_inline(frame, self._find, self._tracker)
+        finally:
+            self._foresight.passed()
 
-    def read(self, tracked: TrackedFrame) -> AffectFrame:
-        """What the faces show; may run in another thread than `track`, in the same order."""
+    def _find(self, frame: Frame, wish: Wish) -> Found:
+        return self._finder.look(frame, self._foresight.detections(frame), wish)
+
+    def see(self, tracked: TrackedFrame) -> AffectFrame:
+        """What the faces show."""
         if self._alone:
             self._engine.reset()
         return self._engine.step(tracked)
+
+    def close(self) -> None:
+        self._foresight.close()
 
 
 class FromImages:
     """The images of a source, analysed one after the other: (index, frame, what is seen in it).
 
-    An image that cannot be used is told to `on_bad` and skipped; its index stays unused. While the network reads the
-    faces of one image, another thread finds those of the next ones; the results are the same.
+    An image that cannot be used is told to `on_bad` and skipped; its index stays unused. Reading, finding, following
+    and the network each have a thread and work on different images; the results are the same as one after the other.
     """
 
     def __init__(
@@ -78,7 +102,8 @@ class FromImages:
         on_bad: OnBad,
     ):
         self._on_bad = on_bad
-        self._frames = open_source(source, on_bad)
+        self._unread: list[BadInputError] = []  # what the source tells, until the tracker is there
+        self._frames = open_source(source, self._unread.append)
         self.file_of = getattr(self._frames, 'file_of', None)
         self.length, self.fps = getattr(self._frames, 'length', None), self._frames.fps
         self.topic = getattr(self._frames, 'topic', None)
@@ -86,12 +111,35 @@ class FromImages:
         self.model, self.expression_labels = self._analysis.model, self._analysis.expression_labels
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
-        for index, frame, tracked in ahead(self._tracked()):
-            yield index, frame, self._analysis.read(tracked)
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # the cores are busy with other images
+        try:
+            with closing(ahead(self._tracked(), _TRACKED)) as items:
+                for index, frame, tracked in items:
+                    yield index, frame, self._analysis.see(tracked)
+        finally:
+            cv2.setNumThreads(threads)
+            self._analysis.close()
+
+    def _read(self) -> Iterator[tuple[Frame | None, list[BadInputError]]]:
+        """The frames, each with what the source had to tell before it; at the end what it told last."""
+        for frame in self._frames:
+            self._analysis.read(frame)
+            yield frame, self._told()
+        yield None, self._told()
+
+    def _told(self) -> list[BadInputError]:
+        told = self._unread[:]
+        del self._unread[: len(told)]
+        return told
 
     def _tracked(self) -> Iterator[tuple[int, Frame, TrackedFrame]]:
         last_ns = None
-        for index, frame in enumerate(self._frames):
+        for index, (frame, told) in enumerate(ahead(self._read(), _READ)):
+            for error in told:
+                self._on_bad(error)
+            if frame is None:
+                return
             step_s = 0.0 if last_ns is None else (frame.stamp_ns - last_ns) * 1e-9
             if not 0 <= step_s <= _JUMP_S:
                 follows = 'all tracks begin anew' if step_s < 0 else 'as if nobody had been filmed in between'

@@ -1,0 +1,97 @@
+"""The detector runs before it is asked, and nobody can tell from the results."""
+
+import pytest
+from skimage import data as pictures
+
+from affect_perception.core.tracker import FaceTracker
+from affect_perception.detectors.finder import Finder
+from affect_perception.errors import BadInputError
+from affect_perception.evaluation.foresight import Foresight
+from affect_perception.settings import TrackerSettings
+from affect_perception.sources.scene import Scene
+from affect_perception.types import Frame
+
+
+class Slow:
+    """Says for each frame which it was, and notes what it was shown."""
+
+    def __init__(self):
+        self.shown = []
+
+    def __call__(self, frame):
+        self.shown.append(frame.stamp_ns)
+        if frame.stamp_ns == 66:
+            raise BadInputError('size', 'frame 66')
+        return [frame.stamp_ns]
+
+
+def frame(number: int) -> Frame:
+    return Frame(number, 'camera', pictures.astronaut()[:16, :16])
+
+
+def play(asks: dict[int, bool], every: int = 10, lead: int = 12):
+    """What the tracker gets at the frames at which it asks, with the reader `lead` frames before it."""
+    shown = Slow()
+    foresight, got = Foresight(shown, every), {}
+    count = max(asks) + 1
+    for number in range(count + lead):
+        if number < count:
+            foresight.read(frame(number))
+        at = number - lead
+        if at >= 0:
+            if asks.get(at):
+                got[at] = foresight.detections(frame(at))
+            foresight.passed()
+    foresight.close()
+    return got, shown.shown, foresight
+
+
+def test_the_rhythm_is_foreseen():
+    got, shown, foresight = play({0: True, 10: True, 20: True, 30: True})
+    assert got == {at: [at] for at in (0, 10, 20, 30)}
+    assert shown == [0, 10, 20, 30] and foresight.foreseen == foresight.asked == 4
+
+
+def test_what_was_not_foreseen_is_found_when_asked_for_and_the_rhythm_begins_there():
+    asks = {0: True, 10: True, 13: True, 23: True, 33: True, 43: True, 53: True}
+    got, shown, foresight = play(asks)
+    assert got == {at: [at] for at in asks}
+    assert foresight.foreseen >= 5, 'all but the one of the cut, and what was read by then'
+    assert len(shown) == len(set(shown))
+
+
+def test_an_error_is_of_the_picture_that_is_asked_for():
+    foresight = Foresight(Slow(), 33)
+    for number in range(67):
+        foresight.read(frame(number))
+    for _ in range(66):
+        foresight.passed()
+    with pytest.raises(BadInputError, match='frame 66'):
+        foresight.detections(frame(66))
+    foresight.close()
+
+
+def test_tracks_are_those_of_a_detector_that_is_asked():
+    scene = Scene(320, 180, 10.0, people=2, seed=3, duration_s=2)
+    frames = [scene.frame(i) for i in range(20)]
+    settings = TrackerSettings(detector='dlib_hog', detect_every=4)
+    from affect_perception.detectors.dlib_hog import DlibHog
+
+    finder = Finder(DlibHog())
+    foresight = Foresight(finder.detect, settings.detect_every)
+    results = []
+    for early in (False, True):
+        tracker, tracks = FaceTracker(settings), []
+        for one in frames if early else ():
+            foresight.read(one)
+        for one in frames:
+            found = None
+            if tracker.due(one):
+                wish = tracker.wish(one)
+                found = finder.look(one, foresight.detections(one), wish) if early else finder.find(one, wish)
+            tracks.append([(t.track_id, t.box) for t in tracker.step(one, found).tracks])
+            if early:
+                foresight.passed()
+        results.append(tracks)
+    foresight.close()
+    assert results[0] == results[1] and foresight.foreseen > 3
