@@ -2,6 +2,9 @@
 
 A rater is an annotator or the model. Everything that counts frames is computed from a (K, K) table of counts, rows the
 reference and columns the other, so that intervals over people need only sums of tables.
+
+scikit-learn and SciPy's statistics are imported where they are used: that takes a second, which a report without
+labels need not spend.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn import metrics
 
 
 def table(reference: np.ndarray, other: np.ndarray, classes: int) -> np.ndarray:
@@ -29,6 +31,8 @@ def _as_frames(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def kappa(counts: np.ndarray, weights: str | None = None) -> float:
     """Cohen's κ (1960) of a table, or with `weights='quadratic'` (1968); NaN when both only ever say one class."""
+    from sklearn import metrics
+
     reference, other, weight = _as_frames(counts)
     if len(set(reference) | set(other)) < 2:
         return math.nan
@@ -50,6 +54,8 @@ def classification(counts: np.ndarray) -> dict[str, float]:
 
     Balanced accuracy is over the classes that the reference has, macro F1 over those that either has.
     """
+    from sklearn import metrics
+
     reference, other, weight = _as_frames(counts)
     if not len(weight):
         return dict.fromkeys(('accuracy', 'balanced_accuracy', 'macro_f1'), math.nan)
@@ -90,6 +96,8 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 
 def per_class(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Fig. 3c: precision, recall and F1 (K,) of each class and the frames of the reference; NaN where undefined."""
+    from sklearn import metrics
+
     reference, other, weight = _as_frames(counts)
     labels = np.arange(len(counts))
     if not len(weight):

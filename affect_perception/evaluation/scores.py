@@ -1,4 +1,8 @@
-"""Scores of numbers and probabilities against labels, delays of smile onsets, and intervals over people."""
+"""Scores of numbers and probabilities against labels, delays of smile onsets, and intervals over people.
+
+scikit-learn and SciPy's statistics are imported where they are used: that takes a second, which a report without
+labels need not spend.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import pearsonr
-from sklearn import metrics
-from sklearn.calibration import calibration_curve as reliability
 
 from affect_perception.evaluation.agreement import runs_of
 
@@ -29,6 +30,9 @@ def ccc(said: np.ndarray, true: np.ndarray) -> float:
 
 def numbers(said: np.ndarray, true: np.ndarray) -> dict[str, float]:
     """CCC, Pearson's r and RMSE of (N,) numbers without NaN; NaN for what is not defined."""
+    from scipy.stats import pearsonr
+    from sklearn import metrics
+
     if len(said) < 2:
         return dict.fromkeys(('ccc', 'pearson', 'rmse'), math.nan)
     varies = said.std() > 1e-9 and true.std() > 1e-9
@@ -75,6 +79,8 @@ def expected_calibration_error(probabilities: np.ndarray, true: np.ndarray, bins
 
 def calibration_curve(probability: np.ndarray, happened: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, ...]:
     """Of (N,) probabilities in equal bins: mean said, share that happened, frames; empty bins are left out."""
+    from sklearn.calibration import calibration_curve as reliability
+
     share, said = reliability(happened, np.clip(probability, 0, 1), n_bins=bins)
     place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], probability)  # the bins of scikit-learn
     counts = np.bincount(place, minlength=bins)
@@ -83,6 +89,8 @@ def calibration_curve(probability: np.ndarray, happened: np.ndarray, bins: int =
 
 def precision_recall(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Precision and recall at every threshold, and the average precision; of (N,) scores, where some are positive."""
+    from sklearn import metrics
+
     precision, recall, _ = metrics.precision_recall_curve(positive, score)
     return precision, recall, float(metrics.average_precision_score(positive, score))
 
