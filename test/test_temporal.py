@@ -77,10 +77,14 @@ def whole_film(weights: str, crops: list[np.ndarray], gaps_s: list[float]) -> np
     return output.intensity[0].numpy()
 
 
+@pytest.mark.parametrize('backend', ['torch', 'fixed'])
 @pytest.mark.parametrize('name', TEMPORAL)
-def test_frame_by_frame_reads_as_the_whole_film_for_tracks_that_start_pause_skip_and_end(name, tmp_path):
+def test_frame_by_frame_reads_as_the_whole_film_for_tracks_that_start_pause_skip_and_end(
+    name, backend, tmp_path, monkeypatch
+):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     weights = saved(name, tmp_path)
-    engine = engine_of(weights)
+    engine = engine_of(weights, backend=backend)
     stamps = [i * FRAME + (SECOND if i > 6 else 0) for i in range(30)]  # everything stands still for a second
     seen = {1: range(30), 2: range(3, 9), 3: [0, 2, 5, 6, 7, 11, 29]}
     frames = [
