@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.evaluation.machine import machine, resident_mb
 from affect_perception.inference import backends
-from affect_perception.inference.engine import AffectEngine, chosen_device, default_threads
+from affect_perception.inference.engine import MAX_BATCH, AffectEngine, chosen_device, default_threads
 from affect_perception.inference.export import hash_of
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.settings import AffectSettings
@@ -34,7 +34,6 @@ from affect_perception.types import Box, Track, TrackedFrame
 WINDOW = 20  # frames, the paper's
 FACES = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64)
 MODES = ('sequential', 'batched', 'streaming')
-CHUNK = 160  # crops of one CNN pass, which bounds the memory: the paper's network needs 5 MB a crop
 GAP_S = 1 / 30
 
 
@@ -68,7 +67,8 @@ class Steps:
         return True
 
     def _embedded(self, crops: Tensor) -> Tensor:
-        parts = [self._backend(self._model.preprocess(part)) for part in crops.split(CHUNK)]
+        most = MAX_BATCH[self._device.type]  # as the engine does: larger ones leave the caches and are slower
+        parts = [self._backend(self._model.preprocess(part)) for part in crops.split(most)]
         return torch.cat(parts)
 
 
