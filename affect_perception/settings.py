@@ -181,6 +181,11 @@ class TrackerSettings(Settings):
     detect_inline: bool = setting(
         False, 'wait for the detector instead of running it beside the tracker: slower, and the same on every run'
     )
+    detect_beside: str = setting(
+        'auto',
+        'what the detector runs in when nobody waits for it; auto: dlib_cnn on a CPU in a process, others in a thread',
+        choices=('auto', 'thread', 'process'),
+    )
     detect_width: int = setting(
         1280, 'wider images are scaled down to this width for the detector', unit='px', low=160, high=7680
     )

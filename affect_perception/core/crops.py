@@ -43,6 +43,8 @@ def cut(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
     pad_top = min(max(round(-top * scale), 0), size - 1)
     inner = inner[: size - pad_top, : size - pad_left]
     pad_right, pad_bottom = size - pad_left - inner.shape[1], size - pad_top - inner.shape[0]
+    if not (pad_left or pad_top or pad_right or pad_bottom):
+        return inner
     return cv2.copyMakeBorder(inner, pad_top, pad_bottom, pad_left, pad_right, cv2.BORDER_REPLICATE)
 
 

@@ -7,6 +7,7 @@ about 0.5 ms per picture and 0.15 ms per face, against 3 ms per face for dlib's 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -116,7 +117,7 @@ def unit(picture: np.ndarray) -> np.ndarray:
     """The picture as a vector of zero mean and unit length, so that a product of two is their correlation."""
     vector = picture.astype(np.float32).ravel()
     vector -= vector.mean()
-    length = float(np.linalg.norm(vector))
+    length = math.sqrt(vector @ vector)
     return vector / length if length > 1e-3 * vector.size else np.zeros_like(vector)
 
 

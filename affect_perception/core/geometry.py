@@ -24,21 +24,23 @@ def rows(boxes: list[Box]) -> np.ndarray:
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N, M) area common to each box of `a` (N, 4) and each of `b` (M, 4)."""
-    low = np.maximum((a[:, :2] - a[:, 2:] / 2)[:, None], (b[:, :2] - b[:, 2:] / 2)[None])
-    high = np.minimum((a[:, :2] + a[:, 2:] / 2)[:, None], (b[:, :2] + b[:, 2:] / 2)[None])
-    return np.prod(np.maximum(high - low, 0), axis=2)
+    half, other = a[:, 2:] / 2, b[:, 2:] / 2
+    low = np.maximum((a[:, :2] - half)[:, None], (b[:, :2] - other)[None])
+    high = np.minimum((a[:, :2] + half)[:, None], (b[:, :2] + other)[None])
+    size = np.maximum(high - low, 0)
+    return size[..., 0] * size[..., 1]
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N, M) intersection over union; 0 for empty boxes."""
     common = _overlap(a, b)
-    union = np.prod(a[:, 2:], axis=1)[:, None] + np.prod(b[:, 2:], axis=1)[None] - common
+    union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - common
     return common / np.maximum(union, 1e-9)
 
 
 def covered(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N, M) share of each box of `a` that lies inside each box of `b`."""
-    return _overlap(a, b) / np.maximum(np.prod(a[:, 2:], axis=1)[:, None], 1e-9)
+    return _overlap(a, b) / np.maximum((a[:, 2] * a[:, 3])[:, None], 1e-9)
 
 
 def inside_share(a: np.ndarray, width: int, height: int) -> np.ndarray:

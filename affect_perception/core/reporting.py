@@ -21,8 +21,9 @@ def report(
     faces: Sequence[Face], frame: Frame, view: View, settings: TrackerSettings, patience_s: float
 ) -> tuple[Track, ...]:
     """The tracks of `frame`. `patience_s`: how long a face is believed in without a detector confirming it."""
-    credible = np.array([_credible(f, view, settings, patience_s) for f in faces], bool)
     boxes = np.array([f.box for f in faces]).reshape(-1, 4)
+    credible = geometry.inside_share(boxes, view.width, view.height) >= _INSIDE
+    credible &= np.array([_credible(f, view, settings, patience_s) for f in faces], bool)
     followed = np.array([f.followed for f in faces], bool)
     in_front = (credible & followed)[None] & ~followed[:, None]  # also a newcomer who has no id yet
     hidden = ((geometry.covered(boxes, boxes) > HIDDEN) & in_front).any(axis=1)
@@ -36,7 +37,6 @@ def _credible(face: Face, view: View, settings: TrackerSettings, patience_s: flo
         face.doubtful
         or (view.stamp_ns - face.seen_ns) * 1e-9 > patience_s
         or face.hidden_s(view.stamp_ns) > settings.max_hidden_s
-        or geometry.inside_share(face.box[None], view.width, view.height)[0] < _INSIDE
     )
 
 
@@ -47,7 +47,7 @@ def _track(face: Face, frame: Frame, view: View, settings: TrackerSettings) -> T
     return Track(
         track_id=face.person.track_id,
         box=box,
-        confidence=float(np.clip(face.confidence * min(max(face.quality, 0.0) + 0.2, 1.0) * (1 - 0.5 * hidden), 0, 1)),
+        confidence=min(max(face.confidence * min(max(face.quality, 0.0) + 0.2, 1.0) * (1 - 0.5 * hidden), 0.0), 1.0),
         detection_age_s=max((view.stamp_ns - face.seen_ns) * 1e-9, 0.0),
         crop=face_crop(frame.rgb, box, settings.crop_size, settings.crop_margin, roll_rad),
     )

@@ -269,16 +269,19 @@ class FaceTracker:
     # Who is still here
 
     def _retire(self, view: View) -> None:
-        gone = [f for f in self._faces if self._gone(f, view)]
+        boxes = np.array([f.box for f in self._faces]).reshape(-1, 4)
+        inside = geometry.inside_share(boxes, view.width, view.height)
+        gone = [f for f, share in zip(self._faces, inside, strict=True) if self._gone(f, share, view)]
         for face in gone:
             self._register.leave(face, face.followed_ns)
-        self._faces = [f for f in self._faces if f not in gone]
+        if gone:
+            self._faces = [f for f in self._faces if f not in gone]
 
-    def _gone(self, face: Face, view: View) -> bool:
+    def _gone(self, face: Face, inside: float, view: View) -> bool:
         unseen_s = (view.stamp_ns - face.seen_ns) * 1e-9
         if not np.isfinite(face.box).all() or min(face.box[2:]) < _SMALLEST_PX:
             return True
-        if geometry.inside_share(face.box[None], view.width, view.height)[0] < 0.1:
+        if inside < 0.1:
             return face.hidden_s(view.stamp_ns) > _LEFT_S
         if face.doubtful and face.person is None and face.misses > 1:
             return True

@@ -1,13 +1,7 @@
-"""A detector that runs beside the tracker: ask when it is free, collect what it found some frames later.
-
-It takes what the others leave: where cores are few, its thread has a lower priority than those that answer each image.
-"""
+"""A detector that runs beside the tracker: ask when it is free, collect what it found some frames later."""
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,19 +9,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from affect_perception.core.reid import Wish
 from affect_perception.core.tracker import Found
 from affect_perception.detectors.finder import Finder
+from affect_perception.detectors.finder_process import FinderProcess
 from affect_perception.types import Frame
-
-_NICE = 15  # of 19; a seventh of the share of time that a thread of usual priority gets when both want the same core
 
 
 class BackgroundDetector:
     """One picture at a time in a thread of its own. `ask` never waits; `collect` never waits unless told to."""
 
-    def __init__(self, finder: Finder, on_done: Callable[[float], None] = lambda seconds: None):
+    def __init__(self, finder: Finder | FinderProcess, on_done: Callable[[float], None] = lambda seconds: None):
         self._finder = finder
         self._on_done = on_done  # gets the seconds that each run took
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector', initializer=_step_back)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
         self._running: Future[Found] | None = None
+        self.runs = 0
 
     @property
     def free(self) -> bool:
@@ -35,6 +29,7 @@ class BackgroundDetector:
 
     def ask(self, frame: Frame, wish: Wish) -> None:
         """Starts on `frame`, with the tracker's wish for it; only when `free`."""
+        self.runs += 1
         self._running = self._pool.submit(self._find, frame, wish)
 
     def _find(self, frame: Frame, wish: Wish) -> Found:
@@ -52,9 +47,4 @@ class BackgroundDetector:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _step_back() -> None:
-    """Lowers the priority of this thread; only Linux knows one of a single thread."""
-    if sys.platform == 'linux':
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        self._finder.close()

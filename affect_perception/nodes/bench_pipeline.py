@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from affect_perception.evaluation.machine import machine, resident_mb
+from affect_perception.evaluation.machine import cpu_s, machine, resident_mb
 from affect_perception.nodes.run import Run, percentiles
 from affect_perception.nodes.spin import stop_on_signals
 from affect_perception.settings import SourceSettings
@@ -58,11 +59,13 @@ def bench(args, settings: dict[str, dict]) -> dict:
     camera = SourceSettings.from_mapping(settings['camera_node'])
     with tempfile.TemporaryDirectory() as folder:
         source = rehearsed(camera, args.people, args.duration, folder)
-        with stop_on_signals() as stop, Run('scene', settings, source) as running:
-            cpu_s, start = time.process_time(), time.monotonic()
+        answered: list[int] = []  # stamps
+        run = Run('scene', settings, source, lambda affect: answered.append(affect.stamp_ns))
+        with stop_on_signals() as stop, run as running:
+            used_s, start = cpu_s(), time.monotonic()
             while not running.finished and not stop.is_set():
                 stop.wait(0.2)
-            cpu_percent = 100 * (time.process_time() - cpu_s) / (time.monotonic() - start)
+            cpu_percent = 100 * (cpu_s() - used_s) / (time.monotonic() - start)
             running.drain()
             result = running.summary()
             stages = {
@@ -76,7 +79,10 @@ def bench(args, settings: dict[str, dict]) -> dict:
                 if stage != 'latency'
             }
             stages['tracks_out'] = percentiles(running.graph.tracker.health.timings_ms()['latency'])
+            often = running.graph.tracker.frames_per_detection
     result.update(
+        dropped_in_a_row=longest_gap(answered, camera.fps),
+        frames_per_detection=round(often, 1),
         stages=stages,
         cpu_percent=round(cpu_percent, 1),
         rss_mb=round(resident_mb(), 1),
@@ -107,12 +113,19 @@ def rehearsed(camera: SourceSettings, people: int, duration_s: float, folder: st
     return Rehearsed(scene, duration_s, folder)
 
 
+def longest_gap(stamps_ns: list[int], fps: float) -> int:
+    """Most frames without an answer between two that had one; `stamps_ns` in order."""
+    return max((round((b - a) * 1e-9 * fps) - 1 for a, b in pairwise(stamps_ns)), default=0)
+
+
 def _print_table(result: dict) -> None:
     print(f'{"stage":<16}{"p50":>9}{"p95":>9}{"p99":>9}   ms')
     for stage, values in (*result['stages'].items(), ('image to affect', result['latency_ms'])):
         print(f'{stage:<16}' + ''.join(f'{values[p]:>9.1f}' for p in ('p50', 'p95', 'p99')))
     share = 100 * result['frames_dropped'] / max(result['frames_in'], 1)
     print(
-        f'{result["frames_in"]} frames in, {share:.2f} % dropped, {result["people_max"]} people at most, '
-        f'{result["track_ids"]} ids, CPU {result["cpu_percent"]:.0f} %, {result["rss_mb"]:.0f} MB'
+        f'{result["frames_in"]} frames in, {share:.2f} % dropped, at most {result["dropped_in_a_row"]} in a row, '
+        f'{result["people_max"]} people at most, {result["track_ids"]} ids, '
+        f'detection every {result["frames_per_detection"]} frames, '
+        f'CPU {result["cpu_percent"]:.0f} %, {result["rss_mb"]:.0f} MB'
     )

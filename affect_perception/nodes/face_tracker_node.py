@@ -4,7 +4,8 @@ Subscribes `image` (parameter `image_topic`; sensor_msgs/Image or CompressedImag
            `depth` and `camera_info` (parameters `depth_topic`, `camera_info_topic`) for positions, where there are any
 Publishes  `face_tracks` (FaceTrackArray; reliable, depth 10), one per processed image, stamped as the image
 
-Images arrive in a slot that holds the newest only; one thread works them off, the detector runs in another one beside.
+Images arrive in a slot that holds the newest only; one thread works them off. The detector runs beside, in another
+process or thread (`detect_beside`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from affect_perception.core.tracker import FaceTracker, Found
 from affect_perception.detectors.background import BackgroundDetector
 from affect_perception.detectors.finder import make_finder
+from affect_perception.detectors.finder_process import FinderProcess, wants_process
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.nodes import qos
@@ -51,7 +53,7 @@ class FaceTrackerNode(ManagedNode):
         self.start_itself()
 
     def load(self) -> None:
-        finder = make_finder(self.settings)
+        finder = FinderProcess(self.settings) if wants_process(self.settings) else make_finder(self.settings)
         self._detector_name = finder.detector
         self.get_logger().info(f'{finder.name}, every {self.settings.detect_every} frames')
         finder.warm_up()
@@ -89,10 +91,16 @@ class FaceTrackerNode(ManagedNode):
             self._worker = self._detector = self._tracker = None
             gc.collect()
 
+    @property
+    def frames_per_detection(self) -> float:
+        """How often the detector really ran, so far: it may need longer than `detect_every` frames."""
+        return self.health.processed / max(self._detector.runs, 1)
+
     def _facts(self) -> dict[str, object]:
         if self._tracker is None:
             return {'detector': 'none loaded'}
-        return {'detector': self._detector_name, 'people': self.people}
+        often = f'{self.frames_per_detection:.1f}'
+        return {'detector': self._detector_name, 'frames_per_detection': often, 'people': self.people}
 
     @property
     def image_type(self) -> type[Image] | type[CompressedImage]:

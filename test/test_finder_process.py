@@ -1,0 +1,72 @@
+"""The detector in a process of its own: the same answers, clear refusals, and a child that may die."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
+
+from affect_perception.core.reid import EVERYBODY
+from affect_perception.detectors.background import BackgroundDetector
+from affect_perception.detectors.finder import make_finder
+from affect_perception.detectors.finder_process import FinderProcess, wants_process
+from affect_perception.errors import ConfigError
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import Frame
+
+HOG = TrackerSettings(detector='dlib_hog', reid='off', align=False)
+
+
+@pytest.fixture(scope='module')
+def frame() -> Frame:
+    data = pytest.importorskip('skimage.data', reason='needs a photograph (pip install scikit-image)')
+    return Frame(7, 'camera', np.ascontiguousarray(data.astronaut()))
+
+
+@pytest.fixture(scope='module')
+def finder():
+    finder = FinderProcess(HOG)
+    yield finder
+    finder.close()
+
+
+def test_a_process_finds_what_a_thread_finds(finder, frame):
+    found, expected = finder.find(frame, EVERYBODY), make_finder(HOG).find(frame, EVERYBODY)
+    assert found == expected
+    assert found.stamp_ns == 7
+    assert found.detections
+
+
+def test_a_child_that_died_between_two_images_is_started_again(finder, frame):
+    finder._child.kill()
+    finder._child.wait()
+    assert finder.find(frame, EVERYBODY).detections
+
+
+def test_settings_that_cannot_be_are_refused_at_the_start():
+    with pytest.raises(ConfigError, match='no file /nowhere'):
+        FinderProcess(TrackerSettings(detector='dlib_cnn', detector_weights='/nowhere'))
+
+
+def test_closing_ends_the_child_and_it_stays_ended(frame):
+    beside = BackgroundDetector(finder := FinderProcess(HOG))
+    child = finder._child
+    beside.ask(frame, EVERYBODY)
+    beside.close()
+    assert child.returncode is not None
+    with pytest.raises(RuntimeError, match='closed'):
+        finder.find(frame, EVERYBODY)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'process'),
+    [
+        ({'detector': 'dlib_cnn', 'detect_device': 'cpu'}, True),
+        ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_inline': True}, False),
+        ({'detector': 'dlib_cnn', 'detect_device': 'cuda'}, False),
+        ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_beside': 'thread'}, False),
+        ({'detector': 'dlib_hog'}, False),
+        ({'detector': 'dlib_hog', 'detect_beside': 'process'}, True),
+    ],
+)
+def test_only_the_large_network_on_a_cpu_gets_a_process_unless_told_otherwise(settings, process):
+    assert wants_process(TrackerSettings(**settings)) is process
