@@ -211,7 +211,7 @@ def test_bad_messages_end_that_page_only(serve, text, code):
         return (await page.receive()).type
 
     assert talk(server, send) == code
-    assert server.bad == ['message']
+    wait_until(lambda: server.bad == ['message'])  # told a moment after the page is closed
     assert talk(server, listen) == aiohttp.WSMsgType.TEXT
 
 

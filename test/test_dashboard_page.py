@@ -11,6 +11,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 pytest.importorskip('aiohttp', reason='needs aiohttp (extra `web`)')
 pytest.importorskip('playwright', reason='needs Playwright (extra `browser`)')
 
+import rclpy
 from dashboard_builders import Publisher, crowd, face
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from playwright.sync_api import sync_playwright
@@ -18,7 +19,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 
 from affect_perception.core.behaviour import Behaviour
-from affect_perception.nodes import qos
+from affect_perception.nodes import on_demand, qos
 from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.nodes.run import with_dashboard
 from affect_perception.nodes.spin import Spinner
@@ -37,7 +38,7 @@ def browser():
 
 
 class Shown:
-    """A dashboard, a publisher of people and an open page."""
+    """A dashboard, a publisher of people and an open page: one for all tests, which take less time than opening it."""
 
     def __init__(self, browser):
         self.people = Publisher()
@@ -45,6 +46,13 @@ class Shown:
         self.start(0)
         self.page = browser.new_page(viewport={'width': 1200, 'height': 800})
         self.page.on('pageerror', lambda error: self.errors.append(str(error)))
+
+    def begin(self):
+        """The page as at the first visit."""
+        if self.page.url.startswith(self.node.address):
+            self.page.evaluate('localStorage.clear()')
+        self.page.set_viewport_size({'width': 1200, 'height': 800})
+        self.node.set_parameters([Parameter('dashboard_pictures', value=True)])
         self.page.goto(self.node.address)
 
     def start(self, port):
@@ -61,7 +69,7 @@ class Shown:
 
         def asked():
             self.people.send(*faces, **more)
-            self.page.wait_for_timeout(40)
+            self.page.wait_for_timeout(20)
             return self.page.evaluate(script)
 
         return wait_until(asked)
@@ -71,14 +79,24 @@ class Shown:
         return box['x'] + box['width'] / 2
 
 
+@pytest.fixture(scope='module')
+def opened(browser):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_demand, '_PERIOD_S', 0.05)  # or half of the time would be waiting for subscriptions
+        rclpy.init()
+        shown = Shown(browser)
+        yield shown
+        shown.page.close()
+        shown.stop()
+        shown.people.destroy_node()
+        rclpy.try_shutdown()
+
+
 @pytest.fixture
-def shown(ros, browser):
-    shown = Shown(browser)
-    yield shown
-    shown.page.close()
-    shown.stop()
-    shown.people.destroy_node()
-    assert shown.errors == []
+def shown(opened):
+    opened.begin()
+    yield opened
+    assert opened.errors == []
 
 
 FACES = "document.querySelectorAll('[data-id]').length"
@@ -113,7 +131,7 @@ def test_numbers_agent_and_mood_are_shown(shown):
     def all_there():
         health.publish(DiagnosticArray(status=[status]))
         shown.people.send(face(1, smile=0.8, valence=0.5), behaviour=does)
-        shown.page.wait_for_timeout(50)
+        shown.page.wait_for_timeout(20)
         dropped = shown.page.locator('#dropped').inner_text() == '12'
         return dropped and 'Mirrors a smile · person 1' in shown.page.locator('#action').inner_text()
 
@@ -153,7 +171,7 @@ def test_pictures_come_only_while_wanted_and_never_in_privacy(shown):
 
     def picture():
         overlay.publish(CompressedImage(format='jpeg', data=jpeg))
-        shown.page.wait_for_timeout(50)
+        shown.page.wait_for_timeout(20)
         return shown.page.evaluate("document.getElementById('picture').naturalWidth == 64")
 
     shown.until(f'{FACES} == 1', face())

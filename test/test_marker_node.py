@@ -1,6 +1,7 @@
 """The marker node: markers and overlay as RViz gets them, and nothing for nobody."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from affect_perception.nodes import conversions as convert
 from affect_perception.nodes import qos
 from affect_perception.nodes.marker_messages import marker_id, shapes_to_msg
 from affect_perception.nodes.marker_node import MarkerNode
+from affect_perception.nodes.on_demand import Pace
 from affect_perception.nodes.spin import Spinner
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
@@ -132,6 +134,50 @@ def test_overlay_of_images_that_cannot_be_read_is_skipped_and_counted(view):
     bad = replace_fields(convert.frame_to_msg(Frame(T0, 'optical', np.zeros((48, 64, 3), np.uint8))), encoding='rgb9')
     wait_until(lambda: viewer.images.publish(bad) or viewer.send(face()) or node.health.bad_inputs)
     assert set(node.health.bad_inputs) == {'encoding'}
+
+
+def test_overlay_goes_on_when_results_are_missing_and_when_stamps_go_back(view):
+    _, viewer = view({'overlay': Image}, overlay_rate=60.0)
+    wait_until(lambda: viewer.images.get_subscription_count())
+    grey, sent = np.full((48, 64, 3), 90, np.uint8), []
+
+    def drawn_of(first_ns: int) -> set[int]:
+        def asked():
+            stamp_ns = first_ns + 33_333_333 * len(sent)
+            sent.append(stamp_ns)
+            viewer.images.publish(convert.frame_to_msg(Frame(stamp_ns, 'optical', grey)))
+            time.sleep(0.01)
+            if len(sent) % 3:  # the tracker has dropped every third image
+                viewer.send(face(), stamp_ns=stamp_ns)
+            return len(stamps(viewer.got['overlay'], first_ns)) > 3
+
+        sent.clear()
+        wait_until(asked)
+        return stamps(viewer.got['overlay'], first_ns)
+
+    assert drawn_of(T0) <= set(sent)
+    assert drawn_of(T0 - 3600 * 10**9) <= set(sent)
+
+
+def stamps(messages, first_ns: int) -> set[int]:
+    """Of the messages of the minute from `first_ns` on."""
+    found = {convert.stamp_from_msg(msg.header.stamp) for msg in messages}
+    return {stamp_ns for stamp_ns in found if 0 <= stamp_ns - first_ns < 60 * 10**9}
+
+
+def test_pace_is_even_and_does_not_halve_what_comes_as_often_as_it_may():
+    def passed(times, rate):
+        pace, let = Pace(), []
+        for now in times:
+            if pace.due(now, rate):
+                pace.passed(now, rate)
+                let.append(now)
+        return let
+
+    assert passed([100 + i / 30 for i in range(300)], 10.0)[3:9] == pytest.approx([100 + i / 10 for i in range(2, 8)])
+    jitter = [100 + i / 10 + 0.01 * (-1) ** i for i in range(100)]
+    assert len(passed(jitter, 10.0)) == 100
+    assert len(passed([0.0, 50.0, 50.01, 50.02, 50.03], 10.0)) <= 3, 'no burst after a rest'
 
 
 def replace_fields(msg, **fields):

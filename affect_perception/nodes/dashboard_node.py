@@ -22,12 +22,13 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArra
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
 from affect_perception.nodes.health import Health
-from affect_perception.nodes.on_demand import OnDemand, Pace
+from affect_perception.nodes.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import DashboardSettings
 
 TOKEN_VARIABLE = 'AFFECT_PERCEPTION_DASHBOARD_TOKEN'  # other than a parameter, it cannot be read over ROS
+_BEHAVIOUR_RATE = 5.0  # 1/s; what an agent does lasts longer than that, and it says so with every image
 _LEVELS = {
     DiagnosticStatus.OK: 'OK',
     DiagnosticStatus.WARN: 'WARN',
@@ -44,7 +45,8 @@ class DashboardNode(Node):
         self.settings = declare(self, DashboardSettings, overrides, on_change=self._change)
         self._board = Board(self.settings.stage_view_deg)
         self._lock = threading.Lock()  # the board is filled here and read in the server's thread
-        self._pace = Pace()
+        self._pace, self._behaviour_pace = Pace(), Pace()
+        self._behaviour_due = WhileWanted(lambda: self._behaviour_pace.due(time.monotonic(), _BEHAVIOUR_RATE))
         try:
             from affect_perception.dashboard.server import Server
         except ImportError as error:
@@ -79,8 +81,10 @@ class DashboardNode(Node):
     def _pictures_wanted(self) -> bool:
         return self.settings.dashboard_pictures and self._server.viewers > 0
 
-    def _subscribe(self, kind: type, topic: str, take, policy):
-        return self.create_subscription(kind, topic, take, policy, qos_overriding_options=qos.overridable())
+    def _subscribe(self, kind: type, topic: str, take, policy, group=None):
+        return self.create_subscription(
+            kind, topic, take, policy, callback_group=group, qos_overriding_options=qos.overridable()
+        )
 
     def _subscribe_affect(self):
         with self._lock:
@@ -88,7 +92,9 @@ class DashboardNode(Node):
         return self._subscribe(FaceAffectArray, 'face_affect', self._on_affect, qos.RESULTS)
 
     def _subscribe_agent(self):
-        return self._subscribe(AgentBehaviour, 'agent_behaviour', self._on_behaviour, qos.RESULTS)
+        return self._subscribe(
+            AgentBehaviour, 'agent_behaviour', self._on_behaviour, qos.NEWEST_RESULT, self._behaviour_due
+        )
 
     def _subscribe_diagnostics(self):
         return self._subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.RESULTS)
@@ -112,6 +118,7 @@ class DashboardNode(Node):
         self.health.done(latency_s * 1e3)
 
     def _on_behaviour(self, msg: AgentBehaviour) -> None:
+        self._behaviour_pace.passed(time.monotonic(), _BEHAVIOUR_RATE)
         try:
             behaviour, group = behaviour_from_msg(msg)
         except Exception as error:
