@@ -174,6 +174,8 @@ def plot(results: list[dict], file: Path) -> None:
         for colour, backend in enumerate(dict.fromkeys(row['backend'] for row in mine)):
             for mode in dict.fromkeys(row['mode'] for row in mine):
                 line = [row for row in mine if row['backend'] == backend and row['mode'] == mode]
+                if not line:
+                    continue
                 x, y = [row['faces'] for row in line], [row['steps_per_s'] for row in line]
                 axis.plot(x, y, styles[mode], marker='.', color=f'C{colour}', label=f'{mode}, {backend}')
         axis.set(xscale='log', yscale='log', xlabel='faces', ylabel='steps per second', title=name)
@@ -182,7 +184,7 @@ def plot(results: list[dict], file: Path) -> None:
         axis.minorticks_off()
         axis.axhline(30, color='grey', linewidth=0.8)
         axis.annotate('30 per second', (axis.get_xlim()[0], 30), xytext=(4, 3), textcoords='offset points', fontsize=8)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc='center left', bbox_to_anchor=(1, 0.5))
     figure.tight_layout()
     figure.savefig(file)
     pyplot.close(figure)
