@@ -8,6 +8,7 @@ Finds faces of about 70 pixels and more; each `upsample` halves that and takes f
 from __future__ import annotations
 
 import functools
+import threading
 
 import numpy as np
 import torch
@@ -64,6 +65,7 @@ class DlibCnn:
         self._upsample = upsample
         self._weakest_score = weakest_score
         self._width = width
+        self._lock = threading.Lock()  # the network keeps its canvas
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """Faces in an (H, W, 3) uint8 image, best first; boxes may reach beyond its border."""
@@ -74,7 +76,7 @@ class DlibCnn:
         """What dlib says of an image: (left, top, right, bottom, score) of each face, edges inclusive, best first."""
         if min(rgb.shape[:2]) < MIN_SIDE:
             return []
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
             image = torch.from_numpy(np.array(rgb)).to(self._device)  # a copy: torch takes no read-only array
             image = image.permute(2, 0, 1)[None].float()  # (1, 3, H, W), channels last in memory
             for _ in range(self._upsample):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
@@ -31,20 +32,24 @@ def machine() -> dict:
 
 def resident_mb() -> float:
     """Memory of this process and its children without the pages of mapped files (the rendered scene)."""
-    lines = [line.split() for process in _family() for line in (process / 'status').read_text().splitlines()]
+    lines = [line.split() for text in _family('status') for line in text.splitlines()]
     found = [int(line[1]) for line in lines if line and line[0] == 'RssAnon:']
     return sum(found) / 1024 if found else float('nan')
 
 
 def cpu_s() -> float:
     """Seconds of a core that this process and its living children have used so far."""
-    stats = [(process / 'stat').read_text().rpartition(')')[2].split() for process in _family()]
+    stats = [text.rpartition(')')[2].split() for text in _family('stat')]
     ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)  # utime, stime
     return ticks / os.sysconf('SC_CLK_TCK') if stats else time.process_time()
 
 
-def _family() -> list[Path]:
-    """What /proc knows of this process and its children; empty where there is no /proc."""
+def _family(file: str) -> list[str]:
+    """What that file of /proc says of this process and its children; empty where there is no /proc."""
     tasks = Path('/proc/self/task').glob('*/children')
-    children = [pid for task in tasks for pid in task.read_text().split()]
-    return [Path('/proc/self'), *(Path('/proc') / pid for pid in children)] if Path('/proc/self').exists() else []
+    processes = ['self', *(pid for task in tasks for pid in task.read_text().split())]
+    texts = []
+    for process in processes:
+        with contextlib.suppress(OSError):  # it has just ended
+            texts.append((Path('/proc') / process / file).read_text())
+    return texts

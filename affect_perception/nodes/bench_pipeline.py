@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +58,7 @@ def bench(args, settings: dict[str, dict]) -> dict:
     camera = SourceSettings.from_mapping(settings['camera_node'])
     with tempfile.TemporaryDirectory() as folder:
         source = rehearsed(camera, args.people, args.duration, folder)
-        answered: list[int] = []  # stamps
-        run = Run('scene', settings, source, lambda affect: answered.append(affect.stamp_ns))
-        with stop_on_signals() as stop, run as running:
+        with stop_on_signals() as stop, Run('scene', settings, source) as running:
             used_s, start = cpu_s(), time.monotonic()
             while not running.finished and not stop.is_set():
                 stop.wait(0.2)
@@ -81,7 +78,7 @@ def bench(args, settings: dict[str, dict]) -> dict:
             stages['tracks_out'] = percentiles(running.graph.tracker.health.timings_ms()['latency'])
             often = running.graph.tracker.frames_per_detection
     result.update(
-        dropped_in_a_row=longest_gap(answered, camera.fps),
+        dropped_in_a_row=max(round(running.monitor.longest_gap_s * camera.fps) - 1, 0),
         frames_per_detection=round(often, 1),
         stages=stages,
         cpu_percent=round(cpu_percent, 1),
@@ -111,11 +108,6 @@ def rehearsed(camera: SourceSettings, people: int, duration_s: float, folder: st
     )
     print(f'rendering {_RENDERED_S:.0f} s of the scene ...', file=sys.stderr)
     return Rehearsed(scene, duration_s, folder)
-
-
-def longest_gap(stamps_ns: list[int], fps: float) -> int:
-    """Most frames without an answer between two that had one; `stamps_ns` in order."""
-    return max((round((b - a) * 1e-9 * fps) - 1 for a, b in pairwise(stamps_ns)), default=0)
 
 
 def _print_table(result: dict) -> None:

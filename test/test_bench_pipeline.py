@@ -1,0 +1,30 @@
+"""What the benchmark of the pipeline works out beside the percentiles."""
+
+import os
+
+import numpy as np
+import pytest
+
+from affect_perception.evaluation.machine import cpu_s, resident_mb
+from affect_perception.types import AffectFrame
+
+
+def test_the_monitor_knows_the_longest_gap_between_results(ros):
+    from affect_perception.nodes.conversions import affect_to_msg
+    from affect_perception.nodes.monitor_node import MonitorNode
+
+    monitor = MonitorNode()
+    for milliseconds in (0, 33, 133, 166):
+        monitor._count(affect_to_msg(AffectFrame(1_000_000_000 + milliseconds * 1_000_000, '', 'model', ())))
+    assert monitor.longest_gap_s == pytest.approx(0.1)
+    assert (monitor.messages, monitor.last.stamp_ns) == (4, 1_166_000_000)
+    monitor.destroy_node()
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='needs the /proc of Linux')
+def test_work_and_memory_of_this_process_are_counted():
+    before_s, before_mb = cpu_s(), resident_mb()
+    held = np.ones(4_000_000)
+    while cpu_s() < before_s + 0.05:
+        held += 1
+    assert resident_mb() > before_mb + 20
