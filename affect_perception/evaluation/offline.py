@@ -7,6 +7,7 @@ unless they are said to be a sequence.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -41,6 +42,7 @@ COLUMNS = (
 START_FROM = ('images', 'tracks', 'affect')
 _READ = 12  # images that wait for the tracker: more than detect_every, so that the detector has all that time
 _TRACKED = 4  # and that wait for the network
+_TURN_S = 0.0005  # of the interpreter; the usual 5 ms are what a thread then waits after each operation of a network
 _TEXTS = 100  # of bad inputs that metrics.json holds; the others are only counted
 _JUMP_S = 10.0  # between two images; a longer time is worth a word
 
@@ -111,14 +113,16 @@ class FromImages:
         self.model, self.expression_labels = self._analysis.model, self._analysis.expression_labels
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
-        threads = cv2.getNumThreads()
+        before = cv2.getNumThreads(), sys.getswitchinterval()
         cv2.setNumThreads(1)  # the cores are busy with other images
+        sys.setswitchinterval(_TURN_S)
         try:
             with closing(ahead(self._tracked(), _TRACKED)) as items:
                 for index, frame, tracked in items:
                     yield index, frame, self._analysis.see(tracked)
         finally:
-            cv2.setNumThreads(threads)
+            cv2.setNumThreads(before[0])
+            sys.setswitchinterval(before[1])
             self._analysis.close()
 
     def _read(self) -> Iterator[tuple[Frame | None, list[BadInputError]]]:
