@@ -50,6 +50,9 @@ class Spinner:
             except Exception as error:  # one callback that fails must not silence its node
                 if self._closing.is_set():  # rclpy takes the executor from under a callback that still runs
                     return None
+                if type(error).__name__ == 'InvalidHandle':  # what called has just been destroyed: a node deactivates
+                    self._closing.wait(0.01)
+                    continue
                 get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
 
 
