@@ -100,7 +100,7 @@ def strangers(faces: Sequence[Faces], morphs: Morphs, count: int, margin: float,
     pools = [f.crops[(f.votes[:, neutral] >= NEUTRAL) & (f.share <= HAPPY)] for f in faces]
     pools = [pool[rng.permutation(len(pool))] for pool in pools if len(pool)]
     crops, names = [], []
-    for tried in range(sum(len(pool) for pool in pools)):
+    for tried in range(len(pools) * max(map(len, pools), default=0)):
         pool, place = pools[tried % len(pools)], tried // len(pools)
         if place >= len(pool):
             continue
