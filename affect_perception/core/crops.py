@@ -57,17 +57,37 @@ def face_crop(rgb: np.ndarray, box: Box, size: int, margin: float, roll_rad: flo
 
 
 def levelled(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.ndarray:
-    """As `cut`, of the square turned clockwise by `roll_rad` about its middle."""
-    cos, sin = math.cos(roll_rad), math.sin(roll_rad)
+    """As `cut`, of the square turned clockwise by `roll_rad` about its middle.
+
+    Nothing aliases: whole blocks of pixels are averaged first, which OpenCV does at once, and where one pixel of the
+    crop is still more than 1¼ of them wide, it is the mean of four samples. An exact average and cubic samples take
+    four times as long (0.7 ms on one core at 96 px), for grey values that differ by less than 1.
+    """
     side = max(round(square.width), 1)  # whole pixels, and the same ones as `cut` takes
     middle = np.array([round(square.x), round(square.y)]) + side / 2
-    # First the upright square around the turned one, shrunk without aliasing to the final scale; then the turn.
-    wide = max(math.ceil(side * (abs(cos) + abs(sin))), 1)
-    corner = np.floor(middle - wide / 2)
-    around = cut(rgb, Box(*corner, wide, wide), max(round(wide * size / side), 1))
-    scale = around.shape[0] / wide
-    turn = np.array([[cos, -sin], [sin, cos]]) * scale * side / size
-    start = (middle - corner) * scale - 0.5 - turn @ np.full(2, (size - 1) / 2)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    place = np.column_stack([turn, start])
-    return cv2.warpAffine(around, place, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    block = max(side // size, 1)
+    fine = 2 if side > 1.25 * block * size else 1
+    cos, sin = math.cos(roll_rad), math.sin(roll_rad)
+    reach = math.ceil(side * (abs(cos) + abs(sin)) / 2) + block
+    blocks, corner = _averaged(rgb, middle - reach, middle + reach, block)
+    turn = np.array([[cos, -sin], [sin, cos]]) * side / (size * fine * block)
+    start = (middle - corner) / block - 0.5 - turn @ np.full(2, (size * fine - 1) / 2)
+    crop = cv2.warpAffine(
+        blocks,
+        np.column_stack([turn, start]),
+        (size * fine, size * fine),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return crop if fine == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _averaged(rgb: np.ndarray, low: np.ndarray, high: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """The means of blocks of block × block pixels of what lies in the image from `low` to `high` (x, y), at least one;
+    and the corner (x, y) where the first begins."""
+    size = np.array(rgb.shape[1::-1])
+    corner = np.clip(np.floor(low).astype(int), 0, np.maximum(size - block, 0))
+    count = np.maximum((np.clip(np.ceil(high).astype(int), 0, size) - corner) // block, 1)
+    (left, top), (right, bottom) = corner, np.minimum(corner + count * block, size)
+    inner = rgb[top:bottom, left:right]
+    return inner if block == 1 else cv2.resize(inner, count.tolist(), interpolation=cv2.INTER_AREA), corner
