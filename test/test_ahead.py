@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from affect_perception.evaluation.ahead import ahead
+from affect_perception.evaluation.ahead import ahead, in_groups
 
 
 def test_items_come_in_order():
@@ -29,3 +29,15 @@ def test_maker_is_never_far_ahead_and_ends_when_nobody_wants_more():
     items.close()
     assert len(made) <= 5
     assert not [thread for thread in threading.enumerate() if thread.name == 'ahead']
+
+
+def test_groups_are_full_but_for_the_last():
+    assert list(in_groups(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(in_groups([], 3)) == []
+
+
+def test_what_came_before_an_error_makes_a_group_before_it_is_raised():
+    groups = in_groups((1 // (4 - i) for i in range(5)), 3)
+    assert [len(next(groups)), len(next(groups))] == [3, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(groups)

@@ -6,9 +6,10 @@ import pytest
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
 from affect_perception.core.reid import EVERYBODY
+from affect_perception.detectors import make_detector
 from affect_perception.detectors.background import BackgroundDetector
 from affect_perception.detectors.finder import make_finder
-from affect_perception.detectors.finder_process import FinderProcess, wants_process
+from affect_perception.detectors.finder_process import DetectorProcess, FinderProcess, wants_process
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame
@@ -64,9 +65,21 @@ def test_closing_ends_the_child_and_it_stays_ended(frame):
         ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_inline': True}, False),
         ({'detector': 'dlib_cnn', 'detect_device': 'cuda'}, False),
         ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_beside': 'thread'}, False),
-        ({'detector': 'dlib_hog'}, False),
+        ({'detector': 'dlib_hog'}, True),
+        ({'detector': 'dlib_cnn_native'}, False),
         ({'detector': 'dlib_hog', 'detect_beside': 'process'}, True),
     ],
 )
-def test_only_the_large_network_on_a_cpu_gets_a_process_unless_told_otherwise(settings, process):
+def test_what_runs_on_the_cpu_gets_a_process_unless_told_otherwise(settings, process):
     assert wants_process(TrackerSettings(**settings)) is process
+
+
+def test_a_detector_in_a_process_finds_what_the_same_one_finds_here_also_after_its_child_died(frame):
+    detector, here = DetectorProcess(HOG), make_detector(HOG)
+    try:
+        assert detector.name == here.name
+        assert detector.detect(frame.rgb) == here.detect(frame.rgb) != []
+        detector._process._child.kill()
+        assert detector.detect(frame.rgb) == here.detect(frame.rgb)
+    finally:
+        detector.close()

@@ -97,6 +97,10 @@ def test_frame_by_frame_reads_as_the_whole_film_for_tracks_that_start_pause_skip
         gaps = [USUAL_GAP_S, *np.diff(times)]
         offline = whole_film(weights, [crop(100 * track + i) for i in when], gaps)
         assert [live[i][track] for i in when] == pytest.approx(offline, abs=1e-4)
+    groups = [frames[:1], frames[1:8], [], frames[8:]]
+    engine.reset()
+    for said, frame_by_frame in zip([f for g in groups for f in engine.sequence(g)], live, strict=True):
+        assert {face.track_id: face.smile_intensity for face in said.faces} == pytest.approx(frame_by_frame, abs=1e-4)
 
 
 def test_what_was_seen_before_changes_what_is_read_now(weights):

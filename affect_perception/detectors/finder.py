@@ -54,7 +54,10 @@ class Finder:
         )
 
     def close(self) -> None:
-        """Nothing to end here: the counterpart of `FinderProcess.close`."""
+        """Ends the process of a detector that has one."""
+        close = getattr(self._detector, 'close', None)
+        if close is not None:
+            close()
 
     def _descriptors(self, frame: Frame, detections: list[Detection], wish: Wish) -> np.ndarray | None:
         if self._describe is None:
@@ -73,12 +76,13 @@ class Finder:
         return np.array([roll(points(self._landmarks.shape(frame.rgb, d.box))) for d in detections])
 
 
-def make_finder(settings: TrackerSettings) -> Finder:
-    """As the settings say; ConfigError when something that they ask for by name is not there.
+def make_finder(settings: TrackerSettings, detector: FaceDetector | None = None) -> Finder:
+    """As the settings say, with `detector` where one is given; ConfigError when something that they ask for by name is
+    not there.
 
     What is only on by default and not there is left out, and the log says so once.
     """
-    detector = make_detector(settings)
+    detector = detector or make_detector(settings)
     return Finder(detector, _landmarks() if settings.align else None, _describer(settings))
 
 

@@ -1,8 +1,9 @@
 """A `Finder` in a process of its own, for a CPU with few cores.
 
 There it has an interpreter to itself, which in a thread it shares with those that answer each image: each of its steps
-would wait for them or they for it. And it takes only what they leave of the cores, which must not be said of a thread
-that holds a lock. The picture goes to the child through a pipe, what was found comes back; nothing is written anywhere.
+would wait for them or they for it. And live it takes only what they leave of the cores, which must not be said of a
+thread that holds a lock. The picture goes to the child through a pipe, what was found comes back; nothing is written
+anywhere.
 """
 
 from __future__ import annotations
@@ -21,26 +22,32 @@ from typing import BinaryIO
 
 import numpy as np
 
-from affect_perception.core.reid import Wish
+from affect_perception.core.reid import EVERYBODY, Wish
 from affect_perception.core.tracker import Found
 from affect_perception.detectors import device
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Frame
+from affect_perception.types import Detection, Frame
 
 _LENGTH = struct.Struct('<Q')
+MODEST = '--modest'
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+class ChildEnded(RuntimeError):
+    """The child died over an image."""
 
 
 class FinderProcess:
     """Has the names of `Finder` that `BackgroundDetector` needs. For one thread at a time.
 
     Raises ConfigError for what `make_finder` refuses in the child. A child that died is started again by the next
-    image; the one during which it died is an error.
+    image; the one during which it died is an error. `modest`: it gets a core only while nobody else wants one.
     """
 
-    def __init__(self, settings: TrackerSettings):
+    def __init__(self, settings: TrackerSettings, modest: bool = True):
         self._settings = settings
+        self._modest = modest
         self._lock = threading.Lock()
         self._child: subprocess.Popen | None = None
         self._closed = False
@@ -60,7 +67,7 @@ class FinderProcess:
             found = _receive(self._child.stdout)
         except (EOFError, OSError) as error:
             status = self._child.wait()
-            raise RuntimeError(f'the process of the detector ended (status {status}); it is started again') from error
+            raise ChildEnded(f'the process of the detector ended (status {status}); it is started again') from error
         if isinstance(found, Exception):
             raise found
         return found
@@ -92,7 +99,7 @@ class FinderProcess:
             self._end()
             path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
             self._child = subprocess.Popen(
-                [sys.executable, '-m', 'affect_perception.detectors.finder_process'],
+                [sys.executable, '-m', __spec__.name, *([MODEST] if self._modest else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, 'PYTHONPATH': path},
@@ -110,16 +117,38 @@ class FinderProcess:
         self.detector, self.name = answer
 
 
+class DetectorProcess:
+    """A `FaceDetector` in a process of its own that has its full share of the cores: nothing but faces are found there.
+
+    Raises ConfigError where the child refuses the settings. An image during which the child dies is tried once more.
+    """
+
+    def __init__(self, settings: TrackerSettings):
+        self._process = FinderProcess(settings.changed(align=False, reid='off'), modest=False)
+        self.name = self._process.detector
+
+    def detect(self, rgb: np.ndarray) -> list[Detection]:
+        """Faces in `rgb`, (H, W, 3) uint8, in its pixels."""
+        frame = Frame(0, '', rgb)
+        try:
+            return self._process.find(frame, EVERYBODY).detections
+        except ChildEnded:
+            return self._process.find(frame, EVERYBODY).detections
+
+    def close(self) -> None:
+        self._process.close()
+
+
 def wants_process(settings: TrackerSettings) -> bool:
     """What `detect_beside` means for these settings."""
     if settings.detect_beside != 'auto' or settings.detect_inline:
         return settings.detect_beside == 'process' and not settings.detect_inline
     if settings.detector not in ('auto', 'dlib_cnn'):
-        return False
+        return settings.detector == 'dlib_hog'  # which holds the interpreter's lock for all of its 70 ms
     try:
         return device(settings.detect_device) == 'cpu'
-    except ImportError:  # no PyTorch: it will be another detector
-        return False
+    except ImportError:  # no PyTorch: it will be dlib_hog
+        return True
 
 
 def _send(pipe: BinaryIO, thing: object) -> None:
@@ -197,7 +226,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     logging.basicConfig(format='%(message)s')
-    _step_back()
+    if MODEST in sys.argv:
+        _step_back()
     serve(sys.stdin.buffer, answers)
 
 

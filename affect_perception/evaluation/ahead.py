@@ -1,4 +1,4 @@
-"""Two stages of work side by side: one thread makes items while another uses the ones before."""
+"""Two stages of work side by side: one thread makes items while another uses the ones before; and items in groups."""
 
 from __future__ import annotations
 
@@ -52,3 +52,20 @@ def ahead(items: Iterable[T], count: int = 8) -> Iterator[T]:
     finally:
         stop.set()
         thread.join()
+
+
+def in_groups(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    """`count` items each; fewer at the end, also before what raises there raises here."""
+    group: list[T] = []
+    try:
+        for item in items:
+            group.append(item)
+            if len(group) == count:
+                yield group
+                group = []
+    except Exception:
+        if group:
+            yield group
+        raise
+    if group:
+        yield group

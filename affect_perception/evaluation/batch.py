@@ -45,9 +45,10 @@ class Job:
 
     @property
     def key(self) -> str:
-        """The hash of everything that the results depend on; the number of threads is not among it."""
+        """The hash of everything that the results depend on; threads and processes are not among it."""
         settings = [dataclasses.asdict(group) for group in (self.source, self.tracker, self.affect)]
         settings[0].pop('source')  # its place; what it is stands in the fingerprint
+        settings[1].pop('detect_beside')
         settings[2].pop('threads')
         about = [
             affect_perception.__version__,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from affect_perception.core.pipeline import step_inline
 from affect_perception.core.reid import Wish
 from affect_perception.core.tracker import FaceTracker, Found
 from affect_perception.detectors.finder import make_finder
+from affect_perception.detectors.finder_process import DetectorProcess, wants_process
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation import mot
-from affect_perception.evaluation.ahead import ahead
+from affect_perception.evaluation.ahead import ahead, in_groups
 from affect_perception.evaluation.draw import VideoWriter
 from affect_perception.evaluation.foresight import Foresight
 from affect_perception.evaluation.lines import LineFile
@@ -42,6 +44,7 @@ COLUMNS = (
 START_FROM = ('images', 'tracks', 'affect')
 _READ = 12  # images that wait for the tracker: more than detect_every, so that the detector has all that time
 _TRACKED = 4  # and that wait for the network
+_TOGETHER = 4  # images whose faces the network gets at once; a fixed number, so that results do not hang on the clock
 _TURN_S = 0.0005  # of the interpreter; the usual 5 ms are what a thread then waits after each operation of a network
 _TEXTS = 100  # of bad inputs that metrics.json holds; the others are only counted
 _JUMP_S = 10.0  # between two images; a longer time is worth a word
@@ -50,14 +53,17 @@ _JUMP_S = 10.0  # between two images; a longer time is worth a word
 class Analysis:
     """Detector and tracker, then the network. `alone` treats every picture as the first of a new recording.
 
-    Three threads may work side by side, each in the order of the frames: `read`, `track` and `see`.
+    Three threads may work side by side, each in the order of the frames: `read`, `track` and `see`. On a CPU the
+    detector has a process, which starts while the network is loaded here.
     """
 
     def __init__(self, tracker: TrackerSettings, affect: AffectSettings, alone: bool = False):
-        self._finder = make_finder(tracker)
+        with ThreadPoolExecutor(1) as beside:
+            detector = beside.submit(DetectorProcess, tracker) if wants_process(tracker) else None
+            self._engine = AffectEngine(reproducible(affect))
+            self._finder = make_finder(tracker, detector and detector.result())
         self._foresight = Foresight(self._finder.detect, 1 if alone else tracker.detect_every)
         self._tracker = FaceTracker(tracker)
-        self._engine = AffectEngine(reproducible(affect))
         self._alone = alone
         self.model = self._engine.model_name
         self.expression_labels = self._engine.expression_labels
@@ -78,14 +84,19 @@ class Analysis:
     def _find(self, frame: Frame, wish: Wish) -> Found:
         return self._finder.look(frame, self._foresight.detections(frame), wish)
 
-    def see(self, tracked: TrackedFrame) -> AffectFrame:
-        """What the faces show."""
-        if self._alone:
+    def see(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:
+        """What the faces of some frames show."""
+        if not self._alone:
+            return self._engine.sequence(tracked)
+        seen = []
+        for one in tracked:
             self._engine.reset()
-        return self._engine.step(tracked)
+            seen.append(self._engine.step(one))
+        return seen
 
     def close(self) -> None:
         self._foresight.close()
+        self._finder.close()
 
 
 class FromImages:
@@ -118,8 +129,9 @@ class FromImages:
         sys.setswitchinterval(_TURN_S)
         try:
             with closing(ahead(self._tracked(), _TRACKED)) as items:
-                for index, frame, tracked in items:
-                    yield index, frame, self._analysis.see(tracked)
+                for group in in_groups(items, _TOGETHER):
+                    indices, frames, tracked = zip(*group, strict=True)
+                    yield from zip(indices, frames, self._analysis.see(tracked), strict=True)
         finally:
             cv2.setNumThreads(before[0])
             sys.setswitchinterval(before[1])

@@ -76,7 +76,7 @@ def _alone(work: Work, job) -> dict:
 
 def _on_one_core(job):
     paths = {'given': os.path.abspath(job.given), 'out': job.out.absolute()}
-    return dataclasses.replace(job, **paths, affect=job.affect.changed(threads=job.affect.threads or 1))
+    return dataclasses.replace(_alone_here(job, job.affect.threads or 1), **paths)
 
 
 def _share_of_cores(workers: int) -> int:
@@ -85,8 +85,14 @@ def _share_of_cores(workers: int) -> int:
 
 def _shared(job, workers: int):
     """The job with no more threads than its share; what a user has set stays."""
-    threads = job.affect.threads or min(_share_of_cores(workers), 4)
-    return dataclasses.replace(job, affect=job.affect.changed(threads=threads))
+    return _alone_here(job, job.affect.threads or min(_share_of_cores(workers), 4))
+
+
+def _alone_here(job, threads: int):
+    """The job without a process beside for its detector: the cores are busy with other jobs."""
+    beside = 'thread' if job.tracker.detect_beside == 'auto' else job.tracker.detect_beside
+    tracker, affect = job.tracker.changed(detect_beside=beside), job.affect.changed(threads=threads)
+    return dataclasses.replace(job, tracker=tracker, affect=affect)
 
 
 _messages = None  # in a worker: where to say how far it has come

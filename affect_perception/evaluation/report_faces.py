@@ -90,14 +90,16 @@ def picture(rgb: np.ndarray, box: Box) -> bytes:
     scale = SIDE / side
     x, y = box.centre
     placed = np.array([[scale, 0, SIDE / 2 - x * scale], [0, scale, SIDE / 2 - y * scale]])
-    left, top = max(int(x - side), 0), max(int(y - side), 0)  # warp a neighbourhood, not the whole picture
-    near = rgb[top : int(y + side) + 1, left : int(x + side) + 1]
+    half = side / 2 + 2
+    left, top = max(int(x - half), 0), max(int(y - half), 0)  # warp what is seen, not the whole picture
+    near = rgb[top : max(int(y + half) + 1, 0), left : max(int(x + half) + 1, 0)]
     if near.size:
         placed[:, 2] += scale * np.array([left, top])
-        if scale < 0.5:  # shrink first, else fine structure turns to noise
-            factor = 2 * scale
-            near = cv2.resize(near, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-            placed[:, :2] /= factor
+        block = int(0.5 / scale)
+        if block > 1:  # shrink first, else fine structure turns to noise; whole blocks, which is quick
+            height, width = (max(n // block, 1) for n in near.shape[:2])
+            near = cv2.resize(near[: height * block, : width * block], (width, height), interpolation=cv2.INTER_AREA)
+            placed[:, :2] *= block
         near = cv2.warpAffine(
             np.ascontiguousarray(near), placed, (SIDE, SIDE), borderMode=cv2.BORDER_CONSTANT, borderValue=(128,) * 3
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,7 @@ from affect_perception.inference.memory import Camera, TrackMemory
 from affect_perception.inference.reading import Reading
 from affect_perception.inference.torch_backends import BUCKETS, Frugal
 from affect_perception.models import checkpoint
-from affect_perception.models.layers import SmileOutput
-from affect_perception.models.smile_va import USUAL_GAP_S, AffectOutput
+from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.settings import AffectSettings
 from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
@@ -112,28 +111,43 @@ class AffectEngine:
 
         Track ids and stamps of each camera are its own.
         """
+        return self._read(frames, self._embeddings(frames.values()))
+
+    @torch.inference_mode()
+    def sequence(self, frames: Sequence[TrackedFrame]) -> list[AffectFrame]:
+        """`step` of several frames one after the other, with the faces of all of them in one batch of the CNN.
+
+        For recordings: live, nobody waits for a frame to come.
+        """
+        embeddings = self._embeddings(frames)
+        parts = embeddings.split([len(_with_crop(tracked)) for tracked in frames])
+        return [self._read({'': tracked}, part)[''] for tracked, part in zip(frames, parts, strict=True)]
+
+    def _embeddings(self, frames: Iterable[TrackedFrame]) -> Tensor:
+        """(N, E) of all faces that have a crop, in the order of the frames."""
+        crops = [tracked.tracks[i].crop for tracked in frames for i in _with_crop(tracked)]
+        most = MAX_BATCH[self._device.type]
+        parts = [self._embedded(self._input(crops[start : start + most])) for start in range(0, len(crops), most)]
+        return torch.cat(parts) if parts else torch.empty(0, 0)
+
+    def _read(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor) -> dict[str, AffectFrame]:
+        """What the heads, and the recurrent part where there is one, make of embeddings (N, E) of one frame each."""
         cameras = {name: self._camera(name) for name in frames}
         seen = {name: cameras[name].evidence.count(tracked) for name, tracked in frames.items()}
         readings = {name: Reading.nothing(len(t.tracks), len(self.expression_labels)) for name, t in frames.items()}
-        places = [(name, i) for name, t in frames.items() for i, track in enumerate(t.tracks) if track.crop.size]
-        recalled = self._recalled(frames, cameras, places) if self._temporal and places else None
-        most = MAX_BATCH[self._device.type]
-        for start in range(0, len(places), most):
-            batch = places[start : start + most]
-            x = self._input([frames[name].tracks[i].crop for name, i in batch])
-            if recalled is None:
-                output = self._forward(x)
-            else:
-                gaps, states = (part[start : start + most] for part in recalled)
-                output, states = self._advance(x, gaps, states)
-            for name in frames:
-                rows = [row for row, (camera, _) in enumerate(batch) if camera == name]
-                if rows:
-                    tracks = [batch[row][1] for row in rows]
-                    readings[name].put(tracks, type(output)(*(part[rows] for part in output)))
-                    if recalled is not None:
-                        ids = [frames[name].tracks[i].track_id for i in tracks]
-                        cameras[name].memory.keep(ids, states[rows], frames[name].stamp_ns)
+        places = [(name, i) for name, tracked in frames.items() for i in _with_crop(tracked)]
+        if places and self._temporal:
+            output, states = self._model.advance(embeddings, *self._recalled(frames, cameras, places))
+        elif places:
+            output, states = self._model.head(embeddings), None
+        for name in frames if places else ():
+            rows = [row for row, (camera, _) in enumerate(places) if camera == name]
+            if rows:
+                tracks = [places[row][1] for row in rows]
+                readings[name].put(tracks, type(output)(*(part[rows] for part in output)))
+                if states is not None:
+                    ids = [frames[name].tracks[i].track_id for i in tracks]
+                    cameras[name].memory.keep(ids, states[rows], frames[name].stamp_ns)
         return {name: self._answer(cameras[name], t, readings[name], seen[name]) for name, t in frames.items()}
 
     def calibrate_neutral(self) -> None:
@@ -209,12 +223,6 @@ class AffectEngine:
         order = torch.tensor([index for group in by_shape.values() for index in group], device=self._device)
         return torch.cat(parts)[order.argsort()]
 
-    def _forward(self, x: Tensor) -> SmileOutput:
-        return self._model.head(self._embedded(x))
-
-    def _advance(self, x: Tensor, gaps_s: Tensor, states: Tensor) -> tuple[AffectOutput, Tensor]:
-        return self._model.advance(self._embedded(x), gaps_s, states)
-
     def _embedded(self, x: Tensor) -> Tensor:
         """Embeddings; NaN of faces with pixels that are no numbers, which some backends take for 0."""
         fine = torch.isfinite(x).flatten(1).all(1)
@@ -236,6 +244,11 @@ class AffectEngine:
 
         threads = torch.get_num_threads()
         return backends.choose(settings.backend, self._model, x, answer, hash_of(path), threads)
+
+
+def _with_crop(tracked: TrackedFrame) -> list[int]:
+    """Which of its tracks can be read."""
+    return [i for i, track in enumerate(tracked.tracks) if track.crop.size]
 
 
 def chosen_device(wanted: str) -> torch.device:

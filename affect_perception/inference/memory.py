@@ -54,13 +54,10 @@ class TrackMemory:
         if any(at > stamp_ns for at, _ in self._rows.values()):
             self._rows.clear()
         self._rows = {t: row for t, row in self._rows.items() if stamp_ns - row[0] <= FORGET_S * 1e9}
-        state = self._initial(len(tracks))
-        gaps = state.new_full((len(tracks),), self._usual_gap_s)
-        for place, track in enumerate(tracks):
-            if track in self._rows:
-                at, row = self._rows[track]
-                state[place], gaps[place] = row, (stamp_ns - at) * 1e-9
-        return gaps, state
+        nothing = self._initial(1)
+        rows = [self._rows.get(track, (None, nothing[0])) for track in tracks]
+        gaps = [self._usual_gap_s if at is None else (stamp_ns - at) * 1e-9 for at, _ in rows]
+        return nothing.new_tensor(gaps), torch.stack([row for _, row in rows]) if rows else nothing[:0]
 
     def keep(self, tracks: Sequence[int], state: Tensor, stamp_ns: int) -> None:
         """The new states (N, layers, hidden); one that is no number is forgotten, so that it does not last."""

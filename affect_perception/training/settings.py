@@ -27,6 +27,8 @@ class TrainingSettings(Settings):
     crop_margin: float = setting(0.15, 'margin around the face box, as in the live tracker', low=0.0, high=1.0)
 
     initial: str = setting('', 'checkpoint to start from: those of its tensors that fit; empty starts from chance')
+    teacher: str = setting('', 'checkpoint whose answers are mixed into the labels of training stills; empty: none')
+    teacher_weight: float = setting(0.5, 'its share of them', low=0.0, high=1.0)
     epochs: int = setting(14, 'passes over the training pictures of the set that takes longest', low=1, high=1000)
     epoch_steps: int = setting(0, 'steps of an epoch instead; 0: as many as that takes', low=0)
     ferplus_batch: int = setting(80, 'FER+ pictures in a batch; 0 trains without', low=0, high=4096)

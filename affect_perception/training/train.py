@@ -27,6 +27,7 @@ from affect_perception.training.scoring import calibrate, report, validation
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
 from affect_perception.training.strangers import with_strangers
+from affect_perception.training.teacher import with_teacher
 from affect_perception.training.temporal import fit_films
 
 
@@ -147,7 +148,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
                 f'no run to resume at {state_file}; start without --resume, or name its folder with --out'
             )
         state.load(state_file, FILM_SETTINGS)
-    sets = with_strangers(load_sets(settings, print), settings)
+    sets = with_teacher(with_strangers(load_sets(settings, print), settings), settings)
     parameters = sum(p.numel() for p in state.model.parameters())
     print(f'{settings.model}: {parameters / 1e6:.2f} million parameters, from step {state.step}, writing to {out}')
     fit(state, sets, state_file)
