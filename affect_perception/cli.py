@@ -274,7 +274,7 @@ def parser() -> argparse.ArgumentParser:
     dashboard = bench.add_parser('dashboard', help='how soon the page shows a result, and what watching costs')
     dashboard.add_argument('--people', type=int, default=4)
     dashboard.add_argument('--duration', type=float, default=30.0, help='seconds of each')
-    runs = ('delay', 'watched', 'clients', 'browser', 'bare')
+    runs = ('delay', 'page', 'pictures', 'markers', 'overlay', 'jpeg', 'watched', 'clients', 'browser', 'bare')
     dashboard.add_argument('--runs', nargs='+', choices=runs, default=runs, help='what to measure (all)')
     dashboard.add_argument('--out', type=Path, help='also write the JSON to this file')
     add_flags(dashboard, *GROUPS, skip=('source', 'rate', 'loop', 'scene_people', 'reliable_images'))

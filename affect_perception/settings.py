@@ -183,7 +183,7 @@ class TrackerSettings(Settings):
     )
     detect_beside: str = setting(
         'auto',
-        'what the detector runs in when nobody waits for it; auto: dlib_cnn on a CPU in a process, others in a thread',
+        'what the detector runs in beside the tracker; auto: on a CPU in a process, on a GPU in a thread',
         choices=('auto', 'thread', 'process'),
     )
     detect_width: int = setting(
@@ -387,10 +387,12 @@ class MarkerSettings(Settings):
     overlay_camera_info_topic: str = setting(
         '', 'camera_info of those images, for the place of markers; empty: `camera_info` beside the image topic'
     )
-    overlay_rate: float = setting(
-        10.0, 'overlays, at most: each costs as much as following the faces', unit='1/s', low=0.1, high=60.0, live=True
+    overlay_rate: float = setting(10.0, 'overlays, at most', unit='1/s', low=0.1, high=60.0, live=True)
+    overlay_width: int = setting(
+        640, 'wider images are scaled down to this width for the overlay; 0: as they are', unit='px', low=0, live=True
     )
     overlay_quality: int = setting(80, 'JPEG quality of overlay/compressed', low=1, high=100, live=True)
+    marker_rate: float = setting(15.0, 'updates of the markers, at most', unit='1/s', low=0.1, high=60.0, live=True)
     marker_shape: str = setting(
         'sphere',
         'what stands for a face; a billboard always faces the viewer',
@@ -467,6 +469,12 @@ class GraphSettings(Settings):
     markers: bool = setting(True, 'with marker_node: markers and overlay for RViz')
     hri: bool = setting(False, 'with hri_node: the ROS4HRI mirror; needs hri_msgs')
     dashboard: bool = setting(False, 'with dashboard_node: the web page; `run` has it unless --no-dashboard')
+    watch_beside: str = setting(
+        'auto',
+        'what these parts run in: a process of their own, or threads beside tracker and network, which they slow down; '
+        'auto: process, but thread for a replay that loses nothing (rate 0)',
+        choices=('auto', 'thread', 'process'),
+    )
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 ros2 launch affect_perception smile.launch.py source:=topic:/camera/camera/color/image_raw
 
 `source:=realsense` (or `realsense:SERIAL`) includes realsense2_camera's own launch file; `topic:NAME` listens to images
-that others publish; everything else is opened by camera_node. One process by default: between processes large images
-get lost with the default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
+that others publish; everything else is opened by camera_node. Images stay in one process by default: between processes
+large ones get lost with the default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
 """
 
 from pathlib import Path
@@ -37,13 +37,14 @@ ARGUMENTS = {
     'model': ('', 'name of an installed checkpoint, or a .safetensors file; empty: as in the parameter file'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in the parameter file'),
     'detector': ('', 'face detector; empty: as in the parameter file'),
-    'composed': ('true', 'all nodes in one process, or one process per node'),
+    'composed': ('true', 'camera, tracker and network in one process, or one process per node'),
     'agent': ('true', 'with agent_node: behaviour'),
     'markers': ('true', 'with marker_node: markers and overlay for RViz'),
     'hri': ('false', 'with hri_node: the ROS4HRI mirror under /humans/faces; needs hri_msgs'),
     'rviz': ('false', 'also start RViz, with markers and overlay'),
     'rviz_frame': ('camera_link', 'fixed frame of RViz, one that the camera is known in'),
     'dashboard': ('false', 'with dashboard_node: the web page on http://localhost:8080'),
+    'watch_beside': ('auto', 'where these parts run when composed: auto or process (one beside), or thread'),
     'namespace': ('', 'namespace of all nodes'),
     'params_file': (
         str(Path(get_package_share_directory(PACKAGE)) / 'config' / 'smile.yaml'),
@@ -118,6 +119,7 @@ def start(context) -> list:
         # Parameters go to nodes by name on the command line: a `name=` here would rename all nodes of the process.
         arguments = ['--no-camera'] if topic else []
         arguments += [f'--{"no-" * (values[part] != "true")}{part}' for part in PARTS]
+        arguments += ['--watch-beside', values['watch_beside']]
         arguments += ['--ros-args', '--params-file', values['params_file']]
         for node, settings in changed.items():
             for name, value in settings.items():

@@ -6,8 +6,8 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
 from affect_perception.errors import ConfigError
-from affect_perception.nodes.graph import Graph, overlay_settings, parts_of
-from affect_perception.settings import TrackerSettings
+from affect_perception.nodes.graph import Graph, overlay_settings, parts_of, wants_process
+from affect_perception.settings import GraphSettings, TrackerSettings
 
 SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affect_node': {'device': 'cpu'}}
 
@@ -19,6 +19,20 @@ def test_flags_switch_parts():
         'hri': True,
     }
     assert parts_of(['graph']) == {}
+    assert parts_of(['graph', '--watch-beside', 'thread', '--no-hri']) == {'hri': False, 'watch_beside': 'thread'}
+
+
+@pytest.mark.parametrize('arguments', [['--watch-beside', 'elsewhere'], ['--watch-beside']])
+def test_place_that_there_is_not_is_refused(arguments):
+    with pytest.raises(ConfigError, match=r'watch_beside = .* allowed: auto, thread, process'):
+        GraphSettings.from_mapping(parts_of(arguments))
+
+
+def test_parts_run_beside_unless_told_otherwise_or_there_are_none():
+    assert wants_process(GraphSettings())
+    assert wants_process(GraphSettings(agent=False, markers=False, dashboard=True))
+    assert not wants_process(GraphSettings(watch_beside='thread'))
+    assert not wants_process(GraphSettings(watch_beside='process', agent=False, markers=False))
 
 
 def test_overlay_shows_the_images_of_the_tracker():
@@ -30,10 +44,16 @@ def test_overlay_shows_the_images_of_the_tracker():
     }
 
 
+def test_overlay_that_is_given_images_of_another_topic_hears_only_their_camera_info():
+    assert overlay_settings(TrackerSettings(), given=True) == {}
+    settings = TrackerSettings(image_topic='/cam/image/compressed', image_transport='compressed')
+    assert overlay_settings(settings, given=True) == {'overlay_camera_info_topic': '/cam/camera_info'}
+
+
 def test_part_that_is_switched_off_is_not_there(ros):
-    graph = Graph({**SETTINGS, 'graph': {'agent': False}}, camera=False)
+    graph = Graph({**SETTINGS, 'graph': {'agent': False, 'watch_beside': 'thread'}}, camera=False)
     try:
-        assert graph.agent is None and graph.hri is None
+        assert graph.agent is None and graph.hri is None and graph.watchers is None
         assert {node.get_name() for node in graph.nodes} == {'affect_node', 'face_tracker_node', 'marker_node'}
     finally:
         graph.close()

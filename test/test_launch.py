@@ -53,6 +53,8 @@ def test_one_process_per_node_when_asked():
 def test_parts_are_switched_by_arguments():
     text = command(started(source='scene', agent='false', hri='true')[0])
     assert '--no-agent --markers --hri' in text
+    assert '--watch-beside auto' in text
+    assert '--watch-beside thread' in command(started(source='scene', watch_beside='thread')[0])
     nodes = started(source='topic:/cam/image', composed='false', agent='false', hri='true')
     assert {n.node_executable for n in nodes} == {'affect_node', 'face_tracker_node', 'marker_node', 'hri_node'}
 

@@ -22,6 +22,7 @@ from affect_perception.nodes import qos
 from affect_perception.nodes.marker_messages import marker_id, shapes_to_msg
 from affect_perception.nodes.marker_node import MarkerNode
 from affect_perception.nodes.on_demand import Pace
+from affect_perception.nodes.overlay import shrunk
 from affect_perception.nodes.spin import Spinner
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
@@ -126,6 +127,63 @@ def test_overlay_is_the_image_of_that_stamp_with_its_faces(view, topic, kind):
     assert rgb.shape == grey.shape
     assert abs(rgb[0:100].astype(int) - 90).max() < 12, 'untouched far from the face'
     assert abs(rgb[185:300, 265:375].astype(int) - 90).max() > 50, 'a box about the face'
+
+
+def test_overlay_is_scaled_down_and_the_faces_with_it(view):
+    _, viewer = view({'overlay': Image}, overlay_width=320)
+    wait_until(lambda: viewer.images.get_subscription_count())
+    grey = np.full((480, 640, 3), 90, np.uint8)
+
+    def asked():
+        viewer.images.publish(convert.frame_to_msg(Frame(T0, 'optical', grey)))
+        viewer.send(face(smile=1.0))
+        return viewer.got['overlay']
+
+    rgb = convert.frame_from_msg(wait_until(asked)[0]).rgb
+    assert rgb.shape == (240, 320, 3)
+    changed = np.argwhere((rgb != 90).any(axis=2))
+    assert changed[:, 1].min() == pytest.approx(135, abs=3), 'the left side of a box at 270 of 640'
+    assert changed[:, 0].max() == pytest.approx(150, abs=6), 'the bar below one that ends at 290 of 480'
+
+
+@pytest.mark.parametrize(('width', 'becomes'), [(1280, (64, 48)), (0, (64, 48)), (32, (32, 24)), (40, (40, 30))])
+def test_images_are_scaled_down_and_never_up(width, becomes):
+    rgb = shrunk(np.full((48, 64, 3), 7, np.uint8), width)
+    assert (rgb.shape[1], rgb.shape[0]) == becomes
+    assert (rgb == 7).all()
+
+
+def test_picture_of_a_result_is_asked_for_and_drawn_into(ros):
+    wanted = []
+    node = MarkerNode({'overlay_width': 32, 'overlay_rate': 60.0}, ask=lambda *what: wanted.append(what))
+    viewer = Viewer({'overlay': Image})
+    spinner = Spinner([node, viewer])
+    try:
+        wait_until(lambda: viewer.affect.get_subscription_count())
+        assert viewer.images.get_subscription_count() == 0
+        wait_until(lambda: viewer.send(face()) or wanted)
+        assert set(wanted) == {(T0, 32)}
+        picture = Frame(T0, 'optical', np.full((24, 32, 3), 90, np.uint8))
+        wait_until(lambda: node.take(picture, 640) or viewer.got['overlay'])
+        msg = viewer.got['overlay'][0]
+        assert (msg.width, msg.height, msg.header.frame_id) == (32, 24, 'optical')
+        assert convert.stamp_from_msg(msg.header.stamp) == T0
+    finally:
+        node.close()
+        spinner.close()
+        node.destroy_node()
+        viewer.destroy_node()
+
+
+def test_markers_come_no_more_often_than_asked(view):
+    _, viewer = view({'face_markers': MarkerArray, 'overlay': Image}, marker_rate=0.1)
+    wait_until(lambda: viewer.send(face()) or viewer.got['face_markers'])
+    for i in range(10):
+        viewer.send(face(), stamp_ns=T0 + 10**7 * (i + 1))
+    viewer.images.publish(convert.frame_to_msg(Frame(T0 + 10**9, 'optical', np.zeros((48, 64, 3), np.uint8))))
+    viewer.send(face(), stamp_ns=T0 + 10**9)
+    wait_until(lambda: viewer.got['overlay'])  # by now all have been taken
+    assert len(viewer.got['face_markers']) <= 2
 
 
 def test_overlay_of_images_that_cannot_be_read_is_skipped_and_counted(view):

@@ -15,10 +15,12 @@ than what is to be measured. Who looks:
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -42,8 +44,14 @@ _RATE = 30.0
 _TURN_S = 6.0
 _SETTLE_S = 2.0  # of each turn that do not count: pages open, subscriptions are made
 _NOBODY = 'nobody'
+_STAGES = {'track': ('face_tracker_node', 'track'), 'infer': ('affect_node', 'infer')}
 _PARTS_OFF = {'agent': False, 'markers': False, 'dashboard': False}
 _VIEWERS = {
+    'page': (('clients',),),
+    'pictures': (('clients', '--pictures'),),
+    'markers': (('rviz', '--topics', 'markers'),),
+    'overlay': (('rviz', '--topics', 'overlay'),),
+    'jpeg': (('rviz', '--topics', 'jpeg'),),
     'watched': (('clients', '--pictures'), ('rviz',)),
     'clients': (('clients', '--count', str(_CLIENTS)),),
     'browser': (('browser',), ('rviz',)),
@@ -129,7 +137,7 @@ def _watched(settings: dict, source, kinds: list[str], turns: int, stop: threadi
     with ExitStack() as stack:
         running = stack.enter_context(run)
         for kind in kinds:
-            address = '--address', running.graph.dashboard.address
+            address = '--address', running.graph.dashboard_address
             viewers[kind] = [stack.enter_context(Viewer(*command, *address)) for command in _VIEWERS[kind]]
         stop.wait(_TURN_S)  # the first seconds of a graph are its slowest
         for who in [kind for _ in range(turns) for kind in (*(k for k in kinds for k in (_NOBODY, k)),)] or [_NOBODY]:
@@ -151,28 +159,46 @@ def _watched(settings: dict, source, kinds: list[str], turns: int, stop: threadi
 
 
 class _Turn:
-    """What the graph does from construction to `end`."""
+    """What the graph does from construction to `end`: timings by node and stage, in ms."""
 
     def __init__(self, running: Run):
-        self._health = running.graph.affect.health
-        self._before, self._start_s, self._cpu_s = len(self._latencies()), time.monotonic(), time.process_time()
+        self._nodes = {node.get_name(): node.health for node in running.graph.nodes}
+        self._before = {key: len(values) for key, values in self._timings().items()}
+        self._beside = running.graph.watchers
+        self._start_s, self._cpu_s, self._beside_cpu_s = time.monotonic(), time.process_time(), self._used_beside_s()
 
     def end(self) -> _Turn:
         self.seconds, self.cpu_s = time.monotonic() - self._start_s, time.process_time() - self._cpu_s
-        self.latencies_ms = self._latencies()[self._before :]
+        self.beside_cpu_s = self._used_beside_s() - self._beside_cpu_s
+        self.timings_ms = {key: values[self._before.get(key, 0) :] for key, values in self._timings().items()}
         return self
 
-    def _latencies(self) -> np.ndarray:
-        return self._health.timings_ms().get('latency', np.empty(0))
+    def _used_beside_s(self) -> float:
+        """By the process of agent, markers and dashboard; 0 where there is none, or no /proc."""
+        stat = Path(f'/proc/{self._beside.pid}/stat') if self._beside is not None else Path('/none')
+        if not stat.is_file():
+            return 0.0
+        fields = stat.read_text().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def _timings(self) -> dict[tuple[str, str], np.ndarray]:
+        every = {name: health.timings_ms() for name, health in self._nodes.items()}
+        return {(name, stage): values for name, timings in every.items() for stage, values in timings.items()}
 
 
 def _figures(turns: list[_Turn]) -> dict:
     """Latency from image stamp to FaceAffectArray published, as `bench pipeline` takes it; rate and CPU load."""
-    latencies_ms, seconds = np.concatenate([turn.latencies_ms for turn in turns]), sum(turn.seconds for turn in turns)
+
+    def timings_ms(key: tuple[str, str]) -> np.ndarray:
+        return np.concatenate([turn.timings_ms.get(key, np.empty(0)) for turn in turns])
+
+    latencies_ms, seconds = timings_ms(('affect_node', 'latency')), sum(turn.seconds for turn in turns)
     return {
         'latency_ms': percentiles(latencies_ms),
         'fps': round(len(latencies_ms) / seconds, 2),
         'cpu_percent': round(100 * sum(turn.cpu_s for turn in turns) / seconds, 1),
+        'beside_cpu_percent': round(100 * sum(turn.beside_cpu_s for turn in turns) / seconds, 1),
+        'stages': {stage: percentiles(timings_ms(key), (50, 95)) for stage, key in _STAGES.items()},
     }
 
 

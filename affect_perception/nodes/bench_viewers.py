@@ -3,7 +3,7 @@
 `python -m affect_perception.nodes.bench_viewers KIND ...` says `ready`, looks and leaves as the lines `look` and
 `leave` on its stdin say, and when that ends prints what it got as one JSON object. KIND is `clients` (WebSockets that
 read everything a page would be sent and paint nothing), `browser` (a real Chromium with the page, its camera picture
-on) or `rviz` (subscribes markers and overlay).
+on) or `rviz` (subscribes `--topics`).
 """
 
 from __future__ import annotations
@@ -137,33 +137,35 @@ def _browser(address: str) -> dict:
     return {'painted': painted}
 
 
-def _rviz() -> dict:
+def _rviz(topics: list[str]) -> dict:
     import rclpy
     from rclpy.node import Node
-    from sensor_msgs.msg import Image
+    from sensor_msgs.msg import CompressedImage, Image
     from visualization_msgs.msg import MarkerArray
 
     from affect_perception.nodes import qos
 
     rclpy.init(args=[])
     node = Node('bench_rviz')
-    seen = {'markers': 0, 'overlays': 0}
+    inputs = {
+        'markers': (MarkerArray, 'face_markers', qos.RESULTS),
+        'overlay': (Image, 'overlay', qos.RELIABLE_IMAGES),
+        'jpeg': (CompressedImage, 'overlay/compressed', qos.RELIABLE_IMAGES),
+    }
+    seen = dict.fromkeys(topics, 0)
 
-    def subscribe(kind: type, topic: str, what: str, policy):
+    def subscribe(what: str):
         def count(_) -> None:
             seen[what] += 1
 
         # raw: RViz, which is C++, does not pay what Python pays to unpack an image
-        return node.create_subscription(kind, topic, count, policy, raw=True)
+        return node.create_subscription(*inputs[what][:2], count, inputs[what][2], raw=True)
 
     subscriptions = []
     words = _words()
     while (word := _next(words)) is not None:
         if word == 'look':
-            subscriptions = [
-                subscribe(MarkerArray, 'face_markers', 'markers', qos.RESULTS),
-                subscribe(Image, 'overlay', 'overlays', qos.RELIABLE_IMAGES),
-            ]
+            subscriptions = [subscribe(what) for what in topics]
         elif word == 'leave':
             for subscription in subscriptions:
                 node.destroy_subscription(subscription)
@@ -182,11 +184,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--address', default='')
     parser.add_argument('--count', type=int, default=1)
     parser.add_argument('--pictures', action='store_true')
+    parser.add_argument('--topics', nargs='+', default=['markers', 'overlay'], choices=('markers', 'overlay', 'jpeg'))
     args = parser.parse_args(argv)
     if args.kind == 'clients':
         result = asyncio.run(_clients(args.address, args.count, args.pictures))
     else:
-        result = _browser(args.address) if args.kind == 'browser' else _rviz()
+        result = _browser(args.address) if args.kind == 'browser' else _rviz(args.topics)
     print(json.dumps({**result, 'cpu_s': round(_cpu_s(), 2)}), flush=True)
     return 0
 

@@ -62,7 +62,7 @@ class DashboardNode(Node):
         )
         token = self.settings.dashboard_token or os.environ.get(TOKEN_VARIABLE, '')
         self._server = Server(self.settings, self._compose, self._on_bad, token)
-        self.address = self._server.address
+        self.address, self.port = self._server.address, self._server.port
         self._demand = OnDemand(
             self,
             {

@@ -11,6 +11,7 @@ process or thread (`detect_beside`).
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
@@ -36,12 +37,16 @@ _SILENCE_S = 5.0  # without an image for this long, say what could be wrong
 
 
 class FaceTrackerNode(ManagedNode):
-    """`overrides` are settings from a program; they weigh more than YAML and command line."""
+    """`overrides` are settings from a program; they weigh more than YAML and command line.
+
+    `show` may be set: it gets every image that has been followed, in the thread that follows, and must be quick.
+    """
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('face_tracker_node', **node_options)
         self.settings = declare(self, TrackerSettings, overrides, on_change=self._change)
         self.people = 0
+        self.show: Callable[[Frame], None] | None = None
         self._last_ns = 0
         self._detector: BackgroundDetector | None = None
         self._tracker: FaceTracker | None = None
@@ -127,6 +132,8 @@ class FaceTrackerNode(ManagedNode):
                 tracked = self._depth.locate(tracked)
             with self.health.timed('publish'):
                 self._tracks.publish(tracks_to_msg(tracked))
+            if self.show is not None:
+                self.show(frame)
         except Exception as error:
             self.health.bad_input(error)
             return

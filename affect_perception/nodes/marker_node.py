@@ -1,7 +1,8 @@
 """marker_node: what RViz shows of the people in view. Each output is made only while somebody subscribes to it.
 
 Subscribes `face_affect` (FaceAffectArray)
-           the tracker's images (parameter `overlay_image_topic`) for the overlay
+           the tracker's images (parameter `overlay_image_topic`) for the overlay; in the process beside the tracker's
+           (watch_process.py) it asks that for pictures instead
            their camera_info for the place of markers; else one `face_tracks`, for the size of the images
 Publishes  `face_markers` (visualization_msgs/MarkerArray; reliable, depth 10), stamped as the image
            `overlay` (sensor_msgs/Image) and `overlay/compressed` (JPEG): the image with boxes, ids, levels and smiles
@@ -9,22 +10,27 @@ Publishes  `face_markers` (visualization_msgs/MarkerArray; reliable, depth 10), 
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from affect_perception.core.markers import FaceMarkers, assumed_camera
-from affect_perception.evaluation.draw import annotated
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import (
     affect_from_msg,
     bytes_to_msg,
     frame_from_msg,
+    header_to_msg,
     image_to_msg,
     intrinsics_from_msg,
     stamp_from_msg,
@@ -33,43 +39,60 @@ from affect_perception.nodes.depth_input import beside
 from affect_perception.nodes.health import Health
 from affect_perception.nodes.marker_messages import shapes_to_msg
 from affect_perception.nodes.on_demand import OnDemand, Pace, WhileWanted
+from affect_perception.nodes.overlay import drawn, shrunk
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.slot import Worker
 from affect_perception.nodes.spin import run_nodes
 from affect_perception.settings import MarkerSettings
-from affect_perception.types import AffectFrame, Intrinsics
+from affect_perception.types import AffectFrame, Frame, Intrinsics
 
 _LOST_NS = 2_000_000_000  # a result that much older than the image that waits is of another time: a bag began anew
+_RECENT = 8  # results among which that of an image is looked for; either may be the later one
+_ASKED_S = 0.3  # for a picture that was asked for to come
+
+
+class _Picture(NamedTuple):
+    """An image that is there already, scaled down from one of `width` px."""
+
+    header: Header
+    rgb: np.ndarray
+    width: int
 
 
 class MarkerNode(Node):
-    """`overrides` are settings from a program; they weigh more than YAML and command line."""
+    """`overrides` are settings from a program; they weigh more than YAML and command line.
 
-    def __init__(self, overrides: dict | None = None, **node_options):
+    `ask`, if given, is called for each result that is to be drawn, with its stamp in ns and a width in px (0: the full
+    one); the picture that comes of it is to be given to `take`. Images of `overlay_image_topic` are then subscribed
+    only if that setting names others.
+    """
+
+    def __init__(self, overrides: dict | None = None, ask: Callable[[int, int], None] | None = None, **node_options):
         super().__init__('marker_node', **node_options)
         self.settings = declare(self, MarkerSettings, overrides, on_change=self._change)
         self._shapes = FaceMarkers(self.settings)
         self._camera: Intrinsics | None = None
         self._size: tuple[int, int] | None = None
-        self._image: Image | CompressedImage | None = None  # the one to draw into, until its result is there
-        self._affect: AffectFrame | None = None  # the last result
-        self._pace = Pace()
+        self._image: Image | CompressedImage | _Picture | None = None  # to draw into, until its result is there
+        self._results: deque[AffectFrame] = deque(maxlen=_RECENT)
+        self._lock = threading.Lock()  # of these two
+        self._ask = ask if self.settings.overlay_image_topic == MarkerSettings().overlay_image_topic else None
+        self._asked_s = -_ASKED_S
+        self._pace, self._marker_pace = Pace(), Pace()
         self._people = 0
         overridable = {'qos_overriding_options': qos.overridable()}
         self._markers = self.create_publisher(MarkerArray, 'face_markers', qos.RESULTS, **overridable)
         self._overlay = self.create_publisher(Image, 'overlay', qos.RELIABLE_IMAGES, **overridable)
         self._jpeg = self.create_publisher(CompressedImage, 'overlay/compressed', qos.RELIABLE_IMAGES, **overridable)
         self._worker = Worker('overlay', self._draw)
-        self._due = WhileWanted(
-            lambda: self._image is None and self._pace.due(time.monotonic(), self.settings.overlay_rate)
-        )
+        self._due = WhileWanted(self._overlay_due)
         self._demand = OnDemand(
             self,
             {
                 'face_affect': (lambda: self._mark() or self._paint(), self._subscribe_affect),
                 'camera_info': (self._mark, self._subscribe_info),
                 'face_tracks': (lambda: self._mark() and self._size is None, self._subscribe_tracks),
-                'images': (self._paint, self._subscribe_images),
+                'images': (lambda: self._ask is None and self._paint(), self._subscribe_images),
             },
         )
         self.health = Health(
@@ -81,6 +104,9 @@ class MarkerNode(Node):
 
     def _paint(self) -> bool:
         return self._overlay.get_subscription_count() > 0 or self._jpeg.get_subscription_count() > 0
+
+    def _overlay_due(self) -> bool:
+        return self._image is None and self._pace.due(time.monotonic(), self.settings.overlay_rate)
 
     def _subscribe(self, kind: type, topic: str, take, policy, group=None):
         return self.create_subscription(
@@ -113,32 +139,50 @@ class MarkerNode(Node):
         except Exception as error:
             self.health.bad_input(error, 'a field of view is assumed')
 
-    def _on_image(self, msg: Image | CompressedImage) -> None:
-        self._image = msg
-        self._join()
+    def take(self, frame: Frame, width: int) -> None:
+        """The picture that was asked for, of an image of `width` px; may be called in any thread."""
+        self._on_image(_Picture(header_to_msg(frame.stamp_ns, frame.frame_id), frame.rgb, width))
+        self._asked_s = -_ASKED_S
+
+    def _on_image(self, image: Image | CompressedImage | _Picture) -> None:
+        with self._lock:
+            self._image = image
+            self._join()
 
     def _on_affect(self, msg: FaceAffectArray) -> None:
         try:
             affect = affect_from_msg(msg)
-            if self._mark():
+            now_s, rate = time.monotonic(), self.settings.marker_rate
+            if self._marker_pace.due(now_s, rate) and self._mark():
+                self._marker_pace.passed(now_s, rate)
                 self._publish_markers(affect, msg.header)
-            self._affect = affect
-            self._join()
+            if self._paint():
+                self._wait_for_image(affect)
         except Exception as error:
             self.health.bad_input(error)
             return
         self._people = len(affect.faces)
         self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
 
+    def _wait_for_image(self, affect: AffectFrame) -> None:
+        with self._lock:
+            self._results.append(affect)
+            self._join()
+        now_s = time.monotonic()
+        if self._ask is not None and self._overlay_due() and now_s - self._asked_s > _ASKED_S:
+            self._asked_s = now_s
+            self._ask(affect.stamp_ns, self.settings.overlay_width)
+
     def _join(self) -> None:
         """Draws when image and result are of one stamp; gives the image up when its result will not come."""
-        if self._image is None or self._affect is None:
+        if self._image is None or not self._results:
             return
-        early_ns = stamp_from_msg(self._image.header.stamp) - self._affect.stamp_ns
-        if early_ns == 0:
+        stamp_ns = stamp_from_msg(self._image.header.stamp)
+        affect = next((affect for affect in self._results if affect.stamp_ns == stamp_ns), None)
+        if affect is not None:
             self._pace.passed(time.monotonic(), self.settings.overlay_rate)
-            self._worker.slot.put((self._image, self._affect))
-        if not 0 < early_ns < _LOST_NS:
+            self._worker.slot.put((self._image, affect))
+        if affect is not None or not 0 < stamp_ns - self._results[-1].stamp_ns < _LOST_NS:
             self._image = None
 
     def _publish_markers(self, affect: AffectFrame, header) -> None:
@@ -155,11 +199,16 @@ class MarkerNode(Node):
             return self._camera
         return assumed_camera(*self._size, self.settings.field_of_view_deg)
 
-    def _draw(self, item: tuple[Image | CompressedImage, AffectFrame]) -> None:
+    def _draw(self, item: tuple[Image | CompressedImage | _Picture, AffectFrame]) -> None:
         image, affect = item
         try:
             with self.health.timed('overlay'):
-                picture = annotated(frame_from_msg(image).rgb, affect)
+                if isinstance(image, _Picture):
+                    rgb, width = image.rgb, image.width
+                else:
+                    rgb = frame_from_msg(image).rgb
+                    rgb, width = shrunk(rgb, self.settings.overlay_width), rgb.shape[1]
+                picture = drawn(rgb, affect, width)
                 if self._overlay.get_subscription_count() > 0:
                     self._overlay.publish(image_to_msg(picture, image.header))
                 if self._jpeg.get_subscription_count() > 0:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from rclpy.node import Node
 
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_from_msg, stamp_from_msg
+from affect_perception.nodes.on_demand import Pace, WhileWanted
 from affect_perception.types import Affect, AffectFrame
+
+_BEHAVIOUR_RATE = 4.0  # 1/s; more often than anybody reads it
 
 
 class MonitorNode(Node):
@@ -25,6 +30,7 @@ class MonitorNode(Node):
         self._newest: FaceAffectArray | None = None
         self.behaviour: AgentBehaviour | None = None  # the newest one, once `watch_agent` was called
         self._on_affect = on_affect
+        self._pace = Pace()
         self.create_subscription(FaceAffectArray, 'face_affect', self._count, qos.RESULTS)
 
     @property
@@ -45,9 +51,16 @@ class MonitorNode(Node):
 
     def watch_agent(self) -> None:
         """From now on also keeps the newest behaviour; apart, as an agent that nobody watches does nothing."""
-        self.create_subscription(AgentBehaviour, 'agent_behaviour', self._behave, qos.RESULTS)
+        self.create_subscription(
+            AgentBehaviour,
+            'agent_behaviour',
+            self._behave,
+            qos.NEWEST_RESULT,
+            callback_group=WhileWanted(lambda: self._pace.due(time.monotonic(), _BEHAVIOUR_RATE)),
+        )
 
     def _behave(self, msg: AgentBehaviour) -> None:
+        self._pace.passed(time.monotonic(), _BEHAVIOUR_RATE)
         self.behaviour = msg
 
     def close(self) -> None:

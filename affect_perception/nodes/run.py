@@ -1,4 +1,4 @@
-"""`affect-perception run`: the whole graph in one process, a line each second, a JSON summary at the end."""
+"""`affect-perception run`: the whole graph, a line each second, a JSON summary at the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Run:
         on_affect=None,
         record: Recording | None = None,
     ):
-        self._record, self.recorder = record, None
+        self._record, self.recorder, self.graph = record, None, None
         self._settings = {name: dict(values) for name, values in settings.items()}
         self._images, self._source, self._on_affect = images, source, on_affect
 
@@ -52,6 +52,9 @@ class Run:
                 self._settings.setdefault('face_tracker_node', {}).update(topic_settings(self._images[6:]))
             if camera and self._settings['camera_node'].get('rate') == 0:
                 self._settings.setdefault('face_tracker_node', {}).update(reliable_images=True, detect_inline=True)
+                parts = self._settings.setdefault('graph', {})
+                if parts.get('watch_beside', 'auto') == 'auto':
+                    parts['watch_beside'] = 'thread'  # beside, they could not keep up
             self.graph = Graph(self._settings, camera, self._source)
             for node in self.graph.nodes:
                 node.health.keep_all()
@@ -62,6 +65,8 @@ class Run:
             self._beside = [node for node in (self.monitor, self.recorder) if node is not None]
             self._spinner = Spinner([*self.graph.nodes, *self._beside])
         except BaseException:
+            if self.graph is not None:
+                self.graph.close()
             rclpy.try_shutdown()
             raise
         self.started = time.monotonic()
@@ -125,7 +130,7 @@ class Run:
             'track_ids': len(self.monitor.track_ids),
             'latency_ms': percentiles(self._latencies()),
             'fps': round(processed / self.elapsed_s, 2),
-            'bad_inputs': sum(sum(node.health.bad_inputs.values()) for node in graph.nodes),
+            'bad_inputs': graph.bad_inputs,
             **({'recorded': self.recorder.summary()} if self.recorder is not None else {}),
         }
 
@@ -169,10 +174,10 @@ def run(images: str, duration_s: float, settings: dict[str, dict], record: Recor
     """Runs until `duration_s` (0: no limit), the end of a recorded source or Ctrl-C; returns the summary."""
     settings = with_dashboard(settings)
     with stop_on_signals() as stop, Run(images, settings, record=record) as running:
-        if running.graph.agent is not None:
+        if running.graph.parts.agent:
             running.monitor.watch_agent()
-        if running.graph.dashboard is not None:
-            print(f'dashboard: {running.graph.dashboard.address}', flush=True)
+        if running.graph.parts.dashboard:
+            print(f'dashboard: {running.graph.dashboard_address}', flush=True)
         elif find_spec('aiohttp') is None:
             print('dashboard: none, for it needs aiohttp (pip install aiohttp)', flush=True)
         end = running.started + duration_s if duration_s else float('inf')
