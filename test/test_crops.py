@@ -47,8 +47,11 @@ def test_levelled_crop_of_a_tilted_face_looks_like_the_upright_one(astronaut, de
     assert difference(face_crop(picture, FACE, size, 0.15), upright) > 50
 
 
-def test_levelling_by_next_to_nothing_changes_next_to_nothing(astronaut):
-    assert difference(face_crop(astronaut, FACE, 96, 0.15, 1e-6), face_crop(astronaut, FACE, 96, 0.15)) < 3
+@pytest.mark.parametrize('times', [0.5, 1, 1.5, 2, 3, 6])
+def test_levelling_by_next_to_nothing_changes_next_to_nothing(astronaut, times):
+    picture = cv2.resize(astronaut, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+    box = Box(*(times * v for v in (FACE.x, FACE.y, FACE.width, FACE.height)))
+    assert difference(face_crop(picture, box, 96, 0.15, 1e-6), face_crop(picture, box, 96, 0.15)) < 3
 
 
 def test_levelled_crop_of_a_large_face_is_not_aliased():
