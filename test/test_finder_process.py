@@ -66,11 +66,11 @@ def test_closing_ends_the_child_and_it_stays_ended(frame):
         ({'detector': 'dlib_cnn', 'detect_device': 'cuda'}, False),
         ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_beside': 'thread'}, False),
         ({'detector': 'dlib_hog'}, True),
-        ({'detector': 'dlib_cnn_native'}, False),
+        ({'detector': 'dlib_cnn_native'}, True),
         ({'detector': 'dlib_hog', 'detect_beside': 'process'}, True),
     ],
 )
-def test_what_runs_on_the_cpu_gets_a_process_unless_told_otherwise(settings, process):
+def test_a_detector_on_the_cpu_gets_a_process_unless_told_otherwise(settings, process):
     assert wants_process(TrackerSettings(**settings)) is process
 
 

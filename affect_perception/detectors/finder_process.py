@@ -144,7 +144,7 @@ def wants_process(settings: TrackerSettings) -> bool:
     if settings.detect_beside != 'auto' or settings.detect_inline:
         return settings.detect_beside == 'process' and not settings.detect_inline
     if settings.detector not in ('auto', 'dlib_cnn'):
-        return settings.detector == 'dlib_hog'  # which holds the interpreter's lock for all of its 70 ms
+        return True  # dlib itself, which holds the interpreter's lock for 70 ms and more
     try:
         return device(settings.detect_device) == 'cpu'
     except ImportError:  # no PyTorch: it will be dlib_hog

@@ -214,7 +214,6 @@ def _bench(arguments: argparse.Namespace) -> dict:
     for name, detector in ours.items():
         times[name] = milliseconds(lambda d=detector: d.detect_raw(picture), arguments.repeats, warm_up=3)
     times['dlib_hog'] = milliseconds(lambda: hog(picture), arguments.repeats, warm_up=3)
-    native.close()
     numbers = {name: parity.numbers() for name, parity in parities.items()}
     return {
         'size': list(arguments.size),
