@@ -353,6 +353,23 @@ def test_every_page_gets_the_same_bytes_made_once(serve):
     assert set(made) == {'dashboard'}
 
 
+def test_of_many_pages_told_in_groups_none_is_left_out(serve):
+    told = threading.Event()
+    server = serve(compose=lambda: {'type': 'state', 'told': told.is_set()})
+
+    async def many(page):
+        async with aiohttp.ClientSession() as session:
+            pages = [page] + [await session.ws_connect(f'http://127.0.0.1:{server.port}/ws') for _ in range(24)]
+            told.set()
+            server.changed()
+            for one in pages:
+                while not json.loads((await one.receive()).data)['told']:
+                    pass
+            return len(pages)
+
+    assert talk(server, many) == 25
+
+
 def test_closing_does_not_wait_for_pages(serve):
     server = serve()
     closed = []

@@ -27,6 +27,7 @@ from affect_perception.settings import DashboardSettings
 _STUCK_S = 5.0
 _SILENT_S = 10.0  # a connection that has not asked for anything by then is closed
 _SENDINGS = 400.0  # messages a second to all pages together: each takes 0.1 ms or more of the interpreter
+_AT_ONCE, _GAP_S = 10, 0.01  # pages that are told together, and the pause after them, in which others get the core
 _SPARE = 32  # connections beyond those of open pages, for files
 _TYPES = {'html': 'text/html', 'js': 'text/javascript', 'css': 'text/css', 'svg': 'image/svg+xml'}
 _HEADERS = {
@@ -214,9 +215,14 @@ class Server:
             if not self._clients:
                 continue
             text = json.dumps(self._compose(), allow_nan=False, separators=(',', ':'))
-            for client in self._clients:
-                client.put_state(text)
-            await asyncio.sleep(max(1 / self._settings.dashboard_rate, len(self._clients) / _SENDINGS))
+            until = self._loop.time() + max(1 / self._settings.dashboard_rate, len(self._clients) / _SENDINGS)
+            told = list(self._clients)
+            for first in range(0, len(told), _AT_ONCE):
+                if first:
+                    await asyncio.sleep(_GAP_S)
+                for client in told[first : first + _AT_ONCE]:
+                    client.put_state(text)
+            await asyncio.sleep(until - self._loop.time())
 
     async def _watch(self) -> None:
         while True:
