@@ -1,10 +1,11 @@
 """agent, markers, hri and dashboard in a process of their own, beside those that make the results.
 
 In one process they take turns with tracker and network for the one interpreter, and the turns are what costs: with a
-page and RViz, a third of a core, results came three times as late. Here they have an interpreter to themselves and a lower priority (watch_child.py). They hear the same topics as before. Only the tracker's images, of
-which the default transport loses most between processes, come through a socket between the two, small and to nobody
-else: when a result is there and an overlay is due, the overlay asks for the image of that stamp. Then the network
-rests, and nothing is sent that will not be drawn.
+page and RViz, a third of a core, results came three times as late. Here they have an interpreter to themselves and a
+lower priority (watch_child.py). They hear the same topics as before. Only the tracker's images, of which the default
+transport loses most between processes, come through a socket between the two, small and to nobody else: when a result
+is there and an overlay is due, the overlay asks for the image of that stamp. Then the network rests, and nothing is
+sent that will not be drawn.
 """
 
 from __future__ import annotations
