@@ -1,7 +1,7 @@
 """Smile intensity, valence and arousal of every person in view, as a ROS 2 package and as a plain Python library.
 
 Importing this package needs neither ROS nor torch nor dlib; each subfolder asks for what it uses.
-Start at `types.py` (what flows), `settings.py` (what can be set) and `core/` (what is computed).
+Start at `types.py` (what flows), `settings/` (what can be set) and `core/` (what is computed).
 """
 
 import os

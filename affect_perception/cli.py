@@ -1,6 +1,6 @@
 """`affect-perception`: parse, call, print. Bad input is one line on stderr and exit status 2.
 
-Flags come from the settings (`settings.py`); what measures ends with one JSON object as the last line.
+Flags come from the settings (`settings/`); what measures ends with one JSON object as the last line.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from affect_perception.errors import ConfigError
-from affect_perception.settings import GROUPS, SourceSettings, TrackerSettings, document
+from affect_perception.settings import GROUPS, SourceSettings, TrackerSettings
+from affect_perception.settings.__main__ import document
 
 
 def test_value_out_of_range_is_refused_with_name_value_and_range():

@@ -1,0 +1,34 @@
+"""`python -m affect_perception.settings > docs/settings.md`: what users read of the settings."""
+
+from __future__ import annotations
+
+from affect_perception.settings import EVERY_NODE, GROUPS
+
+
+def document() -> str:
+    """`docs/settings.md`."""
+    lines = [
+        '# Settings',
+        '',
+        'Made from `affect_perception/settings/` by `python -m affect_perception.settings > docs/settings.md`.',
+        '',
+        'Each is a ROS parameter of its node (`ros2 param describe /affect_node device`), a flag of',
+        '`affect-perception run` (`--device cpu`), and may stand in `config/smile.yaml`. "Live" ones can be changed',
+        'while the node runs. The section `graph` holds flags only, the section `every node` parameters only.',
+        '',
+        'The quality of service of every topic can be overridden from YAML too, as `qos_overrides.TOPIC.KIND.POLICY`:',
+        'TOPIC the resolved name, KIND `publisher` or `subscription`, POLICY `history`, `depth` or `reliability`, for',
+        'instance `qos_overrides./image.subscription.reliability: reliable`.',
+    ]
+    for node, group in (*GROUPS.items(), ('every node', EVERY_NODE)):
+        lines += ['', f'## {node}', '', '| setting | default | allowed | meaning | live |', '|---|---|---|---|---|']
+        for s in group.declared():
+            default = str(s.default).lower() if s.type is bool else s.default
+            unit = f' {s.unit}' if s.unit else ''
+            default = f'`{default}`{unit}' if default != '' else 'empty'
+            lines.append(f'| `{s.name}` | {default} | {s.allowed} | {s.meaning} | {"yes" if s.live else ""} |')
+    return '\n'.join(lines) + '\n'
+
+
+if __name__ == '__main__':
+    print(document(), end='')
