@@ -7,8 +7,10 @@ that others publish; everything else is opened by camera_node. Images stay in on
 large ones get lost with the default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
 """
 
+import tempfile
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable
@@ -60,6 +62,25 @@ def parameters(values: dict) -> dict[str, dict]:
         'affect_node': {'model': values['model'], 'device': values['device']},
     }
     return {node: {name: value for name, value in some.items() if value} for node, some in given.items()}
+
+
+def file_of(changed: dict[str, dict]) -> str:
+    """The same as a file of parameters, which reaches nodes in any namespace; `-p NODE:NAME:=VALUE` reaches only those
+    in none."""
+    content = {
+        f'/**/{node}': {'ros__parameters': {name: typed(value) for name, value in some.items()}}
+        for node, some in changed.items()
+        if some
+    }
+    with tempfile.NamedTemporaryFile('w', prefix='smile_launch_', suffix='.yaml', delete=False) as file:
+        yaml.safe_dump(content or {'/**': {'ros__parameters': {}}}, file)
+    return file.name
+
+
+def typed(value: str):
+    """An argument as ROS would read it on the command line: `8080` is a number."""
+    read = yaml.safe_load(value)
+    return read if isinstance(read, bool | int | float) else value
 
 
 def realsense(serial: str) -> IncludeLaunchDescription:
@@ -116,14 +137,11 @@ def start(context) -> list:
     else:
         changed['camera_node'] = {'source': source}
     if values['composed'] == 'true':
-        # Parameters go to nodes by name on the command line: a `name=` here would rename all nodes of the process.
+        # Parameters go to nodes by name: a `name=` here would rename all nodes of the process.
         arguments = ['--no-camera'] if topic else []
         arguments += [f'--{"no-" * (values[part] != "true")}{part}' for part in PARTS]
         arguments += ['--watch-beside', values['watch_beside']]
-        arguments += ['--ros-args', '--params-file', values['params_file']]
-        for node, settings in changed.items():
-            for name, value in settings.items():
-                arguments += ['-p', f'{node}:{name}:={value}']
+        arguments += ['--ros-args', '--params-file', values['params_file'], '--params-file', file_of(changed)]
         graph = Node(
             package=PACKAGE,
             executable='graph',

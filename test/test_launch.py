@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import yaml
 
 REASON = 'needs launch_ros, which comes with a ROS 2 installation and is not on PyPI'
 launch = pytest.importorskip('launch', reason=REASON)
@@ -32,16 +33,37 @@ def command(node, first: int = 0) -> str:
     return ' '.join(launch.utilities.perform_substitutions(context, part) for part in node.cmd[first:])
 
 
+def parameters(node) -> dict:
+    """Those of the file that the launch file made, by node."""
+    content = yaml.safe_load(Path(command(node).split('--params-file ')[-1].split()[0]).read_text())
+    return {name: values['ros__parameters'] for name, values in content.items()}
+
+
 def test_one_process_by_default():
     nodes = started(source='scene')
     assert [node.node_executable for node in nodes] == ['graph']
-    assert 'camera_node:source:=scene' in command(nodes[0])
+    assert parameters(nodes[0])['/**/camera_node'] == {'source': 'scene'}
+
+
+def test_parameters_reach_the_nodes_also_in_a_namespace():
+    rclpy = pytest.importorskip('rclpy')
+    (graph,) = started(source='topic:/cam/image', namespace='robot1', detector='dlib_hog')
+    file = command(graph).split('--params-file ')[-1].split()[0]
+    context = rclpy.Context()
+    rclpy.init(args=['--ros-args', '-r', '__ns:=/robot1', '--params-file', file], context=context)
+    node = rclpy.create_node('face_tracker_node', context=context)
+    try:
+        given = [node.declare_parameter(name, '').value for name in ('detector', 'image_topic')]
+    finally:
+        node.destroy_node()
+        context.shutdown()
+    assert given == ['dlib_hog', '/cam/image']
 
 
 def test_topic_leaves_the_camera_out():
-    text = command(started(source='topic:/camera/color/image_raw')[0])
-    assert '--no-camera' in text
-    assert 'face_tracker_node:image_topic:=/camera/color/image_raw' in text
+    (graph,) = started(source='topic:/camera/color/image_raw')
+    assert '--no-camera' in command(graph)
+    assert parameters(graph)['/**/face_tracker_node']['image_topic'] == '/camera/color/image_raw'
 
 
 def test_one_process_per_node_when_asked():

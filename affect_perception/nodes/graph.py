@@ -145,7 +145,7 @@ def main(args=None) -> None:
     """`ros2 run affect_perception graph [--no-camera] [--no-agent] [--no-markers] [--hri] [--dashboard]
     [--watch-beside thread]`.
 
-    `-p camera_node:source:=scene` sets parameters by node.
+    `-p camera_node:source:=scene` sets parameters by node, where they are in no namespace; else take a file of parameters.
     """
     given = sys.argv if args is None else args
     graphs: list[Graph] = []
