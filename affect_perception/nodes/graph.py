@@ -145,7 +145,7 @@ def main(args=None) -> None:
     """`ros2 run affect_perception graph [--no-camera] [--no-agent] [--no-markers] [--hri] [--dashboard]
     [--watch-beside thread]`.
 
-    `-p camera_node:source:=scene` sets parameters by node, where they are in no namespace; else take a file of parameters.
+    `-p camera_node:source:=scene` sets parameters by node, unless they are in a namespace: that needs a file of them.
     """
     given = sys.argv if args is None else args
     graphs: list[Graph] = []
