@@ -64,30 +64,27 @@ def levelled(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.nda
     three times as long, for grey values that differ by about 1 in the mean.
     """
     side = max(round(square.width), 1)  # whole pixels, and the same ones as `cut` takes
-    middle = np.array([round(square.x), round(square.y)]) + side / 2
+    x, y = round(square.x) + side / 2, round(square.y) + side / 2
     block = max(side // size, 1)
     fine = 2 if side > 1.25 * block * size else 1
     cos, sin = math.cos(roll_rad), math.sin(roll_rad)
     reach = math.ceil(side * (abs(cos) + abs(sin)) / 2) + block
-    blocks, corner = _averaged(rgb, middle - reach, middle + reach, block)
-    turn = np.array([[cos, -sin], [sin, cos]]) * side / (size * fine * block)
-    start = (middle - corner) / block - 0.5 - turn @ np.full(2, (size * fine - 1) / 2)
-    crop = cv2.warpAffine(
-        blocks,
-        np.column_stack([turn, start]),
-        (size * fine, size * fine),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    left, columns = _blocks(x - reach, x + reach, block, rgb.shape[1])
+    top, rows = _blocks(y - reach, y + reach, block, rgb.shape[0])
+    blocks = rgb[top : top + rows * block, left : left + columns * block]
+    if block > 1:
+        blocks = cv2.resize(blocks, (columns, rows), interpolation=cv2.INTER_AREA)
+    step = side / (size * fine * block)
+    cos, sin, half = cos * step, sin * step, (size * fine - 1) / 2  # from one sample to the next; of the samples
+    x, y = (x - left) / block - 0.5, (y - top) / block - 0.5
+    turn = np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(blocks, turn, (size * fine, size * fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return crop if fine == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _averaged(rgb: np.ndarray, low: np.ndarray, high: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """The means of blocks of block × block pixels of what lies in the image from `low` to `high` (x, y), at least one;
-    and the corner (x, y) where the first begins."""
-    size = np.array(rgb.shape[1::-1])
-    corner = np.clip(np.floor(low).astype(int), 0, np.maximum(size - block, 0))
-    count = np.maximum((np.clip(np.ceil(high).astype(int), 0, size) - corner) // block, 1)
-    (left, top), (right, bottom) = corner, np.minimum(corner + count * block, size)
-    inner = rgb[top:bottom, left:right]
-    return inner if block == 1 else cv2.resize(inner, count.tolist(), interpolation=cv2.INTER_AREA), corner
+def _blocks(low: float, high: float, block: int, length: int) -> tuple[int, int]:
+    """Of what lies from `low` to `high` on an axis of `length` pixels: where the first block of `block` pixels begins,
+    and how many there are, at least one."""
+    begin = min(max(math.floor(low), 0), max(length - block, 0))
+    return begin, max((min(max(math.ceil(high), 0), length) - begin) // block, 1)
