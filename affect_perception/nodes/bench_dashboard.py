@@ -6,7 +6,9 @@ looks, against the moments in between when nobody does, in turns of a few second
 than what is to be measured. Every percentile is the median of those of the turns, as a virtual machine whose host takes
 a core away for a moment (`stolen_percent`) has that in its slowest images for the rest of the turn. Who looks:
 
-`watched`  a WebSocket client that reads what a page with its camera on reads, and a subscriber of markers and overlay
+`watched`  a WebSocket client that reads what a page with its camera on reads, and a subscriber of markers and overlay,
+           both in the time that the graph leaves of the cores: what the graph itself pays for viewers elsewhere
+`here`     the same two at ordinary priority, as viewers on the robot's own computer
 `page`, `pictures`, `markers`, `overlay`, `jpeg`   the parts of that: the client without its camera, with it, and a
            subscriber of one topic
 `clients`  fifty WebSocket clients that read
@@ -57,8 +59,9 @@ _VIEWERS = {
     'overlay': (('rviz', '--topics', 'overlay'),),
     'jpeg': (('rviz', '--topics', 'jpeg'),),
     'watched': (('clients', '--pictures'), ('rviz',)),
+    'here': (('clients', '--pictures', '--here'), ('rviz', '--here')),
     'clients': (('clients', '--count', str(_CLIENTS)),),
-    'browser': (('browser',), ('rviz',)),
+    'browser': (('browser', '--here'), ('rviz', '--here')),
 }
 
 
@@ -98,7 +101,7 @@ def _delay(people: int, duration_s: float, stop: threading.Event) -> dict:
     sent: dict[int, float] = {}
     try:
         affect = publisher.create_publisher(FaceAffectArray, 'face_affect', qos.RESULTS)
-        with Viewer('browser', '--address', dashboard.address) as browser:
+        with Viewer('browser', '--here', '--address', dashboard.address) as browser:
             browser.say('look')
             for _ in range(round((_SETTLE_S + duration_s) * _RATE)):
                 if stop.wait(1 / _RATE):
