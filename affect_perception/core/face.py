@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,7 +82,8 @@ class Face:
         """Flow says it is at `box`, turned by `turn` rad, and its picture there agrees. `alone`: no face in the way."""
         self._settle(dt_s)
         if dt_s > 0:
-            now = np.append((box[:2] - self.box[:2]) / dt_s, np.log(box[2] / self.box[2]) / dt_s)
+            x, y = (box[:2] - self.box[:2]).tolist()
+            now = np.array([x, y, math.log(box[2] / self.box[2])]) / dt_s
             self.velocity += (now - self.velocity) * min(dt_s / 0.12, 1.0)
         self.box = box
         if self.roll is not None:
@@ -127,11 +129,12 @@ class Face:
         self.roll, self.roll_offset = self.roll + change, self.roll_offset - change
 
     def _settle(self, dt_s: float) -> None:
-        self.offset = self.offset * np.exp(-dt_s / _SETTLE_S)
-        self.roll_offset *= np.exp(-dt_s / _SETTLE_S)
+        left = math.exp(-dt_s / _SETTLE_S)
+        self.offset = self.offset * left
+        self.roll_offset *= left
 
 
 def blended(old: np.ndarray, new: np.ndarray, share: float) -> np.ndarray:
     """Mix of two unit vectors, of unit length."""
     mixed = old * (1 - share) + new * share
-    return mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+    return mixed / max(math.sqrt(mixed @ mixed), 1e-6)

@@ -13,7 +13,7 @@ def row(box: Box) -> np.ndarray:
 
 
 def box(row: np.ndarray) -> Box:
-    x, y, width, height = (float(value) for value in row)
+    x, y, width, height = row.tolist()
     return Box.around((x, y), width, height)
 
 

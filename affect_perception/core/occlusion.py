@@ -26,12 +26,14 @@ def touched(boxes: np.ndarray) -> np.ndarray:
 
 def visible_points(boxes: np.ndarray, quality: np.ndarray, followed: np.ndarray) -> np.ndarray:
     """(N, P) bool: the POINTS of each face that no followed face in front hides."""
+    in_front = (quality[None] > quality[:, None] + _CLEARLY) & followed[None]
+    if not in_front.any():  # the usual case
+        return np.ones((len(boxes), len(POINTS)), bool)
     places = boxes[:, None, :2] + POINTS * boxes[:, None, 2:]  # (N, P, 2)
     # A head is higher than its face box: the occluder's ellipse reaches well above it.
     offset = (places[:, :, None] - boxes[None, None, :, :2]) / boxes[None, None, :, 2:]  # (N, P, N, 2)
     offset[..., 1] = np.where(offset[..., 1] < 0, offset[..., 1] / 0.85, offset[..., 1] / 0.65)
     behind = (offset[..., 0] / 0.6) ** 2 + offset[..., 1] ** 2 < 1
-    in_front = (quality[None] > quality[:, None] + _CLEARLY) & followed[None]
     return ~(behind & in_front[:, None]).any(axis=2)
 
 
