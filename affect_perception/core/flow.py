@@ -7,7 +7,6 @@ about 0.5 ms per picture and 0.15 ms per face, against 3 ms per face for dlib's 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +20,8 @@ PATCH = 20  # side of the grey picture of a face that tells whether we still loo
 SUPPORT = 0.3  # share of a face's points that must agree for its motion to be believed
 LIKENESS = 0.55  # correlation of its patch with its earlier picture from which it is still the same face
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
-_WINDOW = {'winSize': (11, 11), 'maxLevel': 3, 'criteria': _STOP}
+_WINDOW = {'winSize': (11, 11), 'criteria': _STOP}
+_LEVELS = 3  # times that the picture is halved
 SEEN_AGAIN = 0.8  # the same, to believe that a face that was hidden is there again
 _BACK_ERROR = 1.0  # px of the small picture; a point whose way back ends further from its start is not believed
 
@@ -55,7 +55,7 @@ class View:
         if factor > 1:
             size = max(frame.width // factor, 1), max(frame.height // factor, 1)
             grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-        thumbnail = cv2.resize(grey, (32, 18), interpolation=cv2.INTER_AREA)
+        thumbnail = cv2.resize(grey, (32, 18), interpolation=cv2.INTER_AREA).ravel()
         return cls(frame.stamp_ns, frame.width, frame.height, factor, grey, unit(thumbnail), float(thumbnail.std()) < 3)
 
     def resemblance(self, other: View) -> float:
@@ -64,7 +64,12 @@ class View:
 
     def patch(self, row: np.ndarray) -> np.ndarray:
         """(400,) float32 grey picture of the box `row` (frame pixels), of zero mean and unit length (zero if flat)."""
-        return unit(cut(self.grey, box(row / self.factor), PATCH))
+        return self.patches(row[None])[0]
+
+    def patches(self, rows: np.ndarray) -> np.ndarray:
+        """(N, 400) float32, the `patch` of each of the boxes (N, 4)."""
+        pictures = [cut(self.grey, box(row), PATCH) for row in rows / self.factor]
+        return unit(np.array(pictures).reshape(-1, PATCH**2))
 
     def search(self, patch: np.ndarray, row: np.ndarray, margin: float, growths=(1.0,)) -> tuple[float, np.ndarray]:
         """The best likeness of `patch` near the box `row` (4,), in [-1, 1], and the box (4,) where it is.
@@ -101,24 +106,31 @@ PARTS = (
 )
 
 
+def _masks() -> np.ndarray:
+    """(5, 400) float32: which pixels of a patch belong to each of the PARTS."""
+    masks = np.zeros((len(PARTS), PATCH, PATCH), np.float32)
+    for mask, (part, _) in zip(masks, PARTS, strict=True):
+        mask[part] = 1
+    return masks.reshape(len(PARTS), -1)
+
+
+_MASKS, _TRUST = _masks(), np.array([trust for _, trust in PARTS])
+
+
 def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N,) likeness in [-1, 1] of the patches in rows of a and b, (N, 400): of the whole or of the most alike half."""
-    a, b = a.reshape(-1, PATCH, PATCH), b.reshape(-1, PATCH, PATCH)
-    best = np.full(len(a), -1.0)
-    for (rows, columns), trust in PARTS:
-        left, right = a[:, rows, columns], b[:, rows, columns]
-        left, right = left - left.mean(axis=(1, 2), keepdims=True), right - right.mean(axis=(1, 2), keepdims=True)
-        lengths = np.sqrt((left**2).sum(axis=(1, 2)) * (right**2).sum(axis=(1, 2)))
-        best = np.maximum(best, trust * (left * right).sum(axis=(1, 2)) / np.maximum(lengths, 1e-6))
-    return best
+    count = _MASKS.sum(axis=1)
+    a_sum, b_sum, products, a_squares, b_squares = (v @ _MASKS.T for v in (a, b, a * b, a * a, b * b))  # (N, 5) each
+    lengths = (a_squares - a_sum**2 / count) * (b_squares - b_sum**2 / count)
+    parts = (products - a_sum * b_sum / count) / np.sqrt(np.maximum(lengths, 1e-12))
+    return (_TRUST * parts).max(axis=1)
 
 
-def unit(picture: np.ndarray) -> np.ndarray:
-    """The picture as a vector of zero mean and unit length, so that a product of two is their correlation."""
-    vector = picture.astype(np.float32).ravel()
-    vector -= vector.mean()
-    length = math.sqrt(vector @ vector)
-    return vector / length if length > 1e-3 * vector.size else np.zeros_like(vector)
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., K) made of zero mean and unit length (zero if flat): a product of two is their correlation."""
+    vectors = vectors - vectors.mean(axis=-1, keepdims=True, dtype=np.float32)
+    length = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
+    return np.where(length > 1e-3 * vectors.shape[-1], vectors / np.maximum(length, 1e-6), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,21 +164,24 @@ def follow(old: View, new: View, boxes: np.ndarray, guess: np.ndarray, usable: n
     shift = np.zeros(start.shape)
     good = np.zeros(used.shape, bool)
     if len(where[0]):
-        shift[where], good[where] = _flow(old.grey, new.grey, start[where], np.repeat(guess, used.sum(axis=1), axis=0))
+        begin = start[where].astype(np.float32)
+        end, there = _flow(old.grey, new.grey, begin, guess[where[0]], _LEVELS)
+        shift[where] = end - begin
+        # Back from where most of a face went: the guess is so good that the smallest picture is of no use.
+        common = _median(shift, used)[where[0]]
+        again, back = _flow(new.grey, old.grey, end, -common, _LEVELS - 1)
+        returned = np.linalg.norm(again - begin, axis=1) < _BACK_ERROR
+        good[where] = there & back & returned & np.all((end >= 0) & (end < (width, height)), axis=1)
     return _agree(POINTS * boxes[:, None, 2:], shift, good, old.factor)
 
 
-def _flow(old: np.ndarray, new: np.ndarray, start: np.ndarray, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shift (n, 2) of each point, and whether the way back ends where it began (n,)."""
-    start = start.astype(np.float32)[:, None]
-    guess = guess.astype(np.float32)[:, None]
-    flags = cv2.OPTFLOW_USE_INITIAL_FLOW
-    end, there, _ = cv2.calcOpticalFlowPyrLK(old, new, start, start + guess, flags=flags, **_WINDOW)
-    again, back, _ = cv2.calcOpticalFlowPyrLK(new, old, end, end - guess, flags=flags, **_WINDOW)
-    error = np.linalg.norm(again - start, axis=2)[:, 0]
-    height, width = new.shape
-    inside = np.all((end[:, 0] >= 0) & (end[:, 0] < (width, height)), axis=1)
-    return (end - start)[:, 0], (there[:, 0] == 1) & (back[:, 0] == 1) & (error < _BACK_ERROR) & inside
+def _flow(
+    old: np.ndarray, new: np.ndarray, start: np.ndarray, guess: np.ndarray, levels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where points (n, 2) float32 of `old` are in `new`, and which were found (n,); `guess` (n, 2): their shift."""
+    guess, flags = start + guess.astype(np.float32), cv2.OPTFLOW_USE_INITIAL_FLOW
+    end, found, _ = cv2.calcOpticalFlowPyrLK(old, new, start, guess, maxLevel=levels, flags=flags, **_WINDOW)
+    return end, found[:, 0] == 1
 
 
 def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int) -> Motion:

@@ -168,7 +168,7 @@ class FaceTracker:
         for i, face in enumerate(faces):
             if not face.followed:  # what flows there is not this face; it is looked for where it was heading
                 moved[i] = view.search(face.patch, face.box + np.append(face.guess(dt_s), (0, 0)), _LOOK_AROUND)[1]
-        patches = np.array([view.patch(b) for b in moved])
+        patches = view.patches(moved)
         quality = likeness(np.array([f.patch for f in faces]), patches)
         before = np.array([f.followed for f in faces])
         followed = np.where(before, (motion.support >= SUPPORT) & (quality >= LIKENESS), quality >= SEEN_AGAIN)
@@ -271,7 +271,8 @@ class FaceTracker:
     def _retire(self, view: View) -> None:
         boxes = np.array([f.box for f in self._faces]).reshape(-1, 4)
         inside = geometry.inside_share(boxes, view.width, view.height)
-        gone = [f for f, share in zip(self._faces, inside, strict=True) if self._gone(f, share, view)]
+        lost = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:].min(axis=1) < _SMALLEST_PX)
+        gone = [f for i, f in enumerate(self._faces) if lost[i] or self._gone(f, inside[i], view)]
         for face in gone:
             self._register.leave(face, face.followed_ns)
         if gone:
@@ -279,8 +280,6 @@ class FaceTracker:
 
     def _gone(self, face: Face, inside: float, view: View) -> bool:
         unseen_s = (view.stamp_ns - face.seen_ns) * 1e-9
-        if not np.isfinite(face.box).all() or min(face.box[2:]) < _SMALLEST_PX:
-            return True
         if inside < 0.1:
             return face.hidden_s(view.stamp_ns) > _LEFT_S
         if face.doubtful and face.person is None and face.misses > 1:
