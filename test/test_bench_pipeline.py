@@ -21,6 +21,17 @@ def test_the_monitor_knows_the_longest_gap_between_results(ros):
     monitor.destroy_node()
 
 
+def test_a_bad_moment_is_in_the_percentiles_of_the_whole_and_not_in_those_of_the_stretches():
+    from affect_perception.nodes.bench_pipeline import of_stretches
+    from affect_perception.nodes.run import percentiles
+
+    latencies_ms = np.array([30.0] * 100 + [200.0] * 10 + [30.0] * 90)
+    assert percentiles(latencies_ms)['p95'] > 100
+    assert of_stretches(latencies_ms, 40) == {'p50': 30.0, 'p95': 30.0, 'p99': 30.0}
+    assert of_stretches(latencies_ms[:5], 40)['p50'] == 30.0  # shorter than a stretch
+    assert of_stretches(np.empty(0), 40) == {'p50': None, 'p95': None, 'p99': None}
+
+
 @pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='needs the /proc of Linux')
 def test_work_and_memory_of_this_process_are_counted():
     before_s, before_mb = cpu_s(), resident_mb()

@@ -32,7 +32,7 @@ import rclpy
 from rclpy.node import Node
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.machine import machine
+from affect_perception.evaluation.machine import machine, stolen_s
 from affect_perception.msg import FaceAffectArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.bench_pipeline import rehearsed
@@ -173,10 +173,10 @@ class _Turn:
         self._before = {key: len(values) for key, values in self._timings().items()}
         self._beside = running.graph.watchers
         self._start_s, self._cpu_s, self._beside_cpu_s = time.monotonic(), time.process_time(), self._used_beside_s()
-        self._stolen_s = _stolen_s()
+        self._stolen_s = stolen_s()
 
     def end(self) -> _Turn:
-        self.stolen_s = _stolen_s() - self._stolen_s
+        self.stolen_s = stolen_s() - self._stolen_s
         self.seconds, self.cpu_s = time.monotonic() - self._start_s, time.process_time() - self._cpu_s
         self.beside_cpu_s = self._used_beside_s() - self._beside_cpu_s
         self.timings_ms = {key: values[self._before.get(key, 0) :] for key, values in self._timings().items()}
@@ -193,13 +193,6 @@ class _Turn:
     def _timings(self) -> dict[tuple[str, str], np.ndarray]:
         every = {name: health.timings_ms() for name, health in self._nodes.items()}
         return {(name, stage): values for name, timings in every.items() for stage, values in timings.items()}
-
-
-def _stolen_s() -> float:
-    """Seconds of cores that the host of a virtual machine has given to others; 0 where nobody says."""
-    stat = Path('/proc/stat')
-    fields = stat.read_text().split('\n')[0].split() if stat.is_file() else []
-    return int(fields[8]) / os.sysconf('SC_CLK_TCK') if len(fields) > 8 else 0.0
 
 
 def _figures(turns: list[_Turn]) -> dict:
