@@ -71,6 +71,23 @@ def test_a_half_hidden_face_is_still_like_itself_and_a_hidden_one_is_not():
     assert like[1] < 0.5
 
 
+def test_patches_are_alike_as_the_correlation_of_what_they_show_says():
+    boxes = FACE + np.array([[0, 0, 0, 0], [40, 30, 0, 10], [5, 0, 8, 0]])
+    a, b = view(data.astronaut()).patches(boxes), view(moved_picture((4, 2))).patches(boxes)
+    assert a[1] == pytest.approx(view(data.astronaut()).patch(boxes[1]))
+    whole = [np.corrcoef(p, q)[0, 1] for p, q in zip(a, b, strict=True)]
+    left = [np.corrcoef(*(v.reshape(20, 20)[:, :10].ravel() for v in pair))[0, 1] for pair in zip(a, b, strict=True)]
+    assert np.all(likeness(a, b) >= np.maximum(whole, np.multiply(left, 0.9)) - 1e-4)
+    assert likeness(a, a) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_jump_that_nobody_expected_is_followed():
+    """By nearly half a face from one picture to the next; it was at rest."""
+    motion = follow(view(data.astronaut()), view(moved_picture((36, 0))), FACE, np.zeros((1, 2)))
+    assert motion.shift[0] == pytest.approx((36, 0), abs=0.5)
+    assert motion.support[0] > 0.7
+
+
 def test_a_flat_picture_is_like_nothing():
     flat = np.full((20, 20), 7, np.uint8)
     assert not unit(flat).any()
