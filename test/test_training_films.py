@@ -248,13 +248,24 @@ def test_validation_scores_choose_by_stills_and_films(sets):
     assert all(np.isfinite(value) for value in scores.values())
 
 
-@pytest.mark.parametrize('name', ['smile_va', 'smile_va_open'])
+@pytest.mark.parametrize('name', ['smile_va_1', 'smile_va_2', 'smile_va', 'smile_va_open'])
 def test_the_training_files_of_the_shipped_networks_are_valid(name):
     from affect_perception.training.settings import load_settings
 
     file = os.path.join(os.path.dirname(__file__), '..', 'config', 'training', f'{name}.yaml')
     settings = load_settings(file)
     assert (settings.name, settings.model) == (name, 'smile_va')
+
+
+def test_each_round_of_the_default_network_begins_with_what_the_round_before_it_writes():
+    from affect_perception.training.settings import load_settings
+
+    folder = os.path.join(os.path.dirname(__file__), '..', 'config', 'training')
+    first, second, last = (
+        load_settings(os.path.join(folder, f'{n}.yaml')) for n in ('smile_va_1', 'smile_va_2', 'smile_va')
+    )
+    assert second.initial == f'runs/{first.name}/{first.name}.safetensors'
+    assert last.initial == last.teacher == f'runs/{second.name}/{second.name}.safetensors'
 
 
 def test_what_is_no_face_comes_in_five_kinds_with_a_faces_size_and_is_marked_so(sets):
