@@ -49,8 +49,8 @@ def nothing_taken(monkeypatch):
     monkeypatch.setattr(backends, '_taken', {})
 
 
-def engine_of(weights: str, backend: str) -> AffectEngine:
-    return AffectEngine(AffectSettings(model=weights, device='cpu', threads=1, backend=backend))
+def engine_of(weights: str, backend: str, threads: int = 1) -> AffectEngine:
+    return AffectEngine(AffectSettings(model=weights, device='cpu', threads=threads, backend=backend))
 
 
 def frame(faces: int, stamp_ns: int = 0) -> TrackedFrame:
@@ -176,6 +176,23 @@ def test_networks_of_mnn_run_side_by_side(network, weights):
 
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(again, range(3)))
+
+
+def test_threads_of_mnn_share_a_batch_and_answer_as_one_does(network, weights):
+    path = exported(checkpoint.load(weights).model.fold(), torch.zeros(4, 1, 64, 64), 'mnn')
+    several = Mnn(path, threads=3)
+    for faces in (1, 2, 3, 5, 8, 13):
+        x = torch.randn(faces, 1, 64, 64)
+        torch.testing.assert_close(several(x), network(x), atol=1e-5, rtol=1e-5)
+
+
+def test_beside_another_backend_pytorch_keeps_to_one_thread(weights):
+    before = torch.get_num_threads()
+    try:
+        engine_of(weights, 'mnn', threads=2)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_tools_of_mnn_which_report_to_their_makers_are_never_imported(weights):

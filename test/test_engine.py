@@ -134,7 +134,7 @@ def test_an_unknown_model_is_refused_at_once():
 def test_the_threads_setting_is_obeyed(weights):
     before = torch.get_num_threads()
     try:
-        AffectEngine(AffectSettings(model=weights, device='cpu', threads=2))
+        AffectEngine(AffectSettings(model=weights, device='cpu', backend='torch', threads=2))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

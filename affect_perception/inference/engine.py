@@ -44,8 +44,9 @@ class AffectEngine:
 
     def __init__(self, settings: AffectSettings):
         self._device = chosen_device(settings.device)
+        threads = settings.threads or default_threads()
         if self._device.type == 'cpu':
-            torch.set_num_threads(settings.threads or default_threads())
+            torch.set_num_threads(threads)
         loaded = checkpoint.load(settings.model)
         self.header = loaded.header
         self._name = loaded.name
@@ -58,14 +59,14 @@ class AffectEngine:
             self._backend = self._chosen_backend(settings, loaded.path)
             if self._device.type == 'cuda':
                 self._backend = Frugal(self._backend)
+            elif not self.backend.startswith('torch'):
+                torch.set_num_threads(1)  # what is left for PyTorch is small: its threads would only wake each other
             self._warm_up()
         except (torch.cuda.OutOfMemoryError, BadInputError):
             raise ConfigError(
                 f'{self._device} has no memory left for model {self._name}; close what else runs on it, or choose cpu'
             ) from None
-        log.info(
-            'model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, torch.get_num_threads()
-        )
+        log.info('model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, threads)
 
     def _warm_up(self) -> None:
         for faces in WARM_UP[self._device.type]:
