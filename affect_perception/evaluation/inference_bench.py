@@ -114,6 +114,8 @@ def rows(args: argparse.Namespace, device: torch.device) -> Iterator[dict]:
         example = model.preprocess(torch.zeros(4, 96, 96, 3, dtype=torch.uint8, device=device))
         for backend_name in args.backends or [n for n in backends.NAMES if backends.installed(n, device.type)]:
             backend = backends.make(backend_name, model, example, identity, args.threads)
+            if device.type == 'cpu':  # as the engine does
+                torch.set_num_threads(backends.pytorch_threads(backend_name, args.threads))
             steps = Steps(model, backend, device)
             for mode in args.modes:
                 for faces in args.faces:

@@ -103,6 +103,12 @@ def cpu_has_bf16() -> bool:
     return 'avx512_bf16' in flags or 'amx_bf16' in flags
 
 
+def pytorch_threads(backend: str, threads: int) -> int:
+    """PyTorch's share of `threads` on the CPU: beside another backend it has little to do, and its threads would only
+    wake each other."""
+    return threads if backend.startswith('torch') else 1
+
+
 def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
     """Backend `name` of the folded `model` for inputs like `x`; ConfigError: it is absent, unknown or cannot do it."""
     if name not in NAMES:

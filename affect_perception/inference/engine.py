@@ -59,8 +59,8 @@ class AffectEngine:
             self._backend = self._chosen_backend(settings, loaded.path)
             if self._device.type == 'cuda':
                 self._backend = Frugal(self._backend)
-            elif not self.backend.startswith('torch'):
-                torch.set_num_threads(1)  # what is left for PyTorch is small: its threads would only wake each other
+            else:
+                torch.set_num_threads(backends.pytorch_threads(self.backend, threads))
             self._warm_up()
         except (torch.cuda.OutOfMemoryError, BadInputError):
             raise ConfigError(
