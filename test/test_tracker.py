@@ -5,6 +5,7 @@ import pytest
 
 from affect_perception.core import geometry
 from affect_perception.core.pipeline import track_inline
+from affect_perception.core.seen import colours_of
 from affect_perception.core.tracker import FaceTracker, Found
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene import Scene
@@ -43,7 +44,7 @@ def detections(scene_, index, jitter=0.0, confidence=0.95):
     return found
 
 
-def play(scene_, frames, tracker=None, late=0, jitter=0.0, edit=lambda index, rgb: rgb, find=None):
+def play(scene_, frames, tracker=None, late=0, jitter=0.0, edit=lambda index, rgb: rgb, find=None, colours=False):
     """Tracked frames 0 to `frames`; the detector answers `late` frames later, one picture at a time, or inline (0)."""
     tracker = tracker or FaceTracker(SETTINGS)
     find = find or (lambda index: detections(scene_, index, jitter))
@@ -55,7 +56,8 @@ def play(scene_, frames, tracker=None, late=0, jitter=0.0, edit=lambda index, rg
         if waiting and waiting[0] <= index:
             found, waiting = waiting[1], None
         if tracker.due(frame) and not waiting:
-            here = Found(frame.stamp_ns, find(index))
+            seen = find(index)
+            here = Found(frame.stamp_ns, seen, colours=colours_of(frame, seen) if colours else None)
             if late:
                 tracker.detection_asked(frame)
                 waiting = index + late, here
@@ -299,3 +301,14 @@ def test_detections_that_reach_outside_or_are_empty_are_no_trouble():
     s = scene(STANDING)
     for tracked in play(s, 25, find=lambda index: odd):
         assert all(t.crop.shape == (96, 96, 3) for t in tracked.tracks)
+
+
+@pytest.mark.parametrize('late', [0, 7])
+def test_colours_seen_beside_the_tracker_follow_the_same_faces_as_those_it_sees_itself(late):
+    s = scene(WALKING, person(1, (0, 0.85, 0.5, 0.25), (3, 0.15, 0.5, 0.25)))  # they meet: colours tell them apart
+    alone, beside = (
+        [[(t.track_id, t.box) for t in tracked.tracks] for tracked in play(s, 60, late=late, colours=colours)]
+        for colours in (False, True)
+    )
+    assert beside == alone
+    assert len(alone[-1]) == 2

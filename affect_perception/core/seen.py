@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +15,30 @@ from affect_perception.core.history import History, Moment
 from affect_perception.core.occlusion import touched
 from affect_perception.core.reid import Look
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Detection
+from affect_perception.types import Detection, Frame
 
 _CLEAR_PX, _CLEAR_INSIDE = 40, 0.98  # size, and share inside the picture, of a face that is worth remembering
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """What a detector found in the picture of time `stamp_ns`, in pixels of that picture.
 
     `descriptors` (N, D) float32 has a row of NaN for each detection that was not described; None: nobody is, and there
     is no re-identification. `rolls` (N,): by how many rad the line through the eyes is turned clockwise; None: unknown.
+    `colours` (N, COLOURS): those of each; None: the tracker looks for itself, at 0.4 ms each.
     """
 
     stamp_ns: int
     detections: list[Detection] | tuple[Detection, ...]
     descriptors: np.ndarray | None = None
     rolls: np.ndarray | None = None
+    colours: np.ndarray | None = None
+
+
+def colours_of(frame: Frame, detections: Sequence[Detection]) -> np.ndarray:
+    """(N, COLOURS) float32, of each of N faces."""
+    return np.array([colours(frame.rgb, d.box) for d in detections], np.float32).reshape(-1, COLOURS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +68,7 @@ class Seen:
         return cls(
             detections,
             then,
-            np.array([colours(moment.frame.rgb, d.box) for d in detections]).reshape(-1, COLOURS),
+            colours_of(moment.frame, detections) if found.colours is None else found.colours[kept],
             None if found.descriptors is None else found.descriptors[kept],
             np.full(len(kept), np.nan) if found.rolls is None else found.rolls[kept],
             alone,

@@ -8,7 +8,7 @@ import numpy as np
 
 from affect_perception.core import geometry
 from affect_perception.core.reid import EVERYBODY, Wish
-from affect_perception.core.tracker import Found
+from affect_perception.core.seen import Found, colours_of
 from affect_perception.detectors import FaceDetector, device, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
@@ -50,7 +50,11 @@ class Finder:
     def look(self, frame: Frame, detections: list[Detection], wish: Wish) -> Found:
         """What there is to know of faces that were found already."""
         return Found(
-            frame.stamp_ns, detections, self._descriptors(frame, detections, wish), self._rolls(frame, detections)
+            frame.stamp_ns,
+            detections,
+            self._descriptors(frame, detections, wish),
+            self._rolls(frame, detections),
+            colours_of(frame, detections),
         )
 
     def close(self) -> None:
