@@ -8,7 +8,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 
 from conftest import wait_until
 
-from affect_perception.core.geometry import iou, row
+from affect_perception.core.boxes import iou, row
 from affect_perception.nodes.run import Run
 from affect_perception.sources.scene import Scene
 from affect_perception.sources.script import steady_script

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from affect_perception.core import geometry
+from affect_perception.core import boxes
 from affect_perception.core.face import Face
 from affect_perception.core.pipeline import track_inline
 from affect_perception.core.register import HOLD_S, Register
@@ -51,7 +51,7 @@ def finder(scene, describe=lambda number, index: descriptor(number), calls=None)
         index = round(frame.stamp_ns * FPS / 1e9)
         seen = [t for t in scene.truth(index) if t.visible > 0.7]
         rows = np.full((len(seen), 128), np.nan, np.float32)
-        for i in wish.chosen(geometry.rows([t.box for t in seen])):
+        for i in wish.chosen(boxes.rows([t.box for t in seen])):
             rows[i] = describe(seen[i].person_id, index)
             if calls is not None:
                 calls.append((index, seen[i].person_id))
@@ -67,7 +67,7 @@ def ids_of(scene, frames, tracker=None, **made):
     for index, tracked in enumerate(track_inline(pictures, finder(scene, **made), tracker)):
         for t in scene.truth(index):
             for track in tracked.tracks:
-                if geometry.iou(geometry.row(t.box)[None], geometry.row(track.box)[None])[0, 0] > 0.5:
+                if boxes.iou(boxes.row(t.box)[None], boxes.row(track.box)[None])[0, 0] > 0.5:
                     found.setdefault(t.person_id, []).append((index, track.track_id))
     return found
 
@@ -276,7 +276,7 @@ def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
     assert inline.descriptors.shape == (len(inline.detections), 128)
     assert np.isfinite(inline.descriptors).any(axis=1).sum() >= 1
     assert abs(inline.rolls[0]) < 0.2
-    known = Wish(geometry.rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
+    known = Wish(boxes.rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
     assert not np.isfinite(made.find(frame, known).descriptors).any()
     beside = BackgroundDetector(made)
     beside.ask(frame, EVERYBODY)

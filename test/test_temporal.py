@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from affect_perception.core.baseline import NeutralBaseline
+from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.inference.memory import TrackMemory
 from affect_perception.models import MODELS, checkpoint

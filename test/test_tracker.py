@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affect_perception.core import geometry
+from affect_perception.core import boxes
 from affect_perception.core.pipeline import track_inline
 from affect_perception.core.seen import colours_of
 from affect_perception.core.tracker import FaceTracker, Found
@@ -72,7 +72,7 @@ def ids(tracked):
 
 
 def overlap(track, box):
-    return geometry.iou(geometry.row(track.box)[None], geometry.row(box)[None])[0, 0]
+    return boxes.iou(boxes.row(track.box)[None], boxes.row(box)[None])[0, 0]
 
 
 def id_of(tracked, scene_, index, person_id):

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from affect_perception.core.crops import cut
-from affect_perception.core.geometry import box
+from affect_perception.core.boxes import box
 from affect_perception.types import Frame
 
 PATCH = 20  # side of the grey picture of a face that tells whether we still look at the same thing

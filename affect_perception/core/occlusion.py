@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from affect_perception.core.flow import POINTS
-from affect_perception.core.geometry import covered, iou
+from affect_perception.core.boxes import covered, iou
 
 _TOUCH = 0.02  # share of a face inside another's box from which they are in each other's way
 _HEAD = np.array([0, -0.15, 0.3, 0.5])  # what a head has around its face box: hair, ears and chin, in box heights

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from affect_perception.core.geometry import iou
+from affect_perception.core.boxes import iou
 
 STRANGER = 0.6  # dlib's own threshold: descriptors further apart are two people's
 _GALLERY = 5  # descriptors kept of one person: neutral, smiling, turned

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from affect_perception.core import geometry
+from affect_perception.core import boxes
 from affect_perception.core.crops import face_crop
 from affect_perception.core.face import Face
 from affect_perception.core.flow import View
@@ -22,11 +22,11 @@ def report(
 ) -> tuple[Track, ...]:
     """The tracks of `frame`. `patience_s`: how long a face is believed in without a detector confirming it."""
     boxes = np.array([f.box for f in faces]).reshape(-1, 4)
-    credible = geometry.inside_share(boxes, view.width, view.height) >= _INSIDE
+    credible = boxes.inside_share(boxes, view.width, view.height) >= _INSIDE
     credible &= np.array([_credible(f, view, settings, patience_s) for f in faces], bool)
     followed = np.array([f.followed for f in faces], bool)
     in_front = (credible & followed)[None] & ~followed[:, None]  # also a newcomer who has no id yet
-    hidden = ((geometry.covered(boxes, boxes) > HIDDEN) & in_front).any(axis=1)
+    hidden = ((boxes.covered(boxes, boxes) > HIDDEN) & in_front).any(axis=1)
     return tuple(
         _track(f, frame, view, settings) for f, show in zip(faces, credible & ~hidden, strict=True) if show and f.person
     )
@@ -42,7 +42,7 @@ def _credible(face: Face, view: View, settings: TrackerSettings, patience_s: flo
 
 def _track(face: Face, frame: Frame, view: View, settings: TrackerSettings) -> Track:
     hidden = min(face.hidden_s(view.stamp_ns) / max(settings.max_hidden_s, 1e-3), 1.0)
-    box = geometry.box(face.shown)
+    box = boxes.box(face.shown)
     roll_rad = face.shown_roll if settings.align else 0.0
     return Track(
         track_id=face.person.track_id,

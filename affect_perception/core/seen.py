@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affect_perception.core import geometry
+from affect_perception.core import boxes
 from affect_perception.core.association import COLOURS, colours
 from affect_perception.core.face import Face
 from affect_perception.core.flow import View
@@ -61,10 +61,10 @@ class Seen:
     def of(cls, found: Found, moment: Moment, settings: TrackerSettings) -> Seen:
         kept = [i for i, d in enumerate(found.detections) if d.confidence >= settings.min_confidence]
         detections = [found.detections[i] for i in kept]
-        then = geometry.rows([d.box for d in detections])
+        then = boxes.rows([d.box for d in detections])
         alone = ~touched(then)
         credible = np.array([d.confidence >= settings.new_confidence for d in detections], bool)
-        inside = geometry.inside_share(then, moment.view.width, moment.view.height) >= _CLEAR_INSIDE
+        inside = boxes.inside_share(then, moment.view.width, moment.view.height) >= _CLEAR_INSIDE
         return cls(
             detections,
             then,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.core.geometry import iou, rows
+from affect_perception.core.boxes import iou, rows
 from affect_perception.errors import ConfigError
 from affect_perception.types import Affect, Box
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from affect_perception.core.geometry import iou
+from affect_perception.core.boxes import iou
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels import SMILE_LEVELS, Labels, Series
 

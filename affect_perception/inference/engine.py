@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affect_perception.core.baseline import NeutralBaseline
+from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference import backends
 from affect_perception.inference.export import hash_of

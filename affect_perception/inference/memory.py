@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from affect_perception.core.baseline import NeutralBaseline
+from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.types import TrackedFrame
 
 FORGET_S = 10.0  # a track unseen for this long starts from nothing again

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from affect_perception.core.baseline import HIGHEST
+from affect_perception.core.neutral_baseline import HIGHEST
 from affect_perception.training import courses, metrics
 from affect_perception.training.augment import low_resolution
 from affect_perception.training.datasets import Sets
