@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from affect_perception.core.crops import cut, face_crop, face_square, levelled
+from affect_perception.core.images.crops import cut, face_crop, face_square, levelled
 from affect_perception.core.pipeline import track_inline
 from affect_perception.core.tracker import FaceTracker, Found
 from affect_perception.settings import TrackerSettings

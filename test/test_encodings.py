@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from affect_perception.core.compressed import JpegSplitter, jpeg_end, picture_size
-from affect_perception.core.encodings import ENCODINGS, decode_compressed, to_rgb
+from affect_perception.core.images.compressed import JpegSplitter, jpeg_end, picture_size
+from affect_perception.core.images.encodings import ENCODINGS, decode_compressed, to_rgb
 from affect_perception.errors import BadInputError
 
 WIDTH, HEIGHT = 64, 48

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from affect_perception.core.crops import face_crop
+from affect_perception.core.images.crops import face_crop
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel

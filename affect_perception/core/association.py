@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from affect_perception.core.crops import cut, face_square
+from affect_perception.core.images.crops import cut, face_square
 from affect_perception.types import Box
 
 NEAR = 0.6  # face sizes between prediction and detection of a face that is being followed well

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from affect_perception.core.crops import cut
+from affect_perception.core.images.crops import cut
 from affect_perception.core.boxes import box
 from affect_perception.types import Frame
 

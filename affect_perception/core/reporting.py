@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from affect_perception.core import boxes
-from affect_perception.core.crops import face_crop
+from affect_perception.core.images.crops import face_crop
 from affect_perception.core.face import Face
 from affect_perception.core.flow import View
 from affect_perception.core.occlusion import HIDDEN

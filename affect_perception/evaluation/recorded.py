@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from affect_perception.core.encodings import to_rgb
+from affect_perception.core.images.encodings import to_rgb
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 
 from affect_perception.core.behaviour import Behaviour
 from affect_perception.core.depth import to_depth
-from affect_perception.core.encodings import decode_compressed, to_rgb
+from affect_perception.core.images.encodings import decode_compressed, to_rgb
 from affect_perception.core.group import GroupAffect
 from affect_perception.errors import BadInputError
 from affect_perception.msg import AgentBehaviour, FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.core.encodings import decode_compressed, to_rgb
+from affect_perception.core.images.encodings import decode_compressed, to_rgb
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.bag_reader import BagReader

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from affect_perception.core.compressed import check_size
+from affect_perception.core.images.compressed import check_size
 
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # FFmpeg writes to stderr by itself; read when it is first used
 

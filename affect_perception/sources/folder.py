@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from affect_perception.core.compressed import decode_compressed
+from affect_perception.core.images.compressed import decode_compressed
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.types import Frame

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from affect_perception.core.compressed import JpegSplitter, decode_compressed
+from affect_perception.core.images.compressed import JpegSplitter, decode_compressed
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.capture import CaptureConnection, open_capture

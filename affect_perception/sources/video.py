@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from affect_perception.core.compressed import check_size
+from affect_perception.core.images.compressed import check_size
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.capture import open_capture, quiet

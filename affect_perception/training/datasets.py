@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from affect_perception.core.crops import cut, face_crop
+from affect_perception.core.images.crops import cut, face_crop
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.morphs import Morphs, morphed, skin_tone

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from affect_perception.core.crops import face_crop
+from affect_perception.core.images.crops import face_crop
 from affect_perception.sources.morph import Morph
 from affect_perception.sources.portraits import FACE_CENTRE, canonical
 from affect_perception.types import Box

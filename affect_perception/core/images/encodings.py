@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from affect_perception.core.compressed import check_size, decode_compressed
+from affect_perception.core.images.compressed import check_size, decode_compressed
 from affect_perception.errors import BadInputError
 
 __all__ = ['ENCODINGS', 'check_size', 'decode_compressed', 'to_rgb']
