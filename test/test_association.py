@@ -3,8 +3,8 @@ import pytest
 from skimage import data
 
 from affect_perception.core import boxes
-from affect_perception.core.association import assign, colour_distance, colours, costs
-from affect_perception.core.occlusion import swallowed, visible_points
+from affect_perception.core.tracking.association import assign, colour_distance, colours, costs
+from affect_perception.core.tracking.occlusion import swallowed, visible_points
 from affect_perception.types import Box
 
 ASTRONAUT_FACE = Box(175, 76, 90, 90)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import wait_until
 
-from affect_perception.core.reid import EVERYBODY
+from affect_perception.core.tracking.reidentification import EVERYBODY
 from affect_perception.detectors.background import BackgroundDetector
 from affect_perception.detectors.finder import Finder
 from affect_perception.types import Box, Detection, Frame

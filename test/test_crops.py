@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from affect_perception.core.images.crops import cut, face_crop, face_square, levelled
-from affect_perception.core.pipeline import track_inline
-from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.core.tracking.inline import track_inline
+from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene import Scene
 from affect_perception.sources.script import Key, Person, Script

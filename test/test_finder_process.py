@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
-from affect_perception.core.association import COLOURS
-from affect_perception.core.reid import EVERYBODY
+from affect_perception.core.tracking.association import COLOURS
+from affect_perception.core.tracking.reidentification import EVERYBODY
 from affect_perception.detectors import make_detector
 from affect_perception.detectors.background import BackgroundDetector
 from affect_perception.detectors.finder import make_finder

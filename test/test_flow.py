@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from affect_perception.core.flow import SUPPORT, View, follow, likeness, unit
+from affect_perception.core.tracking.optical_flow import SUPPORT, View, follow, likeness, unit
 from affect_perception.types import Frame
 
 FACE = np.array([[220.0, 121.0, 90.0, 90.0]])  # of the astronaut

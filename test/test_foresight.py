@@ -3,7 +3,7 @@
 import pytest
 from skimage import data as pictures
 
-from affect_perception.core.tracker import FaceTracker
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.finder import Finder
 from affect_perception.errors import BadInputError
 from affect_perception.evaluation.foresight import Foresight

@@ -43,7 +43,7 @@ def test_folder_imports_nothing_from_above_it(folder):
             assert not parents & FORBIDDEN[folder], f'{file.relative_to(PACKAGE)} imports {name}'
 
 
-@pytest.mark.parametrize('module', ['affect_perception', 'affect_perception.cli', 'affect_perception.core.tracker'])
+@pytest.mark.parametrize('module', ['affect_perception', 'affect_perception.cli', 'affect_perception.core.tracking.tracker'])
 def test_module_imports_without_ros_torch_and_dlib(module):
     code = f'import sys; sys.modules.update(rclpy=None, torch=None, dlib=None); import {module}'
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from affect_perception.core import boxes
-from affect_perception.core.face import Face
-from affect_perception.core.pipeline import track_inline
-from affect_perception.core.register import HOLD_S, Register
-from affect_perception.core.reid import EVERYBODY, Look, Person, Wish
-from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.inline import track_inline
+from affect_perception.core.tracking.identities import HOLD_S, Register
+from affect_perception.core.tracking.reidentification import EVERYBODY, Look, Person, Wish
+from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene import Scene

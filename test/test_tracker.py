@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from affect_perception.core import boxes
-from affect_perception.core.pipeline import track_inline
-from affect_perception.core.seen import colours_of
-from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.core.tracking.inline import track_inline
+from affect_perception.core.tracking.frame_detections import colours_of
+from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene import Scene
 from affect_perception.sources.script import Key, Person, Script

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from affect_perception.core.reid import Wish
-from affect_perception.core.tracker import Found
+from affect_perception.core.tracking.reidentification import Wish
+from affect_perception.core.tracking.tracker import Found
 from affect_perception.detectors.finder import Finder
 from affect_perception.detectors.finder_process import FinderProcess
 from affect_perception.types import Frame

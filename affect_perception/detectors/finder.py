@@ -7,8 +7,8 @@ import logging
 import numpy as np
 
 from affect_perception.core import boxes
-from affect_perception.core.reid import EVERYBODY, Wish
-from affect_perception.core.seen import Found, colours_of
+from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
+from affect_perception.core.tracking.frame_detections import Found, colours_of
 from affect_perception.detectors import FaceDetector, device, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings

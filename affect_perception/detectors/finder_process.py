@@ -22,8 +22,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from affect_perception.core.reid import EVERYBODY, Wish
-from affect_perception.core.tracker import Found
+from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
+from affect_perception.core.tracking.tracker import Found
 from affect_perception.detectors import device
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from affect_perception.core import boxes
-from affect_perception.core.tracker import FaceTracker
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.finder import Finder, make_finder
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings

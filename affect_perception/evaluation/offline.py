@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 
 import affect_perception
-from affect_perception.core.pipeline import step_inline
-from affect_perception.core.reid import Wish
-from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.core.tracking.inline import step_inline
+from affect_perception.core.tracking.reidentification import Wish
+from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.detectors.finder import make_finder
 from affect_perception.detectors.finder_process import DetectorProcess, wants_process
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from affect_perception.core.behaviour import Behaviour
-from affect_perception.core.depth import to_depth
+from affect_perception.core.tracking.face_position import to_depth
 from affect_perception.core.images.encodings import decode_compressed, to_rgb
 from affect_perception.core.group import GroupAffect
 from affect_perception.errors import BadInputError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from affect_perception.core.depth import Locator
+from affect_perception.core.tracking.face_position import Locator
 from affect_perception.errors import BadInputError
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import depth_from_msg, intrinsics_from_msg

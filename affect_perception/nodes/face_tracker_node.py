@@ -16,7 +16,7 @@ from collections.abc import Callable
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.detectors.background import BackgroundDetector
 from affect_perception.detectors.finder import make_finder
 from affect_perception.detectors.finder_process import FinderProcess, wants_process

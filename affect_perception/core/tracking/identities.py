@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affect_perception.core.association import assign
-from affect_perception.core.face import Face
-from affect_perception.core.reid import STRANGER, Look, Person
+from affect_perception.core.tracking.association import assign
+from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.reidentification import STRANGER, Look, Person
 
 HOLD_S = 0.4  # a newcomer waits this long for a better look
 _LOOKS = 2  # clear ones until a newcomer is surely new, or known well enough to say that it is not them: who comes into

@@ -8,9 +8,9 @@ import numpy as np
 
 from affect_perception.core import boxes
 from affect_perception.core.images.crops import face_crop
-from affect_perception.core.face import Face
-from affect_perception.core.flow import View
-from affect_perception.core.occlusion import HIDDEN
+from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.optical_flow import View
+from affect_perception.core.tracking.occlusion import HIDDEN
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, Track
 

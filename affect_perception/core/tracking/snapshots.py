@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affect_perception.core.flow import LIKENESS, SUPPORT, View, follow
+from affect_perception.core.tracking.optical_flow import LIKENESS, SUPPORT, View, follow
 from affect_perception.types import Frame
 
 _MOMENTS = 4  # pictures that the detector may be at work on at once; older ones are given up

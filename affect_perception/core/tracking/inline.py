@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from affect_perception.core.reid import Wish
-from affect_perception.core.tracker import FaceTracker, Found
+from affect_perception.core.tracking.reidentification import Wish
+from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.types import Frame, TrackedFrame
 
 Find = Callable[[Frame, Wish], Found]  # detectors.finder.Finder.find; the core does not know detectors

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from affect_perception.core.reid import Look, Person
+from affect_perception.core.tracking.reidentification import Look, Person
 
 _SPREAD_PER_S = 1.5  # face sizes that a hidden face may stray per second from where it was heading
 _MAX_SPREAD = 3.0

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from affect_perception.core import boxes
-from affect_perception.core.association import COLOURS, colours
-from affect_perception.core.face import Face
-from affect_perception.core.flow import View
-from affect_perception.core.history import History, Moment
-from affect_perception.core.occlusion import touched
-from affect_perception.core.reid import Look
+from affect_perception.core.tracking.association import COLOURS, colours
+from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.optical_flow import View
+from affect_perception.core.tracking.snapshots import History, Moment
+from affect_perception.core.tracking.occlusion import touched
+from affect_perception.core.tracking.reidentification import Look
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Detection, Frame
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from affect_perception.core.flow import POINTS
+from affect_perception.core.tracking.optical_flow import POINTS
 from affect_perception.core.boxes import covered, iou
 
 _TOUCH = 0.02  # share of a face inside another's box from which they are in each other's way

@@ -11,15 +11,15 @@ from collections import Counter
 import numpy as np
 
 from affect_perception.core import boxes
-from affect_perception.core.face import Face, blended
-from affect_perception.core.flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
-from affect_perception.core.history import History, Memory, Moment
-from affect_perception.core.matching import match
-from affect_perception.core.occlusion import HIDDEN, swallowed, touched, visible_points
-from affect_perception.core.register import Register
-from affect_perception.core.reid import EVERYBODY, Wish
-from affect_perception.core.reporting import report
-from affect_perception.core.seen import Found, Seen
+from affect_perception.core.tracking.face_state import Face, blended
+from affect_perception.core.tracking.optical_flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
+from affect_perception.core.tracking.snapshots import History, Memory, Moment
+from affect_perception.core.tracking.matching import match
+from affect_perception.core.tracking.occlusion import HIDDEN, swallowed, touched, visible_points
+from affect_perception.core.tracking.identities import Register
+from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
+from affect_perception.core.tracking.track_output import report
+from affect_perception.core.tracking.frame_detections import Found, Seen
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, TrackedFrame
 
