@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 import numpy as np
 import pytest
 
-from affect_perception.core.agent import SocialPolicy
+from affect_perception.core.agent.social_policy import SocialPolicy
 from affect_perception.settings import AgentSettings
 from affect_perception.types import LEVEL_BOUNDS, Affect, Box
 

@@ -12,9 +12,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from affect_perception.core.agent import SocialPolicy
-from affect_perception.core.behaviour import Behaviour
-from affect_perception.core.group import GroupAffect, group_affect
+from affect_perception.core.agent.social_policy import SocialPolicy
+from affect_perception.core.agent.policy import Behaviour
+from affect_perception.core.agent.group_affect import GroupAffect, group_affect
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.nodes import conversions as convert
@@ -27,7 +27,7 @@ from affect_perception.types import Affect, AffectFrame, Box
 
 T0 = 1_795_000_000_000_000_000
 POLICY = """
-from affect_perception.core.behaviour import Behaviour
+from affect_perception.core.agent.policy import Behaviour
 
 class Waver:
     def __init__(self, settings):
@@ -181,7 +181,7 @@ def test_policy_of_the_user_decides_until_it_raises_and_then_the_default_does(ag
     [
         ('no.such.module:Policy', r'no\.such\.module'),
         ('affect_perception.core.agent:Policy99', r'no class Policy99 .*SocialPolicy'),
-        ('affect_perception.core.agent', 'names no class'),
+        ('affect_perception.core.agent.social_policy', 'names no class'),
         ('/no/such/file.py:Mine', 'there is no file /no/such/file.py'),
     ],
 )

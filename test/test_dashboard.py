@@ -14,8 +14,8 @@ pytest.importorskip('aiohttp', reason='needs aiohttp (extra `web`)')
 
 import aiohttp
 
-from affect_perception.core.behaviour import Behaviour
-from affect_perception.core.group import GroupAffect
+from affect_perception.core.agent.policy import Behaviour
+from affect_perception.core.agent.group_affect import GroupAffect
 from affect_perception.dashboard.board import Board, NodeState
 from affect_perception.dashboard.client import wishes
 from affect_perception.dashboard.security import check_host, check_origin, known_hosts

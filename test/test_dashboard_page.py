@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 
-from affect_perception.core.behaviour import Behaviour
+from affect_perception.core.agent.policy import Behaviour
 from affect_perception.nodes import on_demand, qos
 from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.nodes.run import with_dashboard

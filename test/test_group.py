@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from affect_perception.core.group import group_affect, weights
+from affect_perception.core.agent.group_affect import group_affect, weights
 from affect_perception.types import Affect, Box
 
 HAPPY = (0.0, 0.1, 0.2, 0.7)

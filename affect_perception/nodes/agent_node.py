@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rclpy.node import Node
 
-from affect_perception.core.group import group_affect
+from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import affect_from_msg, behaviour_to_msg

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from affect_perception.core.acquaintance import Person
+from affect_perception.core.agent.person_state import Person
 from affect_perception.settings import AgentSettings
 
 _NOW_S = 1.0  # time constant of the present mood

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from affect_perception.core import behaviour as do
-from affect_perception.core.acquaintance import BLINK_S, Person, attended, met
-from affect_perception.core.behaviour import NOBODY, Behaviour
-from affect_perception.core.group import group_affect
-from affect_perception.core.mood import Mood, moved
+from affect_perception.core.agent.social_policy import policy as do
+from affect_perception.core.agent.person_state import BLINK_S, Person, attended, met
+from affect_perception.core.agent.policy import NOBODY, Behaviour
+from affect_perception.core.agent.group_affect import group_affect
+from affect_perception.core.agent.group_mood import Mood, moved
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect
 
