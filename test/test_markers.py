@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from affect_perception.core.markers import FaceMarkers, assumed_camera, caption, valence_colour
+from affect_perception.core.display.markers import FaceMarkers, assumed_camera, caption, valence_colour
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import Affect, Box, Intrinsics
 

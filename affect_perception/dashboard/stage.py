@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from affect_perception.core.markers import assumed_camera
+from affect_perception.core.display.markers import assumed_camera
 from affect_perception.types import Affect, Intrinsics
 
 FACE_M = 0.16  # breadth of a head: ISO 7250 gives 14 to 17 cm

@@ -25,7 +25,7 @@ from affect_perception.detectors.finder_process import DetectorProcess, wants_pr
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation import mot
 from affect_perception.evaluation.ahead import ahead, in_groups
-from affect_perception.evaluation.draw import VideoWriter
+from affect_perception.core.display.annotation import VideoWriter
 from affect_perception.evaluation.foresight import Foresight
 from affect_perception.evaluation.lines import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks

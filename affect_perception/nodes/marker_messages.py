@@ -9,7 +9,7 @@ from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from affect_perception.core.markers import Shape
+from affect_perception.core.display.markers import Shape
 
 # A billboard is a list of one point: RViz draws points as squares that face the viewer.
 _KINDS = {

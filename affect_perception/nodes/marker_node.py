@@ -23,7 +23,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from affect_perception.core.markers import FaceMarkers, assumed_camera
+from affect_perception.core.display.markers import FaceMarkers, assumed_camera
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes import qos
 from affect_perception.nodes.conversions import (
@@ -39,7 +39,7 @@ from affect_perception.nodes.depth_input import beside
 from affect_perception.nodes.health import Health
 from affect_perception.nodes.marker_messages import shapes_to_msg
 from affect_perception.nodes.on_demand import OnDemand, Pace, WhileWanted
-from affect_perception.nodes.overlay import drawn, shrunk
+from affect_perception.core.display.overlay import drawn, shrunk
 from affect_perception.nodes.parameters import declare
 from affect_perception.nodes.slot import Worker
 from affect_perception.nodes.spin import run_nodes

@@ -24,7 +24,7 @@ import numpy as np
 from rclpy.logging import get_logger
 
 from affect_perception.errors import ConfigError
-from affect_perception.nodes.overlay import shrunk
+from affect_perception.core.display.overlay import shrunk
 from affect_perception.nodes.slot import Worker
 from affect_perception.types import Frame
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from affect_perception.evaluation.draw import annotated
+from affect_perception.core.display.annotation import annotated
 from affect_perception.types import AffectFrame, Box
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from affect_perception.core.markers import EMOTICONS
+from affect_perception.core.display.markers import EMOTICONS
 from affect_perception.errors import ConfigError
 from affect_perception.types import Affect, AffectFrame, Frame, SmileLevel
 
