@@ -8,8 +8,8 @@ from rclpy.node import Node
 from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import conversions as convert
-from affect_perception.nodes import qos
+from affect_perception.ros import conversions as convert
+from affect_perception.ros import qos
 from affect_perception.types import NAN3, Affect, AffectFrame, Box
 
 SIZE = (640, 480)

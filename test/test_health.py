@@ -10,8 +10,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affect_perception.errors import BadInputError
-from affect_perception.nodes.health import TASKS, Health, Lately, judged
-from affect_perception.nodes.spin import Spinner
+from affect_perception.ros.diagnostics import TASKS, Health, Lately, judged
+from affect_perception.ros.executors import Spinner
 from affect_perception.settings import GROUPS, HealthSettings
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE

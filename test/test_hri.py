@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import wait_until
 
-from affect_perception.core import ros4hri
+from affect_perception.ros import ros4hri
 from affect_perception.types import NAN3, Affect, Box, Track, TrackedFrame
 
 T0 = 1_795_000_000_000_000_000
@@ -68,9 +68,9 @@ def mirror(ros, msgs):
     from rclpy.node import Node
 
     from affect_perception.msg import FaceAffectArray, FaceTrackArray
-    from affect_perception.nodes import qos
+    from affect_perception.ros import qos
     from affect_perception.nodes.hri_node import HriNode
-    from affect_perception.nodes.spin import Spinner
+    from affect_perception.ros.executors import Spinner
 
     class Peer(Node):
         def __init__(self):
@@ -96,7 +96,7 @@ def mirror(ros, msgs):
 
 def sent(peer, *faces, stamp_ns=T0) -> None:
     """Tracks and affect of one image of 640x480, with `faces` in it."""
-    from affect_perception.nodes import conversions as convert
+    from affect_perception.ros import conversions as convert
     from affect_perception.types import AffectFrame
 
     crop = np.full((96, 96, 3), 120, np.uint8)
@@ -112,7 +112,7 @@ def test_messages_have_the_public_fields(msgs):
 
 
 def test_faces_in_view_are_listed_with_the_stamp_of_the_image(mirror):
-    from affect_perception.nodes.conversions import stamp_from_msg
+    from affect_perception.ros.conversions import stamp_from_msg
 
     _, peer = mirror
     sent(peer, face(1), face(12))
@@ -125,7 +125,7 @@ def test_faces_in_view_are_listed_with_the_stamp_of_the_image(mirror):
 def test_each_face_has_roi_crop_expression_and_action_units_of_one_stamp(mirror, msgs):
     from sensor_msgs.msg import Image
 
-    from affect_perception.nodes.conversions import rgb_from_image, stamp_from_msg
+    from affect_perception.ros.conversions import rgb_from_image, stamp_from_msg
 
     node, peer = mirror
     kinds = {

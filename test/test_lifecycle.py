@@ -18,10 +18,10 @@ from test_nodes import T0, Peer, tracked
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import conversions as convert
+from affect_perception.ros import conversions as convert
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
-from affect_perception.nodes.spin import Spinner
+from affect_perception.ros.executors import Spinner
 from affect_perception.types import Frame
 
 HOG = {'detect_inline': True, 'reliable_images': True, 'detector': 'dlib_hog'}

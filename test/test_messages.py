@@ -12,7 +12,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from affect_perception import msg as messages
 from affect_perception.errors import BadInputError
-from affect_perception.nodes import conversions as convert
+from affect_perception.ros import conversions as convert
 from affect_perception.types import Affect, AffectFrame, Box, Frame, SmileLevel, Track, TrackedFrame
 
 STAMP = 1_795_000_000_123_456_789

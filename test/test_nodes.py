@@ -21,12 +21,12 @@ from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import conversions as convert
-from affect_perception.nodes import qos
+from affect_perception.ros import conversions as convert
+from affect_perception.ros import qos
 from affect_perception.nodes.affect_node import AffectNode, cameras
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
-from affect_perception.nodes.spin import Spinner
+from affect_perception.ros.executors import Spinner
 from affect_perception.types import Box, Frame, Track, TrackedFrame
 
 T0 = 1_795_000_000_000_000_000

@@ -17,7 +17,7 @@ pytest.importorskip('rosbags', reason='needs rosbags (pip install affect-percept
 from conftest import wait_until
 
 from affect_perception.evaluation.offline import evaluate
-from affect_perception.nodes.record_bag import BagWriter
+from affect_perception.ros.bag_writer import BagWriter
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.bag_reader import BagReader
 from affect_perception.sources.scene import Scene
@@ -139,7 +139,7 @@ def test_images_are_recorded_only_on_request(ros, tmp_path, images):
 
     from affect_perception.msg import FaceAffectArray
     from affect_perception.nodes.recorder_node import RecorderNode, Recording
-    from affect_perception.nodes.spin import Spinner
+    from affect_perception.ros.executors import Spinner
 
     recorder = RecorderNode(Recording(tmp_path / 'bag', images), TrackerSettings(), Image)
     talker = ros.create_node('talker')

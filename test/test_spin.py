@@ -9,8 +9,8 @@ from conftest import wait_until
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from affect_perception.nodes import spin
-from affect_perception.nodes.spin import Spinner
+from affect_perception.ros import executors
+from affect_perception.ros.executors import Spinner
 
 
 class Teller(Node):
@@ -39,7 +39,7 @@ def teller(ros, monkeypatch):
     class Log:
         error = staticmethod(said.append)
 
-    monkeypatch.setattr(spin, 'get_logger', lambda name: Log)
+    monkeypatch.setattr(executors, 'get_logger', lambda name: Log)
     node = Teller()
     spinner = Spinner([node])
     yield node, said

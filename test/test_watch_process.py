@@ -23,9 +23,10 @@ from sensor_msgs.msg import Image
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
-from affect_perception.nodes import conversions as convert
-from affect_perception.nodes import qos, watch_process
-from affect_perception.nodes.spin import Spinner
+from affect_perception.ros import conversions as convert
+from affect_perception.nodes import watch_process
+from affect_perception.ros import qos
+from affect_perception.ros.executors import Spinner
 from affect_perception.nodes.watch_process import WatchProcess
 from affect_perception.types import AffectFrame, Frame
 

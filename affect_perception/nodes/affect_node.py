@@ -17,13 +17,13 @@ from std_srvs.srv import Trigger
 from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import affect_to_msg, tracks_from_msg
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.managed import ManagedNode
-from affect_perception.nodes.parameters import declare
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
+from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.lifecycle import ManagedNode
+from affect_perception.ros.parameters import declare
 from affect_perception.nodes.slot import NewestOfEach, Worker
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import AffectSettings
 
 

@@ -10,13 +10,13 @@ from rclpy.node import Node
 
 from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import affect_from_msg, behaviour_to_msg
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.on_demand import OnDemand
-from affect_perception.nodes.parameters import declare
-from affect_perception.nodes.policy import Decider
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg
+from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.on_demand import OnDemand
+from affect_perception.ros.parameters import declare
+from affect_perception.ros.policy_loader import Decider
+from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import AgentSettings
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from affect_perception.evaluation.machine import cpu_s, machine, resident_mb, stolen_s
 from affect_perception.nodes.run import Run, percentiles
-from affect_perception.nodes.spin import stop_on_signals
+from affect_perception.ros.executors import stop_on_signals
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.scene import Scene
 from affect_perception.sources.script import steady_script

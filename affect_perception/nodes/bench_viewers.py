@@ -144,7 +144,7 @@ def _rviz(topics: list[str]) -> dict:
     from sensor_msgs.msg import CompressedImage, Image
     from visualization_msgs.msg import MarkerArray
 
-    from affect_perception.nodes import qos
+    from affect_perception.ros import qos
 
     rclpy.init(args=[])
     node = Node('bench_rviz')

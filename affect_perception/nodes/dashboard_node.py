@@ -19,12 +19,12 @@ from sensor_msgs.msg import CompressedImage
 from affect_perception.dashboard.board import Board, NodeState
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.on_demand import OnDemand, Pace, WhileWanted
-from affect_perception.nodes.parameters import declare
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
+from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
+from affect_perception.ros.parameters import declare
+from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import DashboardSettings
 
 TOKEN_VARIABLE = 'AFFECT_PERCEPTION_DASHBOARD_TOKEN'  # other than a parameter, it cannot be read over ROS

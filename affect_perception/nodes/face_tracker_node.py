@@ -22,14 +22,14 @@ from affect_perception.detectors.finder import make_finder
 from affect_perception.detectors.finder_process import FinderProcess, wants_process
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import frame_from_msg, tracks_to_msg
-from affect_perception.nodes.depth_input import DepthInput
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.managed import ManagedNode
-from affect_perception.nodes.parameters import declare
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import frame_from_msg, tracks_to_msg
+from affect_perception.ros.depth_input import DepthInput
+from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.lifecycle import ManagedNode
+from affect_perception.ros.parameters import declare
 from affect_perception.nodes.slot import Slot, Worker
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame
 

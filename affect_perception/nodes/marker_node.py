@@ -25,8 +25,8 @@ from visualization_msgs.msg import MarkerArray
 
 from affect_perception.core.display.markers import FaceMarkers, assumed_camera
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import (
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import (
     affect_from_msg,
     bytes_to_msg,
     frame_from_msg,
@@ -35,14 +35,14 @@ from affect_perception.nodes.conversions import (
     intrinsics_from_msg,
     stamp_from_msg,
 )
-from affect_perception.nodes.depth_input import beside
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.marker_messages import shapes_to_msg
-from affect_perception.nodes.on_demand import OnDemand, Pace, WhileWanted
+from affect_perception.ros.depth_input import beside
+from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.marker_messages import shapes_to_msg
+from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.core.display.overlay import drawn, shrunk
-from affect_perception.nodes.parameters import declare
+from affect_perception.ros.parameters import declare
 from affect_perception.nodes.slot import Worker
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics
 

@@ -7,9 +7,9 @@ import time
 from rclpy.node import Node
 
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import affect_from_msg, stamp_from_msg
-from affect_perception.nodes.on_demand import Pace, WhileWanted
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
+from affect_perception.ros.on_demand import Pace, WhileWanted
 from affect_perception.types import Affect, AffectFrame
 
 _BEHAVIOUR_RATE = 4.0  # 1/s; more often than anybody reads it

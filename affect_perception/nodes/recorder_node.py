@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
-from affect_perception.nodes.depth_input import beside, depth_topic
+from affect_perception.ros.depth_input import beside, depth_topic
 from affect_perception.settings import TrackerSettings
 
 _DEPTH = 200  # messages that the middleware keeps for a recorder that is late
@@ -44,7 +44,7 @@ class RecorderNode(Node):
     """Records from its construction until `close`; ConfigError where the bag cannot be written."""
 
     def __init__(self, recording: Recording, tracker: TrackerSettings, image_type: type, **node_options):
-        from affect_perception.nodes.record_bag import BagWriter  # needs rosbags, which others do without
+        from affect_perception.ros.bag_writer import BagWriter  # needs rosbags, which others do without
 
         super().__init__('recorder_node', **node_options)
         self.writer = BagWriter(recording.bag, self.get_logger().warning)

@@ -14,7 +14,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.nodes.graph import Graph
 from affect_perception.nodes.monitor_node import MonitorNode, in_words
 from affect_perception.nodes.recorder_node import RecorderNode, Recording
-from affect_perception.nodes.spin import Spinner, stop_on_signals
+from affect_perception.ros.executors import Spinner, stop_on_signals
 from affect_perception.sources import Source
 
 _TOPIC_WAIT_S = 5.0

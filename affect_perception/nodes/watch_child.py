@@ -21,7 +21,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
-from affect_perception.nodes.spin import Spinner
+from affect_perception.ros.executors import Spinner
 from affect_perception.types import Frame
 
 _NICE = 19  # at 10 the slowest results came a fifth later

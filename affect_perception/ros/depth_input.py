@@ -10,9 +10,9 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from affect_perception.core.tracking.face_position import Locator
 from affect_perception.errors import BadInputError
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import depth_from_msg, intrinsics_from_msg
-from affect_perception.nodes.health import Health
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import depth_from_msg, intrinsics_from_msg
+from affect_perception.ros.diagnostics import Health
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import TrackedFrame
 

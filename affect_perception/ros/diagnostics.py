@@ -16,7 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from affect_perception.errors import BadInputError
-from affect_perception.nodes.parameters import declare
+from affect_perception.ros.parameters import declare
 from affect_perception.settings import HealthSettings
 
 _PERIOD_S = 1.0
