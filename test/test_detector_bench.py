@@ -70,7 +70,7 @@ def test_wrong_numbers_end_with_status_2(wrong):
 
 
 def test_the_last_line_is_the_result(tmp_path, capsys):
-    cv2, dlib_cnn = pytest.importorskip('cv2'), pytest.importorskip('affect_perception.detectors.dlib_cnn')
+    cv2, dlib_cnn = pytest.importorskip('cv2'), pytest.importorskip('affect_perception.detectors.dlib.cnn')
     photo = pytest.importorskip('skimage.data').astronaut()[40:240, 120:320]
     pytest.importorskip('dlib')
     try:

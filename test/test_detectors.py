@@ -49,7 +49,7 @@ def test_noise_has_no_faces(hog):
 
 def test_confidence_grows_with_the_score_and_is_one_half_at_dlibs_threshold():
     pytest.importorskip('dlib')
-    from affect_perception.detectors.dlib_hog import confidence
+    from affect_perception.detectors.dlib.hog import confidence
 
     assert confidence(0) == 0.5
     values = [confidence(s) for s in (-0.3, 0, 0.5, 1, 2.5, 10)]

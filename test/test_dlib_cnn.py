@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from affect_perception.detectors.dlib_pyramid import (
+from affect_perception.detectors.dlib.pyramid import (
     at_most,
     canvas_for,
     canvas_to_image,
@@ -23,7 +23,7 @@ ASTRONAUT = (168, 69, 263, 164, 1.0625124)
 @pytest.fixture(scope='module')
 def detector():
     pytest.importorskip('torch')
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     try:
         return DlibCnn(precision='fp32')
@@ -122,7 +122,7 @@ def test_a_frame_that_cannot_be_written_to_and_one_turned_over_are_taken(detecto
 
 @pytest.mark.parametrize('precision', ['bf16', 'auto'])
 def test_short_numbers_give_the_same_face(detector, astronaut, precision):
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     (face,) = DlibCnn(precision=precision).detect_raw(astronaut)
     assert face[:4] == ASTRONAUT[:4]
@@ -130,7 +130,7 @@ def test_short_numbers_give_the_same_face(detector, astronaut, precision):
 
 
 def test_a_crowd_is_found_in_short_numbers_as_in_long_ones(detector, astronaut):
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     faces = np.tile(astronaut[50:190, 140:290], (3, 4, 1))
     found = detector.detect_raw(faces)
@@ -140,7 +140,7 @@ def test_a_crowd_is_found_in_short_numbers_as_in_long_ones(detector, astronaut):
 
 
 def test_weak_finds_are_reported_when_asked_for(detector, astronaut):
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     hidden = astronaut.copy()
     hidden[120:170, 160:270] = 128  # mouth and nose
@@ -152,7 +152,7 @@ def test_weak_finds_are_reported_when_asked_for(detector, astronaut):
 def test_upsampling_finds_a_face_too_small_otherwise(detector, astronaut):
     import cv2
 
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     small = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
     assert detector.detect(small) == []
@@ -172,8 +172,8 @@ def test_nothing_is_found_where_nothing_is(detector, kind):
 
 
 def test_the_descriptor_network_is_not_taken_for_the_detector(detector):
-    from affect_perception.detectors.dlib_cnn import DlibCnn
-    from affect_perception.detectors.dlib_weights import DESCRIPTOR_FILE, weights_path
+    from affect_perception.detectors.dlib.cnn import DlibCnn
+    from affect_perception.detectors.dlib.weights import DESCRIPTOR_FILE, weights_path
 
     with pytest.raises(ConfigError, match='holds another network than mmod_human_face_detector'):
         DlibCnn(str(weights_path('', DESCRIPTOR_FILE)))
@@ -183,7 +183,7 @@ def test_the_descriptor_network_is_not_taken_for_the_detector(detector):
     'wrong', [{'device': 'tpu0'}, {'device': 'cuda:99'}, {'precision': 'fp16'}, {'precision': 'x'}]
 )
 def test_a_device_or_precision_that_is_not_there_is_refused(detector, wrong):
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     with pytest.raises(ConfigError):
         DlibCnn(**wrong)
@@ -191,7 +191,7 @@ def test_a_device_or_precision_that_is_not_there_is_refused(detector, wrong):
 
 def test_dlibs_own_run_answers_the_same(detector, astronaut):
     pytest.importorskip('dlib')
-    from affect_perception.detectors.dlib_native import DlibCnnNative
+    from affect_perception.detectors.dlib.native import DlibCnnNative
 
     native = DlibCnnNative()
     face = astronaut[40:240, 120:320]
@@ -203,7 +203,7 @@ def test_dlibs_own_run_answers_the_same(detector, astronaut):
 
 def test_dlibs_own_run_refuses_a_foreign_file(tmp_path):
     pytest.importorskip('dlib')
-    from affect_perception.detectors.dlib_native import DlibCnnNative
+    from affect_perception.detectors.dlib.native import DlibCnnNative
 
     foreign = tmp_path / 'foreign.dat'
     foreign.write_text('no network')
@@ -221,7 +221,7 @@ def test_pictures_of_other_sizes_in_between_change_no_answer(detector, astronaut
 @pytest.mark.parametrize('sizes', [((60, 101), (50, 84)), ((6, 7), (5, 5)), ((1, 5), (1, 4)), ((90, 40), (75, 33))])
 def test_levels_shrink_as_pytorch_does_it(sizes):
     torch = pytest.importorskip('torch')
-    from affect_perception.detectors.dlib_network import _shrink
+    from affect_perception.detectors.dlib.network import _shrink
 
     (height, width), into = sizes
     level = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(3))

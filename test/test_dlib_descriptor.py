@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affect_perception.detectors.dlib_weights import DESCRIPTOR_FILE, DETECTOR_FILE, LANDMARKS_FILE, weights_path
+from affect_perception.detectors.dlib.weights import DESCRIPTOR_FILE, DETECTOR_FILE, LANDMARKS_FILE, weights_path
 from affect_perception.errors import ConfigError
 from affect_perception.types import Box
 
@@ -18,7 +18,7 @@ def dlib():
 
 @pytest.fixture(scope='module')
 def describe(dlib):
-    from affect_perception.detectors.descriptor import FaceDescriptor
+    from affect_perception.detectors.dlib.descriptor import FaceDescriptor
 
     try:
         return FaceDescriptor()
@@ -60,7 +60,7 @@ def test_a_face_half_outside_the_image_is_described(describe, astronaut):
 
 
 def test_swapped_files_are_refused(describe):
-    from affect_perception.detectors.descriptor import FaceDescriptor
+    from affect_perception.detectors.dlib.descriptor import FaceDescriptor
 
     with pytest.raises(ConfigError, match='another network than dlib_face_recognition'):
         FaceDescriptor(str(weights_path('', DETECTOR_FILE)))

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from affect_perception.detectors.dlib_stream import DlibStream, NotThis
-from affect_perception.detectors.dlib_weights import (
+from affect_perception.detectors.dlib.stream import DlibStream, NotThis
+from affect_perception.detectors.dlib.weights import (
     DESCRIPTOR_FILE,
     DETECTOR_FILE,
     LANDMARKS_FILE,

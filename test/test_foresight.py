@@ -75,7 +75,7 @@ def test_tracks_are_those_of_a_detector_that_is_asked():
     scene = Scene(320, 180, 10.0, people=2, seed=3, duration_s=2)
     frames = [scene.frame(i) for i in range(20)]
     settings = TrackerSettings(detector='dlib_hog', detect_every=4)
-    from affect_perception.detectors.dlib_hog import DlibHog
+    from affect_perception.detectors.dlib.hog import DlibHog
 
     finder = Finder(DlibHog())
     foresight = Foresight(finder.detect, settings.detect_every)

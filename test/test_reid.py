@@ -244,7 +244,7 @@ def test_an_id_is_not_changed_by_a_bad_look_or_by_one_that_is_like_nobody():
 def describe():
     pytest.importorskip('torch')
     pytest.importorskip('dlib')
-    from affect_perception.detectors.descriptor import FaceDescriptor
+    from affect_perception.detectors.dlib.descriptor import FaceDescriptor
 
     try:
         return FaceDescriptor()
@@ -286,7 +286,9 @@ def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
 
 def test_without_weights_reid_on_is_refused_and_auto_goes_without(monkeypatch, caplog):
     pytest.importorskip('dlib')
-    from affect_perception.detectors import descriptor, finder, landmarks
+    from affect_perception.detectors import finder
+    from affect_perception.detectors.dlib import descriptor
+    from affect_perception.detectors.dlib import landmarks
 
     def missing(path, file):
         raise ConfigError(f'{file} is not installed')

@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the detector runs on PyTorch (pip install affect_perception[detect])')
 
-from affect_perception.detectors.winograd import Scratch, Winograd, transforms  # noqa: E402
+from affect_perception.detectors.dlib.winograd import Scratch, Winograd, transforms  # noqa: E402
 
 
 def filters(outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:

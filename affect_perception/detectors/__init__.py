@@ -37,13 +37,13 @@ class FaceDetector(Protocol):
 def _dlib_hog(settings: TrackerSettings) -> FaceDetector:
     if find_spec('dlib') is None:
         raise ConfigError('detector dlib_hog needs dlib, which is not installed; run: pip install dlib-bin')
-    from affect_perception.detectors.dlib_hog import DlibHog
+    from affect_perception.detectors.dlib.hog import DlibHog
 
     return DlibHog(settings.detect_width)
 
 
 def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     return DlibCnn(
         settings.detector_weights,
@@ -56,7 +56,7 @@ def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
 
 
 def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
-    from affect_perception.detectors.dlib_native import DlibCnnNative
+    from affect_perception.detectors.dlib.native import DlibCnnNative
 
     return DlibCnnNative(settings.detector_weights, settings.detect_upsample, settings.detect_width)
 

@@ -75,7 +75,7 @@ class Finder:
     def _rolls(self, frame: Frame, detections: list[Detection]) -> np.ndarray | None:
         if self._landmarks is None:
             return None
-        from affect_perception.detectors.landmarks import points, roll
+        from affect_perception.detectors.dlib.landmarks import points, roll
 
         return np.array([roll(points(self._landmarks.shape(frame.rgb, d.box))) for d in detections])
 
@@ -92,7 +92,7 @@ def make_finder(settings: TrackerSettings, detector: FaceDetector | None = None)
 
 def _landmarks():
     try:
-        from affect_perception.detectors.landmarks import Landmarks
+        from affect_perception.detectors.dlib.landmarks import Landmarks
 
         return Landmarks()
     except (ImportError, ConfigError) as error:
@@ -104,7 +104,7 @@ def _describer(settings: TrackerSettings):
     if settings.reid == 'off':
         return None
     try:
-        from affect_perception.detectors.descriptor import FaceDescriptor
+        from affect_perception.detectors.dlib.descriptor import FaceDescriptor
 
         return FaceDescriptor(device=device(settings.detect_device))
     except (ImportError, ConfigError) as error:

@@ -20,8 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from affect_perception.detectors.dlib_native import DlibCnnNative
-from affect_perception.detectors.dlib_pyramid import RawDetection
+from affect_perception.detectors.dlib.native import DlibCnnNative
+from affect_perception.detectors.dlib.pyramid import RawDetection
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.evaluation.bench_pictures import picture_hash, pictures
 
@@ -189,7 +189,7 @@ def _bench(arguments: argparse.Namespace) -> dict:
     import dlib
     import torch
 
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

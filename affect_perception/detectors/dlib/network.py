@@ -17,9 +17,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from affect_perception.detectors.dlib_pyramid import Canvas
-from affect_perception.detectors.dlib_weights import DlibNet, folded_convolutions
-from affect_perception.detectors.winograd import Scratch, Winograd
+from affect_perception.detectors.dlib.pyramid import Canvas
+from affect_perception.detectors.dlib.weights import DlibNet, folded_convolutions
+from affect_perception.detectors.dlib.winograd import Scratch, Winograd
 
 
 def _block(outputs: int, inputs: int, stride: int, padding: int) -> tuple[tuple, ...]:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from affect_perception.detectors.dlib_network import LAYERS, DetectorNetwork, to_canvas
-from affect_perception.detectors.dlib_pyramid import (
+from affect_perception.detectors.dlib.network import LAYERS, DetectorNetwork, to_canvas
+from affect_perception.detectors.dlib.pyramid import (
     MIN_SIDE,
     Canvas,
     RawDetection,
@@ -26,7 +26,7 @@ from affect_perception.detectors.dlib_pyramid import (
     suppress,
     upsampled_to_image,
 )
-from affect_perception.detectors.dlib_weights import DETECTOR_FILE, expect, read_net, weights_path
+from affect_perception.detectors.dlib.weights import DETECTOR_FILE, expect, read_net, weights_path
 from affect_perception.errors import ConfigError
 from affect_perception.types import Detection
 

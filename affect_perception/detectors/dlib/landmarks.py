@@ -5,7 +5,7 @@ from __future__ import annotations
 import dlib
 import numpy as np
 
-from affect_perception.detectors.dlib_weights import LANDMARKS_FILE, weights_path
+from affect_perception.detectors.dlib.weights import LANDMARKS_FILE, weights_path
 from affect_perception.errors import ConfigError
 from affect_perception.types import Box
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from affect_perception.detectors.dlib_pyramid import MIN_SIDE, RawDetection, at_most, detections
-from affect_perception.detectors.dlib_weights import DETECTOR_FILE, weights_path
+from affect_perception.detectors.dlib.pyramid import MIN_SIDE, RawDetection, at_most, detections
+from affect_perception.detectors.dlib.weights import DETECTOR_FILE, weights_path
 from affect_perception.errors import ConfigError
 from affect_perception.types import Detection
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.detectors.dlib_stream import DlibStream, NotThis
+from affect_perception.detectors.dlib.stream import DlibStream, NotThis
 from affect_perception.errors import ConfigError
 
 PACKAGE = 'face_recognition_models'

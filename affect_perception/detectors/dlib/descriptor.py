@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from affect_perception.detectors.dlib_weights import (
+from affect_perception.detectors.dlib.weights import (
     DESCRIPTOR_FILE,
     DlibNet,
     expect,
@@ -23,7 +23,7 @@ from affect_perception.detectors.dlib_weights import (
     read_net,
     weights_path,
 )
-from affect_perception.detectors.landmarks import Landmarks, points
+from affect_perception.detectors.dlib.landmarks import Landmarks, points
 from affect_perception.types import Box
 
 SAME_PERSON = 0.6  # descriptors nearer than this are one person's
