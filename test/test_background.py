@@ -7,8 +7,8 @@ import pytest
 from conftest import wait_until
 
 from affect_perception.core.tracking.reidentification import EVERYBODY
-from affect_perception.detectors.background import BackgroundDetector
-from affect_perception.detectors.finder import Finder
+from affect_perception.detectors.async_detector import BackgroundDetector
+from affect_perception.detectors.face_analyzer import Finder
 from affect_perception.types import Box, Detection, Frame
 
 FRAME = Frame(5, '', np.zeros((4, 4, 3), np.uint8))

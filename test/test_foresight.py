@@ -4,9 +4,9 @@ import pytest
 from skimage import data as pictures
 
 from affect_perception.core.tracking.tracker import FaceTracker
-from affect_perception.detectors.finder import Finder
+from affect_perception.detectors.face_analyzer import Finder
 from affect_perception.errors import BadInputError
-from affect_perception.evaluation.foresight import Foresight
+from affect_perception.detectors.prefetch import Foresight
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene import Scene
 from affect_perception.types import Frame

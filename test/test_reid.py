@@ -267,8 +267,8 @@ def test_portraits_of_one_person_are_nearer_than_the_set_distance_and_those_of_o
 
 
 def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
-    from affect_perception.detectors.background import BackgroundDetector
-    from affect_perception.detectors.finder import make_finder
+    from affect_perception.detectors.async_detector import BackgroundDetector
+    from affect_perception.detectors.face_analyzer import make_finder
 
     rgb = pytest.importorskip('skimage.data').astronaut()
     frame, made = Frame(0, 'camera', rgb), make_finder(TrackerSettings(detector='dlib_hog', reid='on'))
@@ -286,7 +286,7 @@ def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
 
 def test_without_weights_reid_on_is_refused_and_auto_goes_without(monkeypatch, caplog):
     pytest.importorskip('dlib')
-    from affect_perception.detectors import finder
+    from affect_perception.detectors import face_analyzer
     from affect_perception.detectors.dlib import descriptor
     from affect_perception.detectors.dlib import landmarks
 
@@ -296,8 +296,8 @@ def test_without_weights_reid_on_is_refused_and_auto_goes_without(monkeypatch, c
     monkeypatch.setattr(descriptor, 'weights_path', missing)
     monkeypatch.setattr(landmarks, 'weights_path', missing)
     with pytest.raises(ConfigError, match='reid = on: '):
-        finder.make_finder(TrackerSettings(detector='dlib_hog', reid='on'))
-    made = finder.make_finder(TrackerSettings(detector='dlib_hog'))
+        face_analyzer.make_finder(TrackerSettings(detector='dlib_hog', reid='on'))
+    made = face_analyzer.make_finder(TrackerSettings(detector='dlib_hog'))
     said = ' '.join(record.getMessage() for record in caplog.records if 'finder' in record.name)
     assert 'not levelled' in said and 'get a new id' in said
     found = made.find(Frame(0, 'camera', np.zeros((200, 200, 3), np.uint8)), EVERYBODY)

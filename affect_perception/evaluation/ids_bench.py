@@ -16,7 +16,7 @@ import numpy as np
 
 from affect_perception.core import boxes
 from affect_perception.core.tracking.tracker import FaceTracker
-from affect_perception.detectors.finder import Finder, make_finder
+from affect_perception.detectors.face_analyzer import Finder, make_finder
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene import Scene

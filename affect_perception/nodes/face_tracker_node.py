@@ -17,9 +17,9 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.core.tracking.tracker import FaceTracker, Found
-from affect_perception.detectors.background import BackgroundDetector
-from affect_perception.detectors.finder import make_finder
-from affect_perception.detectors.finder_process import FinderProcess, wants_process
+from affect_perception.detectors.async_detector import BackgroundDetector
+from affect_perception.detectors.face_analyzer import make_finder
+from affect_perception.detectors.detector_process import FinderProcess, wants_process
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.ros import qos

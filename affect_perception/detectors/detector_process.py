@@ -202,7 +202,7 @@ def _finder(settings: TrackerSettings):
     """Made and warm, with as many threads as a neighbour of the tracker may have."""
     import cv2
 
-    from affect_perception.detectors.finder import make_finder
+    from affect_perception.detectors.face_analyzer import make_finder
 
     finder = make_finder(settings)
     cv2.setNumThreads(1)
