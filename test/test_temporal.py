@@ -6,7 +6,7 @@ import torch
 
 from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.inference.engine import AffectEngine
-from affect_perception.inference.memory import TrackMemory
+from affect_perception.inference.track_state import TrackMemory
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.smile_va import EXPRESSIONS, USUAL_GAP_S, SmileVa
 from affect_perception.models.witzig2019 import Witzig2019

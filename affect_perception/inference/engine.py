@@ -19,8 +19,8 @@ from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference import backends
 from affect_perception.inference.export import hash_of
-from affect_perception.inference.memory import Camera, TrackMemory
-from affect_perception.inference.reading import Reading
+from affect_perception.inference.track_state import Camera, TrackMemory
+from affect_perception.inference.predictions import Reading
 from affect_perception.inference.torch_backends import BUCKETS, Frugal
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import USUAL_GAP_S
