@@ -13,17 +13,17 @@ import pytest
 import torch
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.inference import backends
+from affect_perception.inference.backends.selection import selection
 from affect_perception.inference.engine import AffectEngine, reproducible
-from affect_perception.inference.export import cache_folder, exported
-from affect_perception.inference.mnn import Mnn, converted, without_greetings
-from affect_perception.inference.torch_backends import Frugal, Graphs, Torch
+from affect_perception.inference.backends.onnx_export import cache_folder, exported
+from affect_perception.inference.backends.mnn import Mnn, converted, without_greetings
+from affect_perception.inference.backends.pytorch import Frugal, Graphs, Torch
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, SmileLevel, Track, TrackedFrame
 
-OTHERS = [name for name in backends.ON_CPU if name != 'torch']
+OTHERS = [name for name in selection.ON_CPU if name != 'torch']
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +46,7 @@ def weights(tmp_path_factory, cache) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_taken(monkeypatch):
-    monkeypatch.setattr(backends, '_taken', {})
+    monkeypatch.setattr(selection, '_taken', {})
 
 
 def engine_of(weights: str, backend: str, threads: int = 1) -> AffectEngine:
@@ -61,20 +61,20 @@ def frame(faces: int, stamp_ns: int = 0) -> TrackedFrame:
 
 @pytest.mark.parametrize('name', OTHERS)
 def test_every_backend_answers_as_pytorch_for_any_number_of_faces(name, weights):
-    if not backends.installed(name):
+    if not selection.installed(name):
         pytest.skip(f'{name} is not installed here, or the CPU does not multiply in bfloat16')
     engine, reference = engine_of(weights, name), engine_of(weights, 'torch')
     assert engine.backend == name
     for step, faces in enumerate((1, 3, 8, 70, 0, 2)):
         ours, wanted = (e.step(frame(faces, step + 1)) for e in (engine, reference))
         assert [f.smile_intensity for f in ours.faces] == pytest.approx(
-            [f.smile_intensity for f in wanted.faces], abs=backends.TOLERANCE
+            [f.smile_intensity for f in wanted.faces], abs=selection.TOLERANCE
         )
 
 
-@pytest.mark.parametrize('name', backends.ON_CPU)
+@pytest.mark.parametrize('name', selection.ON_CPU)
 def test_pixels_that_are_no_numbers_make_their_own_face_unknown_and_no_other(name, weights, monkeypatch):
-    if not backends.installed(name):
+    if not selection.installed(name):
         pytest.skip(f'{name} is not installed here, or the CPU does not multiply in bfloat16')
     engine, untouched = engine_of(weights, name), engine_of(weights, name)
     preprocess, spoilt = engine._model.preprocess, [True]
@@ -97,21 +97,21 @@ def test_pixels_that_are_no_numbers_make_their_own_face_unknown_and_no_other(nam
 
 
 def test_auto_takes_the_fastest_and_says_which_and_why(weights, caplog, monkeypatch):
-    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
-    monkeypatch.setattr(backends, 'milliseconds', lambda backend, x: {'torch': 5.0, 'torch_bf16': 2.0}[backend.name])
+    monkeypatch.setattr(selection, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
+    monkeypatch.setattr(selection, 'milliseconds', lambda backend, x: {'torch': 5.0, 'torch_bf16': 2.0}[backend.name])
     with caplog.at_level(logging.INFO):
         assert engine_of(weights, 'auto').backend == 'torch_bf16'
     assert 'backend torch_bf16, the fastest of torch 5.0, torch_bf16 2.0 (ms for 4 faces)' in caplog.text
 
 
 def test_what_auto_took_once_is_taken_again_without_measuring(weights, monkeypatch):
-    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name == 'torch')
+    monkeypatch.setattr(selection, 'installed', lambda name, device='cpu': name == 'torch')
     engine_of(weights, 'auto')
-    monkeypatch.setattr(backends, 'milliseconds', lambda backend, x: pytest.fail('measured again'))
+    monkeypatch.setattr(selection, 'milliseconds', lambda backend, x: pytest.fail('measured again'))
     assert engine_of(weights, 'auto').backend == 'torch'
 
 
-class Wrong(backends.Torch):
+class Wrong(selection.Torch):
     """A backend with a fault."""
 
     def __call__(self, x):
@@ -119,11 +119,11 @@ class Wrong(backends.Torch):
 
 
 def test_a_backend_whose_answers_disagree_is_refused_by_name_and_never_taken_by_itself(weights, monkeypatch, caplog):
-    make = backends.make
+    make = selection.make
     monkeypatch.setattr(
         backends, 'make', lambda name, model, *rest: Wrong(model) if name == 'torch_bf16' else make(name, model, *rest)
     )
-    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
+    monkeypatch.setattr(selection, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
     with pytest.raises(ConfigError, match=r"backend 'torch_bf16' answers up to .* apart from PyTorch"):
         engine_of(weights, 'torch_bf16')
     assert engine_of(weights, 'auto').backend == 'torch'
@@ -133,7 +133,7 @@ def test_a_backend_whose_answers_disagree_is_refused_by_name_and_never_taken_by_
 def test_a_backend_that_is_unknown_or_absent_is_refused(weights, monkeypatch):
     with pytest.raises(ConfigError, match="no backend 'tensorrt'; choose auto, fixed or one of torch, "):
         engine_of(weights, 'tensorrt')
-    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name == 'torch')
+    monkeypatch.setattr(selection, 'installed', lambda name, device='cpu': name == 'torch')
     with pytest.raises(ConfigError, match=r"backend 'openvino' cannot be used here: .*\[fast\]"):
         engine_of(weights, 'openvino')
 
@@ -282,10 +282,10 @@ def test_a_gpu_without_memory_for_the_network_is_refused_at_start(weights, monke
 
 def test_half_precision_and_graphs_are_for_gpus(weights):
     for name in ('torch_fp16', 'torch_graph', 'torch_fp16_graph'):
-        assert backends.installed(name, 'cuda') and not backends.installed(name)
+        assert selection.installed(name, 'cuda') and not selection.installed(name)
         with pytest.raises(ConfigError, match=f"backend '{name}' cannot be used here: it needs a GPU"):
             engine_of(weights, name)
-    assert not backends.installed('mnn', 'cuda')
+    assert not selection.installed('mnn', 'cuda')
 
 
 def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_this_process(monkeypatch, tmp_path):
@@ -297,9 +297,9 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_this_process(
 def test_offline_work_never_chooses_by_the_clock(weights, monkeypatch):
     assert reproducible(AffectSettings(backend='openvino')).backend == 'openvino'
     settings = reproducible(AffectSettings(model=weights, device='cpu', threads=1))
-    monkeypatch.setattr(backends, 'milliseconds', lambda backend, x: pytest.fail('measured'))
+    monkeypatch.setattr(selection, 'milliseconds', lambda backend, x: pytest.fail('measured'))
     for there in (('torch', 'openvino', 'mnn'), ('torch', 'openvino'), ('torch',)):
-        monkeypatch.setattr(backends, 'installed', lambda name, device='cpu', there=there: name in there)
+        monkeypatch.setattr(selection, 'installed', lambda name, device='cpu', there=there: name in there)
         if all(importlib.util.find_spec({'mnn': 'MNN'}.get(name, name)) for name in there):
             assert AffectEngine(settings).backend == there[-1]
 
@@ -313,13 +313,13 @@ def test_two_offline_runs_give_the_same_bytes(weights):
 
 
 def test_offline_work_goes_on_with_the_next_one_where_the_first_cannot_do_this_network(weights, monkeypatch, caplog):
-    monkeypatch.setattr(backends, 'installed', lambda name, device='cpu': name in ('torch', 'mnn'))
+    monkeypatch.setattr(selection, 'installed', lambda name, device='cpu': name in ('torch', 'mnn'))
 
     def broken(path, threads):
         raise RuntimeError('no such layer')
 
-    monkeypatch.setattr(backends, 'exported', lambda *what: None)
-    monkeypatch.setattr(backends, 'Mnn', broken)
+    monkeypatch.setattr(selection, 'exported', lambda *what: None)
+    monkeypatch.setattr(selection, 'Mnn', broken)
     assert engine_of(weights, 'fixed').backend == 'torch'
     assert "left out: backend 'mnn' cannot run this network: no such layer" in caplog.text
     with pytest.raises(ConfigError, match="backend 'mnn' cannot run this network: no such layer; choose another"):

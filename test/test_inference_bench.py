@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from affect_perception.evaluation import inference_bench as bench
-from affect_perception.inference import backends
+from affect_perception.inference.backends.selection import selection
 from affect_perception.models import MODELS
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.models.witzig2019 import Witzig2019
@@ -111,7 +111,7 @@ def test_streaming_on_every_installed_backend_is_measured(capsys, tmp_path, monk
     ]
     assert bench.main(arguments) == 0
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])['results']
-    assert [row['backend'] for row in rows] == [name for name in backends.NAMES if backends.installed(name)]
+    assert [row['backend'] for row in rows] == [name for name in selection.NAMES if selection.installed(name)]
 
 
 def test_memory_is_measured_while_people_come_and_go(capsys, monkeypatch, tmp_path):

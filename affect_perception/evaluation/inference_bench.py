@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.evaluation.machine import machine, resident_mb
-from affect_perception.inference import backends
+from affect_perception.inference.backends.selection import selection
 from affect_perception.inference.engine import MAX_BATCH, AffectEngine, chosen_device, default_threads
-from affect_perception.inference.export import hash_of
+from affect_perception.inference.backends.onnx_export import hash_of
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, Track, TrackedFrame
@@ -40,7 +40,7 @@ GAP_S = 1 / 30
 class Steps:
     """The three modes of one network on one backend; each call of one is one step with N faces."""
 
-    def __init__(self, model: nn.Module, backend: backends.Backend, device: torch.device):
+    def __init__(self, model: nn.Module, backend: selection.Backend, device: torch.device):
         self._model, self._backend, self._device = model, backend, device
 
     def sequential(self, crops: Tensor) -> Callable[[], None]:
@@ -112,10 +112,10 @@ def rows(args: argparse.Namespace, device: torch.device) -> Iterator[dict]:
         model, identity = network(name)
         model = model.to(device, memory_format=torch.channels_last)
         example = model.preprocess(torch.zeros(4, 96, 96, 3, dtype=torch.uint8, device=device))
-        for backend_name in args.backends or [n for n in backends.NAMES if backends.installed(n, device.type)]:
-            backend = backends.make(backend_name, model, example, identity, args.threads)
+        for backend_name in args.backends or [n for n in selection.NAMES if selection.installed(n, device.type)]:
+            backend = selection.make(backend_name, model, example, identity, args.threads)
             if device.type == 'cpu':  # as the engine does
-                torch.set_num_threads(backends.pytorch_threads(backend_name, args.threads))
+                torch.set_num_threads(selection.pytorch_threads(backend_name, args.threads))
             steps = Steps(model, backend, device)
             for mode in args.modes:
                 for faces in args.faces:
@@ -197,7 +197,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument('--models', nargs='+', default=['witzig2019', 'smile_va'], metavar='NAME')
     result.add_argument('--faces', nargs='+', type=int, default=list(FACES), metavar='N')
     result.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES))
-    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(backends.NAMES)}; default: all')
+    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(selection.NAMES)}; default: all')
     result.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     result.add_argument('--threads', type=int, default=default_threads(), help='CPU threads')
     result.add_argument('--seconds', type=float, default=1.0, help='how long each combination is measured')

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.inference import backends
-from affect_perception.inference.export import hash_of
+from affect_perception.inference.backends.selection import selection
+from affect_perception.inference.backends.onnx_export import hash_of
 from affect_perception.inference.track_state import Camera, TrackMemory
 from affect_perception.inference.predictions import Reading
-from affect_perception.inference.torch_backends import BUCKETS, Frugal
+from affect_perception.inference.backends.pytorch import BUCKETS, Frugal
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.settings import AffectSettings
@@ -60,7 +60,7 @@ class AffectEngine:
             if self._device.type == 'cuda':
                 self._backend = Frugal(self._backend)
             else:
-                torch.set_num_threads(backends.pytorch_threads(self.backend, threads))
+                torch.set_num_threads(selection.pytorch_threads(self.backend, threads))
             self._warm_up()
         except (torch.cuda.OutOfMemoryError, BadInputError):
             raise ConfigError(
@@ -230,7 +230,7 @@ class AffectEngine:
         return self._backend(x).masked_fill(~fine[:, None], np.nan)
 
     @torch.inference_mode()
-    def _chosen_backend(self, settings: AffectSettings, path: Path) -> backends.Backend:
+    def _chosen_backend(self, settings: AffectSettings, path: Path) -> selection.Backend:
         """The backend of the settings, tried on crops of noise, which are as much work as faces."""
         noise = np.random.default_rng(0).integers(0, 256, (TRIAL, self._crop_size, self._crop_size, 3), np.uint8)
         x = self._model.preprocess(torch.from_numpy(noise).to(self._device))
@@ -244,7 +244,7 @@ class AffectEngine:
             return torch.cat([output.levels, output.intensity[:, None]], 1)
 
         threads = torch.get_num_threads()
-        return backends.choose(settings.backend, self._model, x, answer, hash_of(path), threads)
+        return selection.choose(settings.backend, self._model, x, answer, hash_of(path), threads)
 
 
 def _with_crop(tracked: TrackedFrame) -> list[int]:

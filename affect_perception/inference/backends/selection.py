@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.errors import ConfigError
-from affect_perception.inference.export import exported
-from affect_perception.inference.mnn import Mnn
-from affect_perception.inference.torch_backends import Graphs, Torch
+from affect_perception.inference.backends.onnx_export import exported
+from affect_perception.inference.backends.mnn import Mnn
+from affect_perception.inference.backends.pytorch import Graphs, Torch
 
 log = logging.getLogger(__name__)
 
