@@ -19,7 +19,7 @@ from conftest import wait_until
 from affect_perception.evaluation.offline import evaluate
 from affect_perception.ros.bag_writer import BagWriter
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
-from affect_perception.sources.bag_reader import BagReader
+from affect_perception.sources.bags.reader import BagReader
 from affect_perception.sources.scene import Scene
 
 HOG = TrackerSettings(detector='dlib_hog')
@@ -122,7 +122,7 @@ def test_another_reader_finds_definitions_and_messages(recorded):
 def test_metadata_is_that_of_rosbag2_with_the_type_hashes_of_ros(recorded):
     import yaml
 
-    from affect_perception.sources.bag_types import definitions_folder
+    from affect_perception.sources.bags.message_types import definitions_folder
 
     about = yaml.safe_load((recorded[0] / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
     assert (about['storage_identifier'], about['relative_file_paths']) == ('mcap', ['bag.mcap'])

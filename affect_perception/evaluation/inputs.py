@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.bag_files import is_bag
+from affect_perception.sources.bags.files import is_bag
 from affect_perception.sources.folder import SUFFIXES, natural
 
 VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.gif', '.m4v', '.mpg', '.mpeg', '.wmv', '.ogv', '.flv')

@@ -14,7 +14,7 @@ from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings
 from affect_perception.sources import OnBad
-from affect_perception.sources.bag_files import is_bag
+from affect_perception.sources.bags.files import is_bag
 from affect_perception.types import Affect, AffectFrame, Box, Frame, Track, TrackedFrame
 
 
@@ -27,8 +27,8 @@ class Recorded:
         path = Path(source.source).expanduser()
         if not path.exists() or not is_bag(path):
             raise ConfigError(f'{source.source!r} is no bag; only bags hold recorded tracks and affect')
-        from affect_perception.sources.bag import choose_topic
-        from affect_perception.sources.bag_reader import BagReader
+        from affect_perception.sources.bags.source import choose_topic
+        from affect_perception.sources.bags.reader import BagReader
 
         self._on_bad = on_bad
         self._reader = BagReader(path, on_bad)
@@ -59,7 +59,7 @@ class FromTracks(Recorded):
     """Recorded face_tracks, read by the model of today."""
 
     def __init__(self, source: SourceSettings, affect: AffectSettings, on_bad: OnBad):
-        from affect_perception.sources.bag_types import TRACKS
+        from affect_perception.sources.bags.message_types import TRACKS
 
         super().__init__(source, TRACKS, on_bad)
         self._engine = AffectEngine(reproducible(affect))
@@ -73,7 +73,7 @@ class FromAffect(Recorded):
     """Recorded face_affect as it is; `model` is the one that spoke then."""
 
     def __init__(self, source: SourceSettings, on_bad: OnBad):
-        from affect_perception.sources.bag_types import AFFECT
+        from affect_perception.sources.bags.message_types import AFFECT
 
         super().__init__(source, AFFECT, on_bad)
         first = self.first()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.bag_types import known_types  # first: says what to do where rosbags is missing
+from affect_perception.sources.bags.message_types import known_types  # first: says what to do where rosbags is missing
 
 # isort: split
 from rosbags.interfaces import Connection

@@ -96,13 +96,13 @@ def _open_stream(settings: SourceSettings, on_bad: OnBad) -> Source:
 
 
 def _open_path(settings: SourceSettings, on_bad: OnBad) -> Source:
-    from affect_perception.sources.bag_files import is_bag
+    from affect_perception.sources.bags.files import is_bag
     from affect_perception.sources.folder import Folder
     from affect_perception.sources.video import open_file
 
     path = Path(settings.source).expanduser()
     if path.exists() and is_bag(path):
-        from affect_perception.sources.bag import Bag
+        from affect_perception.sources.bags.source import Bag
 
         return Bag(path, settings, on_bad)
     if path.is_dir():

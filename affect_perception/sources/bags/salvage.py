@@ -20,7 +20,7 @@ from rosbags.rosbag1.reader import Header, RecordType, decompressors, normalize,
 from rosbags.typesys.msg import normalize_msgtype
 
 from affect_perception.errors import BadInputError
-from affect_perception.sources.bag_types import NO_DEFINITION, Topic
+from affect_perception.sources.bags.message_types import NO_DEFINITION, Topic
 
 Message3 = tuple[Topic, int, bytes]
 Scan = Callable[[Path, list[str]], Iterator[Message3]]

@@ -16,13 +16,13 @@ from typing import Any
 import yaml
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.sources.bag_types import Topic  # first: says what to do where rosbags is missing
+from affect_perception.sources.bags.message_types import Topic  # first: says what to do where rosbags is missing
 
 # isort: split
 from rosbags import rosbag1, rosbag2
 
-from affect_perception.sources.bag_files import METADATA, STORAGE, has_metadata, storage_files
-from affect_perception.sources.bag_salvage import SCANS, Message3, Salvaged
+from affect_perception.sources.bags.files import METADATA, STORAGE, has_metadata, storage_files
+from affect_perception.sources.bags.salvage import SCANS, Message3, Salvaged
 
 try:
     from compression import zstd  # Python 3.14
