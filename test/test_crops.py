@@ -8,8 +8,8 @@ from affect_perception.core.images.crops import cut, face_crop, face_square, lev
 from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.settings import TrackerSettings
-from affect_perception.sources.scene import Scene
-from affect_perception.sources.script import Key, Person, Script
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import Key, Person, Script
 from affect_perception.types import Box, Detection
 
 FACE = Box(168, 69, 96, 96)  # of the astronaut

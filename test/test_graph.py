@@ -10,8 +10,8 @@ from conftest import wait_until
 
 from affect_perception.core.boxes import iou, row
 from affect_perception.nodes.run import Run
-from affect_perception.sources.scene import Scene
-from affect_perception.sources.script import steady_script
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import steady_script
 
 SETTINGS = {
     'camera_node': {'rate': 0.0},

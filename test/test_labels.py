@@ -184,7 +184,7 @@ def test_intensities_are_levels_too(labels):
 def test_scene_writes_labels_that_say_what_the_scene_says(tmp_path):
     from affect_perception.evaluation.labels_scene import scene_labels, write
     from affect_perception.settings import SourceSettings
-    from affect_perception.sources.scene import Scene
+    from affect_perception.sources.scene.scene import Scene
 
     pytest.importorskip('sklearn', reason='needs scikit-learn (pip install affect-perception[eval])')
     settings = SourceSettings(width=320, height=180, fps=10.0, scene_people=2)

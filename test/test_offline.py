@@ -14,7 +14,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.evaluation.offline import COLUMNS, evaluate
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
-from affect_perception.sources.scene import Scene
+from affect_perception.sources.scene.scene import Scene
 
 HOG = TrackerSettings(detector='dlib_hog')
 CPU = AffectSettings(device='cpu')

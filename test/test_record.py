@@ -20,7 +20,7 @@ from affect_perception.evaluation.offline import evaluate
 from affect_perception.ros.bag_writer import BagWriter
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.bags.reader import BagReader
-from affect_perception.sources.scene import Scene
+from affect_perception.sources.scene.scene import Scene
 
 HOG = TrackerSettings(detector='dlib_hog')
 CPU = AffectSettings(device='cpu')

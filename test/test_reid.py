@@ -14,9 +14,9 @@ from affect_perception.core.tracking.reidentification import EVERYBODY, Look, Pe
 from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-from affect_perception.sources.scene import Scene
-from affect_perception.sources.script import Key, Script
-from affect_perception.sources.script import Person as Actor
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import Key, Script
+from affect_perception.sources.scene.script import Person as Actor
 from affect_perception.types import Box, Detection, Frame
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
@@ -253,7 +253,7 @@ def describe():
 
 
 def test_portraits_of_one_person_are_nearer_than_the_set_distance_and_those_of_others_are_not(describe, data):
-    from affect_perception.sources.portraits import hog_box
+    from affect_perception.sources.scene.portraits import hog_box
 
     rows = list(csv.DictReader((data / 'london' / 'index.csv').open()))[:16]
     found = []

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.scene import Scene
-from affect_perception.sources.script import (
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import (
     Key,
     Person,
     Script,

@@ -19,8 +19,8 @@ from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.face_analyzer import Finder, make_finder
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-from affect_perception.sources.scene import Scene
-from affect_perception.sources.script import Key, Person, Script, busy_script, slots
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import Key, Person, Script, busy_script, slots
 from affect_perception.types import Track
 
 WIDTH, HEIGHT, FPS, PEOPLE = 1280, 720, 30, 8

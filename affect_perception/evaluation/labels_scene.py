@@ -19,7 +19,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.evaluation.agreement import runs_of
 from affect_perception.evaluation.labels import SMILE_LEVELS, Labels, Series, from_points
 from affect_perception.settings import SourceSettings
-from affect_perception.sources.scene import PersonTruth, Scene
+from affect_perception.sources.scene.scene import PersonTruth, Scene
 from affect_perception.types import LEVEL_BOUNDS
 
 SEEN = 0.5  # share of a face that must be visible for its label to count

@@ -64,8 +64,8 @@ def write_bag(path: Path, people: int, size: tuple[int, int], duration_s: float)
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.typesys import Stores, get_typestore
 
-    from affect_perception.sources.scene import Scene
-    from affect_perception.sources.script import steady_script
+    from affect_perception.sources.scene.scene import Scene
+    from affect_perception.sources.scene.script import steady_script
 
     print(f'rendering {min(duration_s, _RENDERED_S):.0f} s of the scene ...', file=sys.stderr)
     scene = Scene(*size, _FPS, people=people, script=steady_script(people, size[0] / size[1], 0))

@@ -19,8 +19,8 @@ from affect_perception.evaluation.machine import cpu_s, machine, resident_mb, st
 from affect_perception.nodes.run import Run, percentiles
 from affect_perception.ros.executors import stop_on_signals
 from affect_perception.settings import SourceSettings
-from affect_perception.sources.scene import Scene
-from affect_perception.sources.script import steady_script
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import steady_script
 from affect_perception.types import Frame
 
 _RENDERED_S = 10.0

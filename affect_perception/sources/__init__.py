@@ -53,7 +53,7 @@ def open_source(settings: SourceSettings, on_bad: OnBad) -> Source:
 
 
 def _open_scene(settings: SourceSettings, on_bad: OnBad) -> Source:
-    from affect_perception.sources.scene import Scene
+    from affect_perception.sources.scene.scene import Scene
 
     return Scene(
         settings.width,

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.morph import ASTRONAUT_MOUTH, Morph, soften_smile
+from affect_perception.sources.scene.morph import ASTRONAUT_MOUTH, Morph, soften_smile
 from affect_perception.types import Box
 
 LEVELS = 16  # smiles are shown in steps of 1/16

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from affect_perception.sources.portraits import FACE_CENTRE, LEVELS, Look, load_looks
-from affect_perception.sources.script import Key, Person, Script, default_script
+from affect_perception.sources.scene.portraits import FACE_CENTRE, LEVELS, Look, load_looks
+from affect_perception.sources.scene.script import Key, Person, Script, default_script
 from affect_perception.types import Box, Frame
 
 EYE_DISTANCE = 5.0  # of the viewer from a turned head, in face boxes: how strong its perspective is
