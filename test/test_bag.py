@@ -23,7 +23,7 @@ from bag_builders import (
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import open_source
-from affect_perception.sources.playing import PlayingTime
+from affect_perception.sources.playback_clock import PlayingTime
 
 COUNT = 12
 BAG2 = [(storage, how) for storage in ('mcap', 'sqlite3') for how in ('', 'file', 'message')] + [('mcap', 'storage')]

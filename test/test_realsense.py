@@ -12,7 +12,8 @@ import pytest
 from affect_perception.core.tracking.face_position import face_position
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
-from affect_perception.sources import newest, open_source, realsense
+from affect_perception.sources import open_source, realsense
+from affect_perception.sources import live
 from affect_perception.types import Box
 
 SIZE = (640, 480)
@@ -184,7 +185,7 @@ def test_pipeline_of_librealsense_gives_frames_with_depth(rs, recording):
 
 def test_camera_that_falls_silent_is_looked_for_until_it_is_back(rs, recording, monkeypatch):
     monkeypatch.setattr(realsense, 'SILENT_S', 0.3)
-    monkeypatch.setattr(newest, 'FIRST_PAUSE_S', 0.05)
+    monkeypatch.setattr(live, 'FIRST_PAUSE_S', 0.05)
     breaks, attempts = [], []
 
     def connect():
@@ -193,7 +194,7 @@ def test_camera_that_falls_silent_is_looked_for_until_it_is_back(rs, recording, 
             realsense.find_device(rs, [])
         return realsense.RealSenseConnection(rs, playing(rs, recording), 'optical')
 
-    source = newest.NewestFrame('realsense', connect, 'optical', 30.0, breaks.append)
+    source = live.NewestFrame('realsense', connect, 'optical', 30.0, breaks.append)
     frames = []
     for frame in source:
         frames.append(frame)

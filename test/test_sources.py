@@ -15,7 +15,7 @@ import pytest
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import camera, open_source
-from affect_perception.sources.newest import Connection, NewestFrame
+from affect_perception.sources.live import Connection, NewestFrame
 
 CLIPS = Path(__file__).parents[1].parent / 'shared' / 'data' / 'clips'
 needs_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f'{CLIPS} is not here')

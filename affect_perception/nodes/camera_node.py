@@ -27,7 +27,7 @@ from affect_perception.ros.parameters import declare
 from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
-from affect_perception.sources.playing import PlayingTime
+from affect_perception.sources.playback_clock import PlayingTime
 from affect_perception.types import Frame
 
 _ANSWER_S = 30.0  # an unanswered picture is given up after this time; a cold detector may take seconds

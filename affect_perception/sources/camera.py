@@ -10,7 +10,7 @@ import cv2
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.capture import CaptureConnection, open_capture
-from affect_perception.sources.newest import NewestFrame
+from affect_perception.sources.live import NewestFrame
 
 
 def cameras() -> list[int]:

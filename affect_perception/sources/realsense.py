@@ -14,7 +14,7 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
-from affect_perception.sources.newest import Connection, NewestFrame
+from affect_perception.sources.live import Connection, NewestFrame
 from affect_perception.types import Depth, Frame, Intrinsics
 
 FIRST_FRAME_S = 5.0  # after starting, while exposure settles

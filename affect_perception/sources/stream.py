@@ -17,7 +17,7 @@ from affect_perception.core.images.compressed import JpegSplitter, decode_compre
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.capture import CaptureConnection, open_capture
-from affect_perception.sources.newest import Connection, NewestFrame
+from affect_perception.sources.live import Connection, NewestFrame
 
 TIMEOUT_S = 4.0  # to connect, and between two pieces of data
 
