@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from affect_perception.evaluation.ahead import ahead, in_groups
+from affect_perception.runtime.prefetch import ahead, in_groups
 
 
 def test_items_come_in_order():

@@ -59,7 +59,7 @@ def test_error_of_the_detector_reaches_who_collects_and_it_can_be_asked_again():
 
 def test_slot_keeps_the_newest_and_counts_what_it_replaced():
     pytest.importorskip('rclpy', reason='the folder nodes needs ROS 2 (make set-up brings it)')
-    from affect_perception.nodes.slot import Slot
+    from affect_perception.runtime.newest_item import Slot
 
     slot = Slot()
     for item in 'abc':

@@ -239,7 +239,7 @@ def test_recording_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch):
 
 def test_table_on_a_full_disk_ends_with_a_whole_line(tmp_path):
     said = in_a_process_with_small_files(
-        'from pathlib import Path; from affect_perception.evaluation.lines import LineFile\n'
+        'from pathlib import Path; from affect_perception.runtime.files import LineFile\n'
         'from affect_perception.errors import AffectPerceptionError\n'
         f'file = LineFile(Path({str(tmp_path / "faces.csv")!r}))\n'
         'try:\n'

@@ -24,10 +24,10 @@ from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation import mot
-from affect_perception.evaluation.ahead import ahead, in_groups
+from affect_perception.runtime.prefetch import ahead, in_groups
 from affect_perception.core.display.annotation import VideoWriter
 from affect_perception.detectors.prefetch import Foresight
-from affect_perception.evaluation.lines import LineFile
+from affect_perception.runtime.files import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine, reproducible

@@ -28,7 +28,7 @@ from affect_perception.ros.depth_input import DepthInput
 from affect_perception.ros.diagnostics import Health
 from affect_perception.ros.lifecycle import ManagedNode
 from affect_perception.ros.parameters import declare
-from affect_perception.nodes.slot import Slot, Worker
+from affect_perception.runtime.newest_item import Slot, Worker
 from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame

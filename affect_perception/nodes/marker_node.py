@@ -41,7 +41,7 @@ from affect_perception.ros.marker_messages import shapes_to_msg
 from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.core.display.overlay import drawn, shrunk
 from affect_perception.ros.parameters import declare
-from affect_perception.nodes.slot import Worker
+from affect_perception.runtime.newest_item import Worker
 from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics

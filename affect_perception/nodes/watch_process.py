@@ -25,7 +25,7 @@ from rclpy.logging import get_logger
 
 from affect_perception.errors import ConfigError
 from affect_perception.core.display.overlay import shrunk
-from affect_perception.nodes.slot import Worker
+from affect_perception.runtime.newest_item import Worker
 from affect_perception.types import Frame
 
 _START_S = 60.0  # for the nodes to be made, on a slow machine
