@@ -67,7 +67,7 @@ def given(args: argparse.Namespace, node: str) -> dict:
 def _run(args: argparse.Namespace) -> dict:
     _need_ros()
     from affect_perception.nodes.recorder_node import Recording
-    from affect_perception.nodes.run import run
+    from affect_perception.graph.run import run
 
     if args.duration < 0:
         raise ConfigError(f'--duration {args.duration} is negative; give seconds, or 0 for no limit')

@@ -9,7 +9,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 from conftest import wait_until
 
 from affect_perception.core.boxes import iou, row
-from affect_perception.nodes.run import Run
+from affect_perception.graph.run import Run
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import steady_script
 

@@ -6,7 +6,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
 from affect_perception.errors import ConfigError
-from affect_perception.nodes.graph import Graph, overlay_settings, parts_of, wants_process
+from affect_perception.graph.graph import Graph, overlay_settings, parts_of, wants_process
 from affect_perception.settings import GraphSettings, TrackerSettings
 
 SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affect_node': {'device': 'cpu'}}

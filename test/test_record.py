@@ -57,7 +57,7 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
     from affect_perception.nodes.recorder_node import Recording
-    from affect_perception.nodes.run import Run
+    from affect_perception.graph.run import Run
 
     bag = tmp_path_factory.mktemp('recorded') / 'bag'
     settings = {

@@ -24,10 +24,10 @@ from sensor_msgs.msg import Image
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import conversions as convert
-from affect_perception.nodes import watch_process
+from affect_perception.graph import viewer_process
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
-from affect_perception.nodes.watch_process import WatchProcess
+from affect_perception.graph.viewer_process import WatchProcess
 from affect_perception.types import AffectFrame, Frame
 
 T0 = 1_795_000_000_000_000_000
@@ -75,7 +75,7 @@ def said(monkeypatch):
     class Log:
         error = staticmethod(texts.append)
 
-    monkeypatch.setattr(watch_process, 'get_logger', lambda name: Log)
+    monkeypatch.setattr(viewer_process, 'get_logger', lambda name: Log)
     return texts
 
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_had_is_refused_at_start(watchers, node, overrides, says)
 
 
 def test_a_process_that_cannot_start_is_an_error_of_the_start_and_not_waited_for(watchers, monkeypatch, capfd):
-    monkeypatch.setattr(watch_process.sys, 'executable', '/bin/false')
+    monkeypatch.setattr(viewer_process.sys, 'executable', '/bin/false')
     with pytest.raises(ConfigError, match=r'the process of agent_node ended \(status 1\)'):
         watchers(agent_node={})
 
@@ -144,7 +144,7 @@ def test_what_was_bad_is_counted_and_asked_for(watchers):
 
 
 def test_a_process_that_dies_is_said_and_the_page_comes_back_where_it_was(watchers, monkeypatch, said):
-    monkeypatch.setattr(watch_process, '_SOON_S', 0.0)
+    monkeypatch.setattr(viewer_process, '_SOON_S', 0.0)
     process = watchers(dashboard_node={'dashboard_port': 0})
     assert status_of(process.address) == 200
     before, pid = process.address, process.pid
@@ -165,7 +165,7 @@ def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(watchers
 
 def test_the_process_ignores_signals_for_all_and_ends_with_the_one_that_made_it():
     code = (
-        'import os, time; from affect_perception.nodes.watch_process import WatchProcess; '
+        'import os, time; from affect_perception.graph.viewer_process import WatchProcess; '
         "p = WatchProcess(); p.make('agent_node'); p.wait(); print(p.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, cwd=ROOT)

@@ -39,7 +39,7 @@ from affect_perception.nodes.bench_pipeline import rehearsed
 from affect_perception.nodes.bench_viewers import CHROMIUM, Viewer
 from affect_perception.ros.conversions import affect_to_msg
 from affect_perception.nodes.dashboard_node import DashboardNode
-from affect_perception.nodes.run import Run, percentiles, with_dashboard
+from affect_perception.graph.run import Run, percentiles, with_dashboard
 from affect_perception.ros.executors import Spinner, stop_on_signals
 from affect_perception.settings import SourceSettings
 from affect_perception.types import Affect, AffectFrame, Box

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import ConfigError
-from affect_perception.nodes.graph import Graph
+from affect_perception.graph.graph import Graph
 from affect_perception.nodes.monitor_node import MonitorNode, in_words
 from affect_perception.nodes.recorder_node import RecorderNode, Recording
 from affect_perception.ros.executors import Spinner, stop_on_signals

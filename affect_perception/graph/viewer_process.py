@@ -116,7 +116,7 @@ class WatchProcess:
         ours, theirs = socket.socketpair()
         path = os.pathsep.join(folder for folder in sys.path if folder)  # a policy of the user may be anywhere on it
         self._child = subprocess.Popen(
-            [sys.executable, '-m', 'affect_perception.nodes.watch_child', str(theirs.fileno())],
+            [sys.executable, '-m', 'affect_perception.graph.viewer_child', str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             env={**os.environ, 'PYTHONPATH': path},

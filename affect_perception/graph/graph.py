@@ -22,7 +22,7 @@ from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.nodes.hri_node import HriNode
 from affect_perception.nodes.marker_node import MarkerNode
 from affect_perception.ros.executors import run_nodes
-from affect_perception.nodes.watch_process import WatchProcess
+from affect_perception.graph.viewer_process import WatchProcess
 from affect_perception.settings import GraphSettings, TrackerSettings
 from affect_perception.sources import Source
 
