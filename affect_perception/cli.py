@@ -149,38 +149,38 @@ def _models(args: argparse.Namespace) -> None:
 
 def _bench_pipeline(args: argparse.Namespace) -> dict:
     _need_ros()
-    from affect_perception.nodes.bench_pipeline import bench
+    from affect_perception.bench.pipeline import bench
 
     return bench(args, {node: given(args, node) for node in GROUPS})
 
 
 def _bench_dashboard(args: argparse.Namespace) -> dict:
     _need_ros()
-    from affect_perception.nodes.bench_dashboard import bench
+    from affect_perception.bench.dashboard import bench
 
     return bench(args, {node: given(args, node) for node in GROUPS})
 
 
 def _bench_detector(args: argparse.Namespace) -> int:
-    from affect_perception.evaluation.detector_bench import main as bench
+    from affect_perception.bench.detector import main as bench
 
     return bench(args.rest)
 
 
 def _bench_inference(args: argparse.Namespace) -> int:
-    from affect_perception.evaluation.inference_bench import main as bench
+    from affect_perception.bench.inference import main as bench
 
     return bench(args.rest)
 
 
 def _bench_offline(args: argparse.Namespace) -> int:
-    from affect_perception.evaluation.offline_bench import main as bench
+    from affect_perception.bench.offline import main as bench
 
     return bench(args.rest)
 
 
 def _bench_ids(args: argparse.Namespace) -> int:
-    from affect_perception.evaluation.ids_bench import main as bench
+    from affect_perception.bench.identities import main as bench
 
     return bench(args.rest)
 

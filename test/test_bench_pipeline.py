@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from affect_perception.evaluation.machine import cpu_s, resident_mb
+from affect_perception.bench.machine import cpu_s, resident_mb
 from affect_perception.types import AffectFrame
 
 
@@ -22,7 +22,7 @@ def test_the_monitor_knows_the_longest_gap_between_results(ros):
 
 
 def test_a_bad_moment_is_in_the_percentiles_of_the_whole_and_not_in_those_of_the_stretches():
-    from affect_perception.nodes.bench_pipeline import of_stretches
+    from affect_perception.bench.pipeline import of_stretches
     from affect_perception.graph.run import percentiles
 
     latencies_ms = np.array([30.0] * 100 + [200.0] * 14 + [30.0] * 86)

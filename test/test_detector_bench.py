@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.detector_bench import NativeAnswers, Parity, main
+from affect_perception.bench.detector import NativeAnswers, Parity, main
 
 FACE = (100, 100, 179, 179, 1.0)
 SHIFTED = (108, 100, 187, 179, 0.99)

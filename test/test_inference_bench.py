@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from affect_perception.evaluation import inference_bench as bench
+from affect_perception.bench import inference as bench
 from affect_perception.inference.backends.selection import selection
 from affect_perception.models import MODELS
 from affect_perception.models.smile_va import SmileVa

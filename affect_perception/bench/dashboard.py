@@ -32,11 +32,11 @@ import rclpy
 from rclpy.node import Node
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.machine import machine, stolen_s
+from affect_perception.bench.machine import machine, stolen_s
 from affect_perception.msg import FaceAffectArray
 from affect_perception.ros import qos
-from affect_perception.nodes.bench_pipeline import rehearsed
-from affect_perception.nodes.bench_viewers import CHROMIUM, Viewer
+from affect_perception.bench.pipeline import rehearsed
+from affect_perception.bench.viewers import CHROMIUM, Viewer
 from affect_perception.ros.conversions import affect_to_msg
 from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.graph.run import Run, percentiles, with_dashboard

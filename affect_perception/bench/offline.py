@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.machine import machine
+from affect_perception.bench.machine import machine
 
 _RENDERED_S = 10.0
 _FPS = 30.0
@@ -90,7 +90,7 @@ def write_bag(path: Path, people: int, size: tuple[int, int], duration_s: float)
 
 def timed(bag: Path, out: Path, detector: str) -> dict:
     """Speeds of the whole command in a process of its own, as shares of real time."""
-    code = 'import sys; from affect_perception.evaluation.offline_bench import evaluated; evaluated(*sys.argv[1:])'
+    code = 'import sys; from affect_perception.bench.offline import evaluated; evaluated(*sys.argv[1:])'
     start = time.time()
     done = subprocess.run([sys.executable, '-c', code, bag, out, detector], capture_output=True, text=True)
     seconds = time.time() - start

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.evaluation.machine import cpu_s, machine, resident_mb, stolen_s
+from affect_perception.bench.machine import cpu_s, machine, resident_mb, stolen_s
 from affect_perception.graph.run import Run, percentiles
 from affect_perception.ros.executors import stop_on_signals
 from affect_perception.settings import SourceSettings

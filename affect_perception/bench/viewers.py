@@ -1,6 +1,6 @@
 """Those who look while `bench dashboard` measures, each in a process of its own, as they would be beside a robot.
 
-`python -m affect_perception.nodes.bench_viewers KIND ...` says `ready`, looks and leaves as the lines `look` and
+`python -m affect_perception.bench.viewers KIND ...` says `ready`, looks and leaves as the lines `look` and
 `leave` on its stdin say, and when that ends prints what it got as one JSON object. KIND is `clients` (WebSockets that
 read everything a page would be sent and paint nothing), `browser` (a real Chromium with the page, its camera picture
 on) or `rviz` (subscribes `--topics`). They work in the time that the graph leaves of the cores, as viewers at another
