@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip('sklearn', reason='needs scikit-learn (pip install affect-perception[eval])')
 
-from affect_perception.evaluation import agreement
-from affect_perception.training import metrics as ours
+from affect_perception.evaluation.metrics import agreement
+from affect_perception.evaluation.metrics import predictions as ours
 
 RNG = np.random.default_rng(5)
 FIRST = RNG.integers(0, 4, 500).astype(float)

@@ -15,7 +15,7 @@ from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
 from affect_perception.models.layers import SmileHead
 from affect_perception.settings import AffectSettings, TrackerSettings
-from affect_perception.training.metrics import rank_correlation
+from affect_perception.evaluation.metrics.predictions import rank_correlation
 from affect_perception.training.morphs import morphed
 from affect_perception.types import LEVEL_BOUNDS, Box, SmileLevel, Track, TrackedFrame
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation import mot
+from affect_perception.evaluation.metrics import mot
 from affect_perception.core.display.annotation import COLOURS, VideoWriter, annotated
 from affect_perception.types import Affect, AffectFrame, Box, Frame, SmileLevel
 

@@ -15,7 +15,7 @@ import yaml
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
-from affect_perception.training import metrics
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.augment import augmented, geometry, jpeg, lit_from_one_side, low_resolution
 from affect_perception.training.batches import Batches
 from affect_perception.training.datasets import Faces, affect_of, class_votes, load_sets
@@ -349,7 +349,7 @@ def test_the_band_is_narrow_at_the_neutral_portrait_and_wide_at_the_smiling_one(
 
 def test_rank_correlation_by_hand():
     score = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [5.0, 5.0, 5.0], [1.0, 1.0, 2.0]])
-    np.testing.assert_allclose(metrics.rank_correlation(score), [1, -1, 0.5, 0, np.sqrt(0.75)])
+    np.testing.assert_allclose(predictions.rank_correlation(score), [1, -1, 0.5, 0, np.sqrt(0.75)])
 
 
 # ---- morphs
@@ -392,14 +392,14 @@ def test_another_mouth_changes_the_mouth_only():
 
 def test_auc_by_hand():
     positive = np.array([False, False, True, True])
-    assert metrics.auc(np.array([0.1, 0.4, 0.35, 0.8]), positive) == 0.75
-    assert metrics.auc(np.zeros(4), positive) == 0.5
-    assert np.isnan(metrics.auc(np.zeros(2), np.array([True, True])))
+    assert predictions.auc(np.array([0.1, 0.4, 0.35, 0.8]), positive) == 0.75
+    assert predictions.auc(np.zeros(4), positive) == 0.5
+    assert np.isnan(predictions.auc(np.zeros(2), np.array([True, True])))
 
 
 def test_calibration_error_and_f1_by_hand():
-    assert metrics.calibration_error(np.array([0.9, 0.9, 1.0]), np.array([1.0, 0.8, 0.7])) == pytest.approx(0.1)
-    assert metrics.macro_f1(np.array([0, 0, 1]), np.array([0, 1, 1])) == pytest.approx(2 / 3)
+    assert predictions.calibration_error(np.array([0.9, 0.9, 1.0]), np.array([1.0, 0.8, 0.7])) == pytest.approx(0.1)
+    assert predictions.macro_f1(np.array([0, 0, 1]), np.array([0, 1, 1])) == pytest.approx(2 / 3)
 
 
 def test_an_interval_holds_the_value_and_is_wider_when_few_persons_have_many_pictures():
@@ -407,7 +407,7 @@ def test_an_interval_holds_the_value_and_is_wider_when_few_persons_have_many_pic
     values = np.repeat(rng.normal(size=40), 10)
 
     def width(groups):
-        low, high = metrics.interval(lambda i: float(values[i].mean()), groups)
+        low, high = predictions.interval(lambda i: float(values[i].mean()), groups)
         assert low < values.mean() < high
         return high - low
 

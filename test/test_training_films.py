@@ -12,7 +12,8 @@ from test_training import TINY, drawn_faces, drawn_morphs, same_state
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.smile_va import SmileVa
-from affect_perception.training import courses, film, films, metrics
+from affect_perception.training import courses, film, films
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.batches import Batches
 from affect_perception.training.distributed import share_of, start
 from affect_perception.training.film_report import best_level_slope, fitted_line, worse_pictures
@@ -210,11 +211,11 @@ def test_losses_look_only_at_what_is_known():
 
 
 def test_ccc_and_majority_by_hand():
-    assert metrics.ccc(np.array([1.0, 2, 3]), np.array([1.0, 2, 3])) == 1
-    assert metrics.ccc(np.array([1.0, 2, 3]), np.array([2.0, 3, 4])) == pytest.approx(4 / 7)  # 2·⅔ / (⅔ + ⅔ + 1)
-    assert metrics.majority_accuracy(np.eye(3), np.array([[3, 1, 0], [0, 1, 0], [1, 0, 0]])) == pytest.approx(2 / 3)
+    assert predictions.ccc(np.array([1.0, 2, 3]), np.array([1.0, 2, 3])) == 1
+    assert predictions.ccc(np.array([1.0, 2, 3]), np.array([2.0, 3, 4])) == pytest.approx(4 / 7)  # 2·⅔ / (⅔ + ⅔ + 1)
+    assert predictions.majority_accuracy(np.eye(3), np.array([[3, 1, 0], [0, 1, 0], [1, 0, 0]])) == pytest.approx(2 / 3)
     sure = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1]])
-    assert metrics.top_label_error(sure, np.array([0, 1, 1])) == pytest.approx(0.9 - 2 / 3)
+    assert predictions.top_label_error(sure, np.array([0, 1, 1])) == pytest.approx(0.9 - 2 / 3)
 
 
 def test_calibration_finds_the_line_and_the_slope_that_made_the_data():

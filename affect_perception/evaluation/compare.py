@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation import scores
+from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels import CLASSES, levels_from_intensity, read_labels
 from affect_perception.evaluation.report import ReportOptions, need_eval
 from affect_perception.evaluation.report_data import match, parse_people, read_run
@@ -113,5 +113,5 @@ def differences(entries: Sequence) -> dict:
                 old, new = (measured(quantity, np.sum([table[p] for p in drawn], axis=0)) for table in tables)
                 return {name: new[name] - old[name] for name in old}
 
-            found.setdefault(entry.name, {})[quantity] = scores.intervals(gain, len(both))
+            found.setdefault(entry.name, {})[quantity] = level_scores.intervals(gain, len(both))
     return clean(found)

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from affect_perception.evaluation.agreement import runs_of
+from affect_perception.evaluation.metrics.agreement import runs_of
 
 # Told apart also by those who see no red or green (Okabe & Ito 2008); one per smile level, expressions take the rest.
 LEVEL_COLOURS = ('#9aa0a6', '#56b4e9', '#e69f00', '#d55e00')

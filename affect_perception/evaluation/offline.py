@@ -23,7 +23,7 @@ from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
-from affect_perception.evaluation import mot
+from affect_perception.evaluation.metrics import mot
 from affect_perception.runtime.prefetch import ahead, in_groups
 from affect_perception.core.display.annotation import VideoWriter
 from affect_perception.detectors.prefetch import Foresight

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from affect_perception.evaluation import agreement, scores
+from affect_perception.evaluation.metrics import agreement
+from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels import CLASSES, SMILE_LEVELS, Labels
 from affect_perception.evaluation.report_data import Matched, Run
 
@@ -195,7 +196,7 @@ def _class_metrics(quantity: str, one: Classes, people: int) -> dict:
     found: dict = {'classes': list(one.names), 'frames': one.frames, 'frames_without_face': one.without_face}
     for rater in one.others:
         counts, segments = one.counts[rater], _segments(one, rater) if quantity == 'smile' else None
-        scored: dict = scores.intervals(
+        scored: dict = level_scores.intervals(
             lambda drawn, c=counts, s=segments: measured(quantity, _sum(c, drawn), s and _sum(s, drawn)), people
         )
         total = one.total(rater)
@@ -207,9 +208,9 @@ def _class_metrics(quantity: str, one: Classes, people: int) -> dict:
         scored['people'] = [agreement.classification(c) | {'kappa': agreement.kappa(c)} for c in counts]
         found[rater] = scored
     true, chance = one.pooled()
-    found[MODEL]['ece'] = scores.expected_calibration_error(chance, true)
+    found[MODEL]['ece'] = level_scores.expected_calibration_error(chance, true)
     found[MODEL]['average_precision'] = {
-        name: scores.precision_recall(chance[:, k], true == k)[2] if (true == k).any() else math.nan
+        name: level_scores.precision_recall(chance[:, k], true == k)[2] if (true == k).any() else math.nan
         for k, name in enumerate(one.names)
     }
     found['kappa_between'] = _between(one)
@@ -251,7 +252,7 @@ def _onsets(run: Run, smile: Classes, found: dict) -> list[float]:
     """Adds the delays of the onsets to `found`; returns those of the model."""
     for rater in smile.others:
         each = [
-            scores.onset_delays(a, b, run.period_s)
+            level_scores.onset_delays(a, b, run.period_s)
             for a, b in zip(smile.said[smile.reference], smile.said[rater], strict=True)
         ]
         delays = [d for one, _, _ in each for d in one]
@@ -270,9 +271,9 @@ def _number_metrics(one: Numbers, people: int) -> dict:
     for rater in one.said:
         if rater == one.reference:
             continue
-        sums = [scores.moments(*one.pairs(rater, [p])) for p in range(people)]
-        found[rater] = scores.intervals(lambda drawn, s=sums: scores.numbers_of(_sum(s, drawn)), people)
-        for name, value in scores.numbers(*one.pairs(rater, list(range(people)))).items():
+        sums = [level_scores.moments(*one.pairs(rater, [p])) for p in range(people)]
+        found[rater] = level_scores.intervals(lambda drawn, s=sums: level_scores.numbers_of(_sum(s, drawn)), people)
+        for name, value in level_scores.numbers(*one.pairs(rater, list(range(people)))).items():
             found[rater][name]['value'] = value
         found[rater]['frames'] = len(one.pairs(rater, list(range(people)))[0])
     return found

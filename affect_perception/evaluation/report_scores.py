@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from affect_perception.evaluation import agreement, figures, scores
+from affect_perception.evaluation import figures
+from affect_perception.evaluation.metrics import agreement
+from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels import RANGES, SMILE_LEVELS
 from affect_perception.evaluation.report_analysis import MODEL, Classes
 from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
@@ -134,13 +136,13 @@ def _probabilities(entries: Sequence[Entry]) -> Section:
     for entry in entries:
         true, chance = entry.analysis.classes['smile'].pooled()
         curves = {
-            name: scores.precision_recall(chance[:, k], true == k)
+            name: level_scores.precision_recall(chance[:, k], true == k)
             for k, name in enumerate(SMILE_LEVELS)
             if (true == k).any()
         }
         svg = figures.precision_recall_curves(curves, SMILE_LEVELS)
         section.blocks.append(Figure(svg, f'{entry.name}: precision and recall at every threshold.'))
-        calibration[entry.name] = scores.calibration_curve(1 - chance[:, 0], true > 0)
+        calibration[entry.name] = level_scores.calibration_curve(1 - chance[:, 0], true > 0)
     errors = ', '.join(f'{e.name} {number(e.analysis.metrics["smile"][MODEL]["ece"])}' for e in entries)
     caption = (
         f'Smile or not: the larger a dot, the more frames. Expected calibration error of the likeliest level: {errors}.'

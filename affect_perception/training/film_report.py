@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affect_perception.core.neutral_baseline import HIGHEST
-from affect_perception.training import courses, metrics
+from affect_perception.training import courses
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.augment import low_resolution
 from affect_perception.training.datasets import Sets
 from affect_perception.training.films import Bank, bank, graded_film, still_film, still_sets
@@ -118,10 +119,10 @@ def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSetting
     sure, right = torch.sigmoid(confidence).numpy(), right.numpy()
     frames = np.arange(len(sure)) // settings.still_frames
     measures |= {
-        'confidence_calibration_error': (lambda i: metrics.calibration_error(sure[i], right[i]), frames),
-        'confidence_auc': (lambda i: metrics.auc(sure[i], right[i] > 0.5), frames),
+        'confidence_calibration_error': (lambda i: predictions.calibration_error(sure[i], right[i]), frames),
+        'confidence_auc': (lambda i: predictions.auc(sure[i], right[i] > 0.5), frames),
     }
-    return metrics.with_intervals(measures)
+    return predictions.with_intervals(measures)
 
 
 Measures = dict[str, tuple[Callable[[np.ndarray], float], np.ndarray]]
@@ -131,32 +132,32 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
     """Scores of photographs as first frames."""
     f, w, d = (said.stills[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
     ferplus, lfw, diffusion = (probe.faces[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
-    spearman = metrics.rank_correlation(said.morphs.score)
+    spearman = predictions.rank_correlation(said.morphs.score)
     people = np.arange(len(spearman))
     clear = np.flatnonzero(ferplus.votes.max(1) > 0.5)  # as Barsoum et al. score theirs: one class has a majority
     return {
-        'ferplus_auc': (lambda i: metrics.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
-        'ferplus_accuracy': (lambda i: metrics.accuracy(f.smiling[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_auc': (lambda i: predictions.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_accuracy': (lambda i: predictions.accuracy(f.smiling[i], ferplus.smiling[i]), ferplus.person),
         'ferplus_8_classes': (
-            lambda i: metrics.majority_accuracy(f.expression[i], ferplus.votes[i]),
+            lambda i: predictions.majority_accuracy(f.expression[i], ferplus.votes[i]),
             ferplus.person,
         ),
         'ferplus_8_classes_clear': (
-            lambda i: metrics.majority_accuracy(f.expression[clear[i]], ferplus.votes[clear[i]]),
+            lambda i: predictions.majority_accuracy(f.expression[clear[i]], ferplus.votes[clear[i]]),
             np.arange(len(clear)),
         ),
         'ferplus_votes_calibration_error': (
-            lambda i: metrics.calibration_error(f.smiling[i], ferplus.share[i]),
+            lambda i: predictions.calibration_error(f.smiling[i], ferplus.share[i]),
             ferplus.person,
         ),
-        'lfw_auc': (lambda i: metrics.auc(w.score[i], lfw.smiling[i]), lfw.person),
-        'lfw_accuracy': (lambda i: metrics.accuracy(w.smiling[i], lfw.smiling[i]), lfw.person),
+        'lfw_auc': (lambda i: predictions.auc(w.score[i], lfw.smiling[i]), lfw.person),
+        'lfw_accuracy': (lambda i: predictions.accuracy(w.smiling[i], lfw.smiling[i]), lfw.person),
         'diffusionfer_valence_ccc': (
-            lambda i: metrics.ccc(d.affect[i, 0], diffusion.affect[i, 0]),
+            lambda i: predictions.ccc(d.affect[i, 0], diffusion.affect[i, 0]),
             diffusion.person,
         ),
         'diffusionfer_arousal_ccc': (
-            lambda i: metrics.ccc(d.affect[i, 1], diffusion.affect[i, 1]),
+            lambda i: predictions.ccc(d.affect[i, 1], diffusion.affect[i, 1]),
             diffusion.person,
         ),
         'london_pairs_ordered': (
@@ -191,7 +192,7 @@ def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:
     for name, crops in worse_pictures(lfw.crops).items():
         score = probe.read(model, crops).score
         result[f'lfw_auc_lost_{name}'] = (
-            lambda i, s=score: metrics.auc(plain[i], lfw.smiling[i]) - metrics.auc(s[i], lfw.smiling[i]),
+            lambda i, s=score: predictions.auc(plain[i], lfw.smiling[i]) - predictions.auc(s[i], lfw.smiling[i]),
             lfw.person,
         )
     return result
@@ -205,14 +206,14 @@ def film_measures(said: Answers) -> Measures:
     adjusted = np.clip((s.intensity - neutral) / (1 - neutral), 0, 1)  # as core/baseline.py does
     return {
         'film_level_macro_f1': (
-            lambda i: metrics.macro_f1(s.levels[i].argmax(-1).ravel(), level[i].ravel()),
+            lambda i: predictions.macro_f1(s.levels[i].argmax(-1).ravel(), level[i].ravel()),
             people,
         ),
-        'film_level_calibration_error': (lambda i: metrics.top_label_error(s.levels[i], level[i]), people),
+        'film_level_calibration_error': (lambda i: predictions.top_label_error(s.levels[i], level[i]), people),
         'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.fraction[i]).mean()), people),
         'film_intensity_error_with_baseline': (lambda i: float(np.abs(adjusted[i] - s.fraction[i]).mean()), people),
         'film_level_macro_f1_with_baseline': (
-            lambda i: metrics.macro_f1(courses.level_of(adjusted[i]).ravel(), level[i].ravel()),
+            lambda i: predictions.macro_f1(courses.level_of(adjusted[i]).ravel(), level[i].ravel()),
             people,
         ),
         'onset_delay_median_s': (lambda i: float(np.median(delays[i])), people),

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.models.smile_va import AffectOutput
-from affect_perception.training import courses, film, metrics
+from affect_perception.training import courses, film
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.datasets import Sets
 from affect_perception.training.films import embeddings
 from affect_perception.training.scoring import Prediction, prediction
@@ -94,12 +95,12 @@ class Probe:
         said = self.ask(model)
         ferplus, diffusion = self.faces['FER+'], self.faces['DiffusionFER']
         scores = {
-            'ferplus_auc': metrics.auc(said.stills['FER+'].score, ferplus.smiling),
-            'lfw_auc': metrics.auc(said.stills['LFW'].score, self.faces['LFW'].smiling),
-            'classes_8': metrics.majority_accuracy(said.stills['FER+'].expression, ferplus.votes),
-            'valence': metrics.ccc(said.stills['DiffusionFER'].affect[:, 0], diffusion.affect[:, 0]),
-            'arousal': metrics.ccc(said.stills['DiffusionFER'].affect[:, 1], diffusion.affect[:, 1]),
-            'spearman': float(metrics.rank_correlation(said.morphs.score).mean()),
+            'ferplus_auc': predictions.auc(said.stills['FER+'].score, ferplus.smiling),
+            'lfw_auc': predictions.auc(said.stills['LFW'].score, self.faces['LFW'].smiling),
+            'classes_8': predictions.majority_accuracy(said.stills['FER+'].expression, ferplus.votes),
+            'valence': predictions.ccc(said.stills['DiffusionFER'].affect[:, 0], diffusion.affect[:, 0]),
+            'arousal': predictions.ccc(said.stills['DiffusionFER'].affect[:, 1], diffusion.affect[:, 1]),
+            'spearman': float(predictions.rank_correlation(said.morphs.score).mean()),
             'film_f1': film_f1(said.smiles),
             'film_error': float(np.abs(said.smiles.intensity - said.smiles.fraction).mean()),
             'talking': float(said.talking_rise.mean()),
@@ -131,7 +132,7 @@ class Probe:
 
 def film_f1(smiles: Course) -> float:
     """Macro F1 of the four levels over all frames; levels of the truth by fraction of the way."""
-    return metrics.macro_f1(smiles.levels.argmax(-1).ravel(), courses.level_of(smiles.fraction).ravel())
+    return predictions.macro_f1(smiles.levels.argmax(-1).ravel(), courses.level_of(smiles.fraction).ravel())
 
 
 def onset_delays(smiles: Course) -> np.ndarray:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from affect_perception.models.layers import SmileOutput
 from affect_perception.models.smile_va import AffectOutput, happiness
-from affect_perception.training import metrics
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.datasets import Sets
 from affect_perception.training.morphs import Morphs
 from affect_perception.types import LEVEL_BOUNDS
@@ -69,17 +69,17 @@ def validation(model: nn.Module, sets: Sets) -> dict[str, float]:
     said = {name: predict(model, f.crops) for name, f in faces.items()}
     morphs = predict_morphs(model, sets['Morphs']['val'])
     scores = {
-        'ferplus_auc': metrics.auc(said['FER+'].score, faces['FER+'].smiling),
-        'lfw_auc': metrics.auc(said['LFW'].score, faces['LFW'].smiling),
-        'london_pairs': metrics.ordered_pairs(said['London'].score, faces['London'].pairs()),
-        'morph_spearman': float(metrics.rank_correlation(morphs.score).mean()),
+        'ferplus_auc': predictions.auc(said['FER+'].score, faces['FER+'].smiling),
+        'lfw_auc': predictions.auc(said['LFW'].score, faces['LFW'].smiling),
+        'london_pairs': predictions.ordered_pairs(said['London'].score, faces['London'].pairs()),
+        'morph_spearman': float(predictions.rank_correlation(morphs.score).mean()),
     }
     if said['FER+'].expression is not None:
         ferplus, diffusion = (said[name] for name in ('FER+', 'DiffusionFER'))
-        scores['ferplus_8_classes'] = metrics.majority_accuracy(ferplus.expression, faces['FER+'].votes)
+        scores['ferplus_8_classes'] = predictions.majority_accuracy(ferplus.expression, faces['FER+'].votes)
         true = faces['DiffusionFER'].affect
         scores |= {
-            name: metrics.ccc(diffusion.affect[:, i], true[:, i]) for i, name in enumerate(('valence', 'arousal'))
+            name: predictions.ccc(diffusion.affect[:, i], true[:, i]) for i, name in enumerate(('valence', 'arousal'))
         }
     order = (scores['london_pairs'] + scores['morph_spearman']) / 2
     more = 0.1 * scores.get('ferplus_8_classes', 0) + 0.01 * (scores.get('valence', 0) + scores.get('arousal', 0))
@@ -116,23 +116,23 @@ def report(model: nn.Module, sets: Sets, split: str) -> dict[str, dict]:
     ferplus, lfw, london = (sets[name][split] for name in ('FER+', 'LFW', 'London'))
     f, w, n = (predict(model, faces.crops) for faces in (ferplus, lfw, london))
     m = predict_morphs(model, sets['Morphs'][split])
-    spearman, middle = metrics.rank_correlation(m.score), (m.level == 1) | (m.level == 2)
+    spearman, middle = predictions.rank_correlation(m.score), (m.level == 1) | (m.level == 2)
     half, persons = m.intensity[:, m.intensity.shape[1] // 2], np.arange(len(m.score))
     pairs = london.pairs()
     neutral, smiling = n.intensity[pairs[:, 0]], n.intensity[pairs[:, 1]]
     true_level = np.digitize(ferplus.share, LEVEL_BOUNDS, right=True)
     each = np.arange(len(pairs))
     measures = {
-        'ferplus_auc': (lambda i: metrics.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
-        'ferplus_accuracy': (lambda i: metrics.accuracy(f.intensity[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_auc': (lambda i: predictions.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_accuracy': (lambda i: predictions.accuracy(f.intensity[i], ferplus.smiling[i]), ferplus.person),
         'ferplus_calibration_error': (
-            lambda i: metrics.calibration_error(f.intensity[i], ferplus.share[i]),
+            lambda i: predictions.calibration_error(f.intensity[i], ferplus.share[i]),
             ferplus.person,
         ),
-        'ferplus_level_macro_f1': (lambda i: metrics.macro_f1(f.level[i], true_level[i]), ferplus.person),
-        'lfw_auc': (lambda i: metrics.auc(w.score[i], lfw.smiling[i]), lfw.person),
-        'lfw_accuracy': (lambda i: metrics.accuracy(w.intensity[i], lfw.smiling[i]), lfw.person),
-        'london_pairs_ordered': (lambda i: metrics.ordered_pairs(n.score, pairs[i]), each),
+        'ferplus_level_macro_f1': (lambda i: predictions.macro_f1(f.level[i], true_level[i]), ferplus.person),
+        'lfw_auc': (lambda i: predictions.auc(w.score[i], lfw.smiling[i]), lfw.person),
+        'lfw_accuracy': (lambda i: predictions.accuracy(w.intensity[i], lfw.smiling[i]), lfw.person),
+        'london_pairs_ordered': (lambda i: predictions.ordered_pairs(n.score, pairs[i]), each),
         'london_neutral_median': (lambda i: float(np.median(neutral[i])), each),
         'london_neutral_p95': (lambda i: float(np.quantile(neutral[i], 0.95)), each),
         'london_smiling_median': (lambda i: float(np.median(smiling[i])), each),
@@ -141,4 +141,4 @@ def report(model: nn.Module, sets: Sets, split: str) -> dict[str, dict]:
         'morph_half_way_median': (lambda i: float(np.median(half[i])), persons),
         'morph_low_or_medium': (lambda i: float(middle[i].mean()), persons),
     }
-    return metrics.with_intervals(measures)
+    return predictions.with_intervals(measures)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from affect_perception.evaluation.agreement import runs_of
+from affect_perception.evaluation.metrics.agreement import runs_of
 
 REPEATS = 1000
 BINS = 10
