@@ -111,7 +111,7 @@ def _compare(args: argparse.Namespace) -> dict:
 def _scene(args: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
-    from affect_perception.evaluation.labels_scene import write
+    from affect_perception.evaluation.labels.scene_labels import write
 
     settings = SourceSettings.from_mapping(given(args, 'camera_node'))
     return write(args.out, settings, args.duration, lambda frames: tqdm(frames, unit='frame', disable=None))

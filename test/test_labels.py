@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels import Labels, Series, levels_from_intensity, read_labels
+from affect_perception.evaluation.labels.labels import Labels, Series, levels_from_intensity, read_labels
 
 
 def eaf(tiers, medium='<MEDIA_DESCRIPTOR MEDIA_URL="file:///clip.mp4" MIME_TYPE="video/mp4"/>'):
@@ -182,7 +182,7 @@ def test_intensities_are_levels_too(labels):
 
 
 def test_scene_writes_labels_that_say_what_the_scene_says(tmp_path):
-    from affect_perception.evaluation.labels_scene import scene_labels, write
+    from affect_perception.evaluation.labels.scene_labels import scene_labels, write
     from affect_perception.settings import SourceSettings
     from affect_perception.sources.scene.scene import Scene
 

@@ -18,7 +18,7 @@ pytest.importorskip('motmetrics', reason='needs motmetrics (pip install affect-p
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.evaluation import offline
 from affect_perception.evaluation.compare import compare
-from affect_perception.evaluation.labels import read_labels
+from affect_perception.evaluation.labels.labels import read_labels
 from affect_perception.runtime.files import LineFile
 from affect_perception.evaluation.offline import write_json
 from affect_perception.evaluation.report import ReportOptions, Watcher

@@ -13,7 +13,7 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import level_scores
-from affect_perception.evaluation.labels import CLASSES, levels_from_intensity, read_labels
+from affect_perception.evaluation.labels.labels import CLASSES, levels_from_intensity, read_labels
 from affect_perception.evaluation.report import ReportOptions, need_eval
 from affect_perception.evaluation.report_data import match, parse_people, read_run
 

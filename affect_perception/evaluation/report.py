@@ -17,7 +17,7 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import mot
-from affect_perception.evaluation.labels import BOX, Labels, levels_from_intensity, read_labels
+from affect_perception.evaluation.labels.labels import BOX, Labels, levels_from_intensity, read_labels
 from affect_perception.runtime.files import LineFile
 from affect_perception.evaluation.report_data import Run, load, parse_people
 from affect_perception.evaluation.report_faces import Thumbnails

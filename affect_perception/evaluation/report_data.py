@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from affect_perception.core.boxes import iou
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels import SMILE_LEVELS, Labels, Series
+from affect_perception.evaluation.labels.labels import SMILE_LEVELS, Labels, Series
 
 SAME_FACE_IOU = 0.5  # as in evaluation.mot
 NOBODY = -1

@@ -13,7 +13,7 @@ import numpy as np
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.evaluation import figures
 from affect_perception.evaluation import report_words as words
-from affect_perception.evaluation.labels import RANGES, SMILE_LEVELS
+from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
 from affect_perception.evaluation.report_analysis import MODEL
 from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
 from affect_perception.evaluation.report_data import NOBODY

@@ -9,7 +9,7 @@ import numpy as np
 from affect_perception.evaluation import figures
 from affect_perception.evaluation.metrics import agreement
 from affect_perception.evaluation.metrics import level_scores
-from affect_perception.evaluation.labels import RANGES, SMILE_LEVELS
+from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
 from affect_perception.evaluation.report_analysis import MODEL, Classes
 from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
 from affect_perception.evaluation.report_disagreements import disagreements

@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels import CLASSES, Labels, from_points, value_of
+from affect_perception.evaluation.labels.labels import CLASSES, Labels, from_points, value_of
 
 _ABSENT = -5.0
 

@@ -141,9 +141,11 @@ def _files(path: Path, recording: str) -> list[Path]:
 
 
 def _reader(file: Path):
-    from affect_perception.evaluation import labels_affwild, labels_csv, labels_eaf
+    from affect_perception.evaluation.labels.labels import affwild2
+    from affect_perception.evaluation.labels.labels import csv_labels
+    from affect_perception.evaluation.labels.labels import elan
 
-    readers = {'.eaf': labels_eaf.read, '.csv': labels_csv.read, '.txt': labels_affwild.read}
+    readers = {'.eaf': elan.read, '.csv': csv_labels.read, '.txt': affwild2.read}
     if file.suffix.lower() not in readers:
         raise ConfigError(f'{file} is no label file; wanted {", ".join(readers)}')
     return readers[file.suffix.lower()]

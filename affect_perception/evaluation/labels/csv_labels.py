@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels import (
+from affect_perception.evaluation.labels.labels import (
     BOX,
     CLASSES,
     RANGES,

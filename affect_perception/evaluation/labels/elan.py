@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels import CLASSES, RANGES, Labels, Series, from_segments, value_of
+from affect_perception.evaluation.labels.labels import CLASSES, RANGES, Labels, Series, from_segments, value_of
 
 QUANTITIES = (*CLASSES, *RANGES)
 
