@@ -97,7 +97,7 @@ def _evaluate(args: argparse.Namespace) -> dict | int:
 
 
 def _report_options(args: argparse.Namespace):
-    from affect_perception.evaluation.report import ReportOptions
+    from affect_perception.evaluation.report.report import ReportOptions
 
     return ReportOptions(tuple(args.labels), args.people, args.faces, shlex.join(['affect-perception', *sys.argv[1:]]))
 

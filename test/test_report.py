@@ -21,11 +21,11 @@ from affect_perception.evaluation.compare import compare
 from affect_perception.evaluation.labels.labels import read_labels
 from affect_perception.runtime.files import LineFile
 from affect_perception.evaluation.offline import write_json
-from affect_perception.evaluation.report import ReportOptions, Watcher
-from affect_perception.evaluation.report_analysis import MODEL, analyse
-from affect_perception.evaluation.report_data import NOBODY, make_run, match, parse_people, read_run
-from affect_perception.evaluation.report_disagreements import disagreements
-from affect_perception.evaluation.report_faces import Thumbnails
+from affect_perception.evaluation.report.report import ReportOptions, Watcher
+from affect_perception.evaluation.report.analysis import MODEL, analyse
+from affect_perception.evaluation.report.data import NOBODY, make_run, match, parse_people, read_run
+from affect_perception.evaluation.report.disagreements import disagreements
+from affect_perception.evaluation.report.faces import Thumbnails
 from affect_perception.settings import AffectSettings, TrackerSettings
 from affect_perception.types import Affect, AffectFrame, Box, Frame
 

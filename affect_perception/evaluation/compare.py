@@ -14,8 +14,8 @@ import numpy as np
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import CLASSES, levels_from_intensity, read_labels
-from affect_perception.evaluation.report import ReportOptions, need_eval
-from affect_perception.evaluation.report_data import match, parse_people, read_run
+from affect_perception.evaluation.report.report import ReportOptions, need_eval
+from affect_perception.evaluation.report.data import match, parse_people, read_run
 
 
 def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
@@ -25,8 +25,8 @@ def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
     """
     need_eval()
     from affect_perception.evaluation.offline import write_json
-    from affect_perception.evaluation.report_analysis import analyse
-    from affect_perception.evaluation.report_page import Entry, write_page
+    from affect_perception.evaluation.report.analysis import analyse
+    from affect_perception.evaluation.report.page import Entry, write_page
 
     runs = [read_run(folder) for folder in folders]
     metrics = [json.loads((folder / 'metrics.json').read_text()) for folder in folders]
@@ -68,10 +68,10 @@ def _names(folders: Sequence[Path], metrics: Sequence[dict]) -> list[str]:
 
 def gains(first: str, found: dict) -> list:
     """The differences as a section of the page."""
-    from affect_perception.evaluation.figures import intervals
-    from affect_perception.evaluation.report_blocks import Figure, Section, Table
-    from affect_perception.evaluation.report_scores import TITLES
-    from affect_perception.evaluation.report_words import number
+    from affect_perception.evaluation.report.figures import intervals
+    from affect_perception.evaluation.report.blocks import Figure, Section, Table
+    from affect_perception.evaluation.report.score_tables import TITLES
+    from affect_perception.evaluation.report.wording import number
 
     text = (
         f'Score minus that of {first}. The same people are drawn for both, so that what is hard about a person cancels '
@@ -95,7 +95,7 @@ def gains(first: str, found: dict) -> list:
 
 def differences(entries: Sequence) -> dict:
     """Each score of a later run minus that of the first, with an interval: the same people are drawn for both."""
-    from affect_perception.evaluation.report_analysis import MODEL, clean, measured
+    from affect_perception.evaluation.report.analysis import MODEL, clean, measured
 
     first, found = entries[0], {}
     for entry in entries[1:]:

@@ -29,7 +29,7 @@ from affect_perception.core.display.annotation import VideoWriter
 from affect_perception.detectors.prefetch import Foresight
 from affect_perception.runtime.files import LineFile
 from affect_perception.evaluation.recorded import FromAffect, FromTracks
-from affect_perception.evaluation.report import ReportOptions, Watcher
+from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source

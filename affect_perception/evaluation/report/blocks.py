@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from affect_perception.evaluation.report_analysis import Analysis
-from affect_perception.evaluation.report_data import Run
-from affect_perception.evaluation.report_faces import Thumbnail
+from affect_perception.evaluation.report.analysis import Analysis
+from affect_perception.evaluation.report.data import Run
+from affect_perception.evaluation.report.faces import Thumbnail
 
 
 @dataclass(frozen=True, eq=False)

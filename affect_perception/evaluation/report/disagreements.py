@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from affect_perception.evaluation.metrics.agreement import runs_of
-from affect_perception.evaluation.report_analysis import MODEL, Analysis
+from affect_perception.evaluation.report.analysis import MODEL, Analysis
 
 
 @dataclass(frozen=True)

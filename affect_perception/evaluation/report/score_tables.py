@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from affect_perception.evaluation import figures
+from affect_perception.evaluation.report.report import figures
 from affect_perception.evaluation.metrics import agreement
 from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
-from affect_perception.evaluation.report_analysis import MODEL, Classes
-from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
-from affect_perception.evaluation.report_disagreements import disagreements
-from affect_perception.evaluation.report_words import number
+from affect_perception.evaluation.report.analysis import MODEL, Classes
+from affect_perception.evaluation.report.blocks import Entry, Figure, Section, Table
+from affect_perception.evaluation.report.disagreements import disagreements
+from affect_perception.evaluation.report.wording import number
 
 SMILE_TITLES = {
     'kappa': 'κ per frame',

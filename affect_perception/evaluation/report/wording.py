@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from affect_perception.evaluation.report_analysis import MODEL, Analysis, Classes
-from affect_perception.evaluation.report_data import Run
+from affect_perception.evaluation.report.analysis import MODEL, Analysis, Classes
+from affect_perception.evaluation.report.data import Run
 
 # Landis & Koch 1977, the words that papers use for κ.
 _KAPPA_WORDS = (

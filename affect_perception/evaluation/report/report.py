@@ -19,8 +19,8 @@ from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.labels.labels import BOX, Labels, levels_from_intensity, read_labels
 from affect_perception.runtime.files import LineFile
-from affect_perception.evaluation.report_data import Run, load, parse_people
-from affect_perception.evaluation.report_faces import Thumbnails
+from affect_perception.evaluation.report.data import Run, load, parse_people
+from affect_perception.evaluation.report.faces import Thumbnails
 from affect_perception.models import checkpoint
 from affect_perception.settings import Settings
 from affect_perception.types import AffectFrame, Frame
@@ -72,14 +72,14 @@ class Watcher:
         run = load(out, metrics['model'], sequence)
         analysis = None
         if self.labels is not None:
-            from affect_perception.evaluation.report_analysis import analyse
-            from affect_perception.evaluation.report_data import match
+            from affect_perception.evaluation.report.analysis import analyse
+            from affect_perception.evaluation.report.data import match
 
             analysis = analyse(run, self.labels, match(run, self.labels, self.people))
             found |= analysis.metrics
             if 'ids' not in metrics and any(s.quantity == BOX for s in self.labels.series):
                 found['ids'] = id_scores(run, self.labels, out)
-        from affect_perception.evaluation.report_page import Entry, write_page
+        from affect_perception.evaluation.report.page import Entry, write_page
 
         one = Entry(f'model {metrics["model"]}', run, analysis, {**metrics, **found})
         write_page(out / 'report.html', Path(self.given).name, [one], self.faces)

@@ -11,14 +11,14 @@ import jinja2
 import numpy as np
 
 from affect_perception.errors import AffectPerceptionError
-from affect_perception.evaluation import figures
-from affect_perception.evaluation import report_words as words
+from affect_perception.evaluation.report.report import figures
+from affect_perception.evaluation.report.report import wording as words
 from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
-from affect_perception.evaluation.report_analysis import MODEL
-from affect_perception.evaluation.report_blocks import Entry, Figure, Section, Table
-from affect_perception.evaluation.report_data import NOBODY
-from affect_perception.evaluation.report_faces import Thumbnail, Thumbnails
-from affect_perception.evaluation.report_scores import expression_section, smile_sections, value_sections
+from affect_perception.evaluation.report.analysis import MODEL
+from affect_perception.evaluation.report.blocks import Entry, Figure, Section, Table
+from affect_perception.evaluation.report.data import NOBODY
+from affect_perception.evaluation.report.faces import Thumbnail, Thumbnails
+from affect_perception.evaluation.report.score_tables import expression_section, smile_sections, value_sections
 
 _PANELS = (('smile_intensity', 'smile'), ('valence', 'valence'), ('arousal', 'arousal'))
 _MOST_PEOPLE = 40  # timelines on a page

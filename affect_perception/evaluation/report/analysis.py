@@ -15,7 +15,7 @@ import numpy as np
 from affect_perception.evaluation.metrics import agreement
 from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import CLASSES, SMILE_LEVELS, Labels
-from affect_perception.evaluation.report_data import Matched, Run
+from affect_perception.evaluation.report.data import Matched, Run
 
 MODEL = 'model'
 
