@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace) -> dict:
 
 
 def _evaluate(args: argparse.Namespace) -> dict | int:
-    from affect_perception.evaluation.inputs import is_several
+    from affect_perception.evaluation.offline.inputs import is_several
 
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
     tracker, affect = (GROUPS[node].from_mapping(given(args, node)) for node in ('face_tracker_node', 'affect_node'))
@@ -88,7 +88,7 @@ def _evaluate(args: argparse.Namespace) -> dict | int:
         return _evaluate_many(args, source, tracker, affect, options)
     from tqdm import tqdm
 
-    from affect_perception.evaluation.offline import evaluate
+    from affect_perception.evaluation.offline.runner import evaluate
 
     def progress(frames):
         return tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None)
@@ -103,7 +103,7 @@ def _report_options(args: argparse.Namespace):
 
 
 def _compare(args: argparse.Namespace) -> dict:
-    from affect_perception.evaluation.compare import compare
+    from affect_perception.evaluation.offline.comparison import compare
 
     return compare(args.runs, args.out, _report_options(args))
 
@@ -118,8 +118,8 @@ def _scene(args: argparse.Namespace) -> dict:
 
 
 def _evaluate_many(args: argparse.Namespace, source, tracker, affect, options: dict) -> int:
-    from affect_perception.evaluation.batch import make_jobs, run_batch
-    from affect_perception.evaluation.inputs import find_inputs
+    from affect_perception.evaluation.offline.batch import make_jobs, run_batch
+    from affect_perception.evaluation.offline.inputs import find_inputs
 
     if args.jobs < 1:
         raise ConfigError(f'--jobs {args.jobs} is no number of processes; give 1 or more')

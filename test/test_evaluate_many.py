@@ -17,7 +17,7 @@ from conftest import ROOT, wait_until
 
 from affect_perception.cli import main
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.inputs import find_inputs, is_several
+from affect_perception.evaluation.offline.inputs import find_inputs, is_several
 from affect_perception.sources.scene.scene import Scene
 
 FLAGS = ['--detector', 'dlib_hog', '--reid', 'off', '--no-align', '--device', 'cpu']

@@ -11,7 +11,7 @@ from bag_builders import EPOCH_NS, image, write_bag2
 from skimage import data as pictures
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.offline import COLUMNS, evaluate
+from affect_perception.evaluation.offline.runner import COLUMNS, evaluate
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.scene.scene import Scene

@@ -16,7 +16,7 @@ pytest.importorskip('rosbags', reason='needs rosbags (pip install affect-percept
 
 from conftest import wait_until
 
-from affect_perception.evaluation.offline import evaluate
+from affect_perception.evaluation.offline.runner import evaluate
 from affect_perception.ros.bag_writer import BagWriter
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.bags.reader import BagReader

@@ -16,11 +16,11 @@ pytest.importorskip('jinja2', reason='needs Jinja2 (pip install affect-perceptio
 pytest.importorskip('motmetrics', reason='needs motmetrics (pip install affect-perception[eval])')
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
-from affect_perception.evaluation import offline
-from affect_perception.evaluation.compare import compare
+from affect_perception.evaluation.offline.runner import runner
+from affect_perception.evaluation.offline.comparison import compare
 from affect_perception.evaluation.labels.labels import read_labels
 from affect_perception.runtime.files import LineFile
-from affect_perception.evaluation.offline import write_json
+from affect_perception.evaluation.offline.runner import write_json
 from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.evaluation.report.analysis import MODEL, analyse
 from affect_perception.evaluation.report.data import NOBODY, make_run, match, parse_people, read_run
@@ -63,10 +63,10 @@ def evaluated(tmp_path):
         folder = tmp_path / out
         folder.mkdir()
         with LineFile(folder / 'faces.csv') as table, LineFile(folder / 'tracks.txt') as tracks:
-            table.rows([offline.COLUMNS])
+            table.rows([runner.COLUMNS])
             for index, (frame, seen) in enumerate(frames):
-                table.rows(offline.row(index, seen, one) for one in seen.faces)
-                tracks.write(''.join(offline.mot.line(index, one) for one in seen.faces))
+                table.rows(runner.row(index, seen, one) for one in seen.faces)
+                tracks.write(''.join(runner.mot.line(index, one) for one in seen.faces))
                 watcher.see(index, frame, seen)
         metrics = {'input': 'clip.mp4', 'version': '1', 'model': 'first', 'frames': len(frames)}
         metrics['frames_with_faces'] = sum(bool(seen.faces) for _, seen in frames)
@@ -328,7 +328,7 @@ def test_faceless_frames_have_no_row(evaluated, labelled):
 
 def test_expressions_are_compared_where_labels_and_model_know_them(labelled):
     names = ('neutral', 'happiness', 'contempt')
-    table = {name: [0.0] * 4 for name in (*offline.COLUMNS[3:8], *offline.COLUMNS[9:], *names)}
+    table = {name: [0.0] * 4 for name in (*runner.COLUMNS[3:8], *runner.COLUMNS[9:], *names)}
     table |= {'frame': [0, 1, 2, 3], 'track_id': [1] * 4, 'smile_level': ['neutral'] * 4}
     table |= {'neutral': [0.9, 0.8, 0.2, 0.7], 'happiness': [0.1, 0.1, 0.8, 0.2], 'contempt': [0.0, 0.1, 0.0, 0.1]}
     run = make_run('m', [(i, i / 10, '') for i in range(4)], table, names, True)

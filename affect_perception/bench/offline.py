@@ -109,7 +109,7 @@ def timed(bag: Path, out: Path, detector: str) -> dict:
 
 def evaluated(bag: str, out: str, detector: str) -> None:
     """What `affect-perception evaluate` does; prints the times of the first and the last frame, and their number."""
-    from affect_perception.evaluation.offline import evaluate
+    from affect_perception.evaluation.offline.runner import evaluate
     from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 
     times: list[float] = []

@@ -20,7 +20,7 @@ from typing import Any
 
 import affect_perception
 from affect_perception.errors import AffectPerceptionError
-from affect_perception.evaluation.inputs import Input, file_hash, fingerprint
+from affect_perception.evaluation.offline.inputs import Input, file_hash, fingerprint
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 
 FINISHED = 'finished.json'
@@ -117,7 +117,7 @@ def make_jobs(
 
 def work(job: Job, report: Report = lambda share: None) -> dict:
     """Evaluates one input: its metrics, or `{'error': why}` where it cannot be evaluated."""
-    from affect_perception.evaluation.offline import evaluate, write_json
+    from affect_perception.evaluation.offline.runner import evaluate, write_json
 
     try:
         key = job.key
@@ -187,11 +187,11 @@ def _check(job: Job) -> None:
 
 def _executed(todo: list[Job], workers: int, ray_address: str, progress: Bar) -> Iterator[tuple[Job, dict]]:
     if ray_address:
-        from affect_perception.evaluation.parallel import on_ray
+        from affect_perception.evaluation.offline.parallel import on_ray
 
         return on_ray(work, todo, ray_address)
     if workers > 1 and len(todo) > 1:
-        from affect_perception.evaluation.parallel import in_processes
+        from affect_perception.evaluation.offline.parallel import in_processes
 
         return in_processes(work, todo, workers, progress.report)
     return ((job, work(job, lambda share, job=job: progress.report(job.name, share))) for job in todo)

@@ -24,7 +24,7 @@ def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
     Raises ConfigError for a folder without a finished evaluation, and for runs of different inputs.
     """
     need_eval()
-    from affect_perception.evaluation.offline import write_json
+    from affect_perception.evaluation.offline.runner import write_json
     from affect_perception.evaluation.report.analysis import analyse
     from affect_perception.evaluation.report.page import Entry, write_page
 

@@ -28,7 +28,7 @@ from affect_perception.runtime.prefetch import ahead, in_groups
 from affect_perception.core.display.annotation import VideoWriter
 from affect_perception.detectors.prefetch import Foresight
 from affect_perception.runtime.files import LineFile
-from affect_perception.evaluation.recorded import FromAffect, FromTracks
+from affect_perception.evaluation.offline.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
