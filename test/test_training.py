@@ -16,9 +16,9 @@ from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.training.augment import augmented, geometry, jpeg, lit_from_one_side, low_resolution
-from affect_perception.training.batches import Batches
-from affect_perception.training.datasets import Faces, affect_of, class_votes, load_sets
+from affect_perception.training.data.augmentation import augmented, geometry, jpeg, lit_from_one_side, low_resolution
+from affect_perception.training.data.batches import Batches
+from affect_perception.training.data.face_sets import Faces, affect_of, class_votes, load_sets
 from affect_perception.training.losses import band_loss, ranking_loss
 from affect_perception.training.morphs import Morphs, band, morphed, same_face, with_other_mouth
 from affect_perception.training.schedule import TrainingDiverged, learning_rate

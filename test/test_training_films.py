@@ -14,7 +14,7 @@ from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.training import courses, film, films
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.training.batches import Batches
+from affect_perception.training.data.batches import Batches
 from affect_perception.training.distributed import share_of, start
 from affect_perception.training.film_report import best_level_slope, fitted_line, worse_pictures
 from affect_perception.training.losses import affect_loss, expression_loss

@@ -13,8 +13,8 @@ from torch.nn import functional
 from affect_perception.core.neutral_baseline import HIGHEST
 from affect_perception.training import courses
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.training.augment import low_resolution
-from affect_perception.training.datasets import Sets
+from affect_perception.training.data.augmentation import low_resolution
+from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.films import Bank, bank, graded_film, still_film, still_sets
 from affect_perception.training.probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings

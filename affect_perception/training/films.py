@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.training import courses, film
-from affect_perception.training.augment import augmented
-from affect_perception.training.datasets import Faces, Sets
+from affect_perception.training.data.augmentation import augmented
+from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from affect_perception.models.layers import SmileOutput
 from affect_perception.models.smile_va import AffectOutput
-from affect_perception.training.batches import Batch
+from affect_perception.training.data.batches import Batch
 from affect_perception.training.settings import TrainingSettings
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from affect_perception.models.smile_va import AffectOutput
 from affect_perception.training import courses, film
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.training.datasets import Sets
+from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.films import embeddings
 from affect_perception.training.scoring import Prediction, prediction
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
-from affect_perception.training.datasets import Faces, Sets
+from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.films import still_sets
 from affect_perception.training.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.training import distributed, film_report
-from affect_perception.training.batches import Batches
+from affect_perception.training.data.batches import Batches
 from affect_perception.training.board import Board
-from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
+from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.losses import batch_loss
 from affect_perception.training.probe import Probe
 from affect_perception.training.schedule import learning_rate, refuse_nan
@@ -27,7 +27,7 @@ from affect_perception.training.scoring import calibrate, report, validation
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
 from affect_perception.training.strangers import with_strangers
-from affect_perception.training.teacher import with_teacher
+from affect_perception.training.data.soft_labels import with_teacher
 from affect_perception.training.temporal import fit_films
 
 
