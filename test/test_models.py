@@ -16,7 +16,7 @@ from affect_perception.models.first import FirstModel
 from affect_perception.models.layers import SmileHead
 from affect_perception.settings import AffectSettings, TrackerSettings
 from affect_perception.evaluation.metrics.predictions import rank_correlation
-from affect_perception.training.morphs import morphed
+from affect_perception.training.synthetic.morphs import morphed
 from affect_perception.types import LEVEL_BOUNDS, Box, SmileLevel, Track, TrackedFrame
 
 DATA = Path(__file__).parents[1].parent / 'shared' / 'data'

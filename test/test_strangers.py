@@ -10,9 +10,9 @@ pytest.importorskip('torch')
 pytest.importorskip('dlib', reason='needs dlib (extra `cnn`) for eyes and nose')
 
 from affect_perception.errors import ConfigError
-from affect_perception.training import strangers as made
+from affect_perception.training.synthetic import expression_transfer as made
 from affect_perception.training.data.face_sets import Faces, affect_of, class_votes
-from affect_perception.training.morphs import Morphs, morphed
+from affect_perception.training.synthetic.morphs import Morphs, morphed
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.types import Box
 

@@ -20,7 +20,7 @@ from affect_perception.training.data.augmentation import augmented, geometry, jp
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import Faces, affect_of, class_votes, load_sets
 from affect_perception.training.losses import band_loss, ranking_loss
-from affect_perception.training.morphs import Morphs, band, morphed, same_face, with_other_mouth
+from affect_perception.training.synthetic.morphs import Morphs, band, morphed, same_face, with_other_mouth
 from affect_perception.training.schedule import TrainingDiverged, learning_rate
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.train import fit, main, prepared

@@ -12,7 +12,9 @@ from test_training import TINY, drawn_faces, drawn_morphs, same_state
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.smile_va import SmileVa
-from affect_perception.training import courses, film, films
+from affect_perception.training.synthetic import trajectories
+from affect_perception.training.synthetic import rendering
+from affect_perception.training.synthetic import sequences
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.distributed import share_of, start
@@ -147,30 +149,30 @@ def test_alone_a_process_reads_the_whole_batch(sets):
 
 def test_courses_stay_between_nothing_and_all_and_one_in_six_never_smiles():
     seconds = np.arange(90) / 30
-    smiles = np.stack([courses.smile_course(np.random.default_rng(i), seconds) for i in range(300)])
+    smiles = np.stack([trajectories.smile_course(np.random.default_rng(i), seconds) for i in range(300)])
     assert smiles.min() == 0 and smiles.max() <= 1
     assert 0.1 < np.mean(smiles.max(1) == 0) < 0.35
     assert np.abs(np.diff(smiles, axis=1)).max() < 0.4  # no smile comes within one frame
-    talking = np.stack([courses.speech_course(np.random.default_rng(i), seconds) for i in range(50)])
+    talking = np.stack([trajectories.speech_course(np.random.default_rng(i), seconds) for i in range(50)])
     assert talking.min() >= 0 and talking.max() <= 1 and talking.max() > 0.5
 
 
 def test_gaps_are_those_of_cameras_and_some_pause():
-    gaps = np.stack([courses.frame_gaps(np.random.default_rng(i), 60) for i in range(200)])
+    gaps = np.stack([trajectories.frame_gaps(np.random.default_rng(i), 60) for i in range(200)])
     assert gaps.min() > 0.03 and gaps.max() < 2
     assert 0.1 < np.mean(gaps.max(1) > 0.3) < 0.35
 
 
 def test_a_film_is_a_function_of_its_number(sets):
-    morphs, stills = sets['Morphs']['train'], films.still_sets(sets, SMALL)
-    for make in (lambda n: films.graded_film(morphs, n, SMALL), lambda n: films.still_film(stills, n, SMALL)):
+    morphs, stills = sets['Morphs']['train'], sequences.still_sets(sets, SMALL)
+    for make in (lambda n: sequences.graded_film(morphs, n, SMALL), lambda n: sequences.still_film(stills, n, SMALL)):
         once, again, other = make(3), make(3), make(4)
         assert torch.equal(once.pictures, again.pictures) and not torch.equal(once.pictures, other.pictures)
         assert once.pictures.min() >= 0 and once.pictures.max() <= 255
 
 
 def test_still_films_show_one_photograph_or_a_cut_or_no_face(sets):
-    made = [films.still_film(films.still_sets(sets, SMALL), n, SMALL) for n in range(80)]
+    made = [sequences.still_film(sequences.still_sets(sets, SMALL), n, SMALL) for n in range(80)]
     without = [f for f in made if not f.face.any()]
     cuts = [f for f in made if f.face.all() and not np.allclose(f.votes[0], f.votes[-1])]
     assert 2 <= len(without) <= 20 and np.isnan(without[0].votes).all()
@@ -179,15 +181,15 @@ def test_still_films_show_one_photograph_or_a_cut_or_no_face(sets):
 
 def test_an_open_mouth_changes_the_lower_face_only():
     face = drawn_morphs(1, 0).crops[0, 0]
-    opened = film.open_mouth(face, film.lip_line(face), 0.8)
+    opened = rendering.open_mouth(face, rendering.lip_line(face), 0.8)
     change = np.abs(opened.astype(int) - face).sum(1)
     assert change[: len(face) // 3].sum() == 0 and change[len(face) // 2 :].sum() > 100
-    assert film.open_mouth(face, 30.0, 0.0) is face
+    assert rendering.open_mouth(face, 30.0, 0.0) is face
 
 
 def test_a_perfect_reading_of_a_graded_film_costs_next_to_nothing(sets):
     model = SmallModel()
-    bank = films.bank(model, lambda n: films.graded_film(sets['Morphs']['train'], n, SMALL), 3)
+    bank = sequences.bank(model, lambda n: sequences.graded_film(sets['Morphs']['train'], n, SMALL), 3)
     output, _ = model.over_time(bank.embeddings, bank.gaps_s)
     fraction = bank.fraction.clamp(0.005, 0.995)
     right = output._replace(
@@ -228,11 +230,11 @@ def test_calibration_finds_the_line_and_the_slope_that_made_the_data():
 
 
 def test_onset_delay_is_the_time_from_half_shown_to_half_read():
-    shown = courses.eased((np.arange(90) - 30) / 12)
+    shown = trajectories.eased((np.arange(90) - 30) / 12)
     late = np.concatenate([np.zeros(6), shown[:-6]])
-    course = Course(shown[None, None], late[None, None], np.eye(4)[courses.level_of(late)][None, None])
+    course = Course(shown[None, None], late[None, None], np.eye(4)[trajectories.level_of(late)][None, None])
     assert onset_delays(course) == pytest.approx([0.2])
-    assert film_f1(course) < 1 == film_f1(course._replace(levels=np.eye(4)[courses.level_of(shown)][None, None]))
+    assert film_f1(course) < 1 == film_f1(course._replace(levels=np.eye(4)[trajectories.level_of(shown)][None, None]))
 
 
 def test_worse_pictures_are_worse_and_of_the_same_size():
@@ -271,12 +273,12 @@ def test_each_round_of_the_default_network_begins_with_what_the_round_before_it_
 
 def test_what_is_no_face_comes_in_five_kinds_with_a_faces_size_and_is_marked_so(sets):
     rng, face = np.random.default_rng(0), drawn_faces(1, 0).crops[0]
-    made = [film.scrambled(rng, face) for _ in range(40)]
+    made = [rendering.scrambled(rng, face) for _ in range(40)]
     assert all(one.shape == face.shape and one.dtype == np.uint8 for one in made)
     assert len({one.tobytes() for one in made}) > 30
     torch.manual_seed(1)
-    stills = films.still_sets(sets, SMALL)
-    looks = films.first_looks(SmallModel().eval(), stills * 10, SMALL)
+    stills = sequences.still_sets(sets, SMALL)
+    looks = sequences.first_looks(SmallModel().eval(), stills * 10, SMALL)
     empty = ~looks.face[:, 0]
     assert 0.02 < empty.float().mean() < 0.3
     assert looks.votes[empty].isnan().all() and not looks.votes[~empty].isnan().any()

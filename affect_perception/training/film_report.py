@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affect_perception.core.neutral_baseline import HIGHEST
-from affect_perception.training import courses
+from affect_perception.training.synthetic import trajectories
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.augmentation import low_resolution
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.films import Bank, bank, graded_film, still_film, still_sets
+from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film, still_sets
 from affect_perception.training.probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.temporal import HAPPINESS
@@ -50,7 +50,7 @@ def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSett
     count = min(len(score) for score, _ in stills)
     score, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
     slope, bias = fitted_line(torch.from_numpy(score), torch.from_numpy(share))
-    level = torch.from_numpy(courses.level_of(said.smiles.fraction)).flatten()
+    level = torch.from_numpy(trajectories.level_of(said.smiles.fraction)).flatten()
     head.level_slope.fill_(1.0)
     intensity = torch.from_numpy(said.smiles.intensity).flatten()
     level_slope = best_level_slope(model.levels_of(intensity).log(), level)
@@ -201,7 +201,7 @@ def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:
 def film_measures(said: Answers) -> Measures:
     """Scores of London's people smiling, talking and holding still."""
     s, delays = said.smiles, onset_delays(said.smiles)
-    people, level = np.arange(len(delays)), courses.level_of(said.smiles.fraction)
+    people, level = np.arange(len(delays)), trajectories.level_of(said.smiles.fraction)
     neutral = np.minimum(said.neutral_elsewhere, HIGHEST)[:, None, None]
     adjusted = np.clip((s.intensity - neutral) / (1 - neutral), 0, 1)  # as core/baseline.py does
     return {
@@ -213,7 +213,7 @@ def film_measures(said: Answers) -> Measures:
         'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.fraction[i]).mean()), people),
         'film_intensity_error_with_baseline': (lambda i: float(np.abs(adjusted[i] - s.fraction[i]).mean()), people),
         'film_level_macro_f1_with_baseline': (
-            lambda i: predictions.macro_f1(courses.level_of(adjusted[i]).ravel(), level[i].ravel()),
+            lambda i: predictions.macro_f1(trajectories.level_of(adjusted[i]).ravel(), level[i].ravel()),
             people,
         ),
         'onset_delay_median_s': (lambda i: float(np.median(delays[i])), people),

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.models.smile_va import AffectOutput
-from affect_perception.training import courses, film
+from affect_perception.training.synthetic import trajectories
+from affect_perception.training.synthetic import rendering
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.films import embeddings
+from affect_perception.training.synthetic.sequences import embeddings
 from affect_perception.training.scoring import Prediction, prediction
 
 FPS = 30
@@ -116,9 +117,9 @@ class Probe:
         seconds = np.arange(4 * FPS) / FPS
         onset, offset = rng.uniform(0.25, 0.7), rng.uniform(0.5, 1.0)
         up, down = (seconds - 0.7) / onset, (3.4 - seconds) / offset
-        fraction = APEXES[number] * courses.eased(np.minimum(up, down))
-        frames = film.london_frames(self.morphs.crops[person], fraction, np.zeros(len(seconds)))
-        return fraction, embeddings(model, film.filmed(frames, seconds, rng, 0.0, 0.6))
+        fraction = APEXES[number] * trajectories.eased(np.minimum(up, down))
+        frames = rendering.london_frames(self.morphs.crops[person], fraction, np.zeros(len(seconds)))
+        return fraction, embeddings(model, rendering.filmed(frames, seconds, rng, 0.0, 0.6))
 
     def _held(
         self, model: nn.Module, person: int, fraction: float, talking: bool = False, strength: float = 0.0
@@ -126,13 +127,13 @@ class Probe:
         rng = np.random.default_rng((8, person, int(100 * fraction), talking + 2 * bool(strength)))
         seconds = np.arange(2 * FPS) / FPS
         opening = 0.9 * np.maximum(np.sin(2 * np.pi * 4 * seconds), 0) if talking else np.zeros(len(seconds))
-        frames = film.london_frames(self.morphs.crops[person], np.full(len(seconds), fraction), opening)
-        return embeddings(model, film.filmed(frames, seconds, rng, strength, 0.4))
+        frames = rendering.london_frames(self.morphs.crops[person], np.full(len(seconds), fraction), opening)
+        return embeddings(model, rendering.filmed(frames, seconds, rng, strength, 0.4))
 
 
 def film_f1(smiles: Course) -> float:
     """Macro F1 of the four levels over all frames; levels of the truth by fraction of the way."""
-    return predictions.macro_f1(smiles.levels.argmax(-1).ravel(), courses.level_of(smiles.fraction).ravel())
+    return predictions.macro_f1(smiles.levels.argmax(-1).ravel(), trajectories.level_of(smiles.fraction).ravel())
 
 
 def onset_delays(smiles: Course) -> np.ndarray:

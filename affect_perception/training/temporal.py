@@ -16,7 +16,7 @@ from tqdm import tqdm
 from affect_perception.models.smile_va import AffectOutput
 from affect_perception.training.board import Board
 from affect_perception.training.data.face_sets import CIRCUMPLEX, EXPRESSIONS, Sets
-from affect_perception.training.films import Bank, banks
+from affect_perception.training.synthetic.sequences import Bank, banks
 from affect_perception.training.losses import affect_loss, expression_loss
 from affect_perception.training.probe import Probe
 from affect_perception.training.schedule import one_cycle, refuse_nan

@@ -26,7 +26,7 @@ from affect_perception.training.schedule import learning_rate, refuse_nan
 from affect_perception.training.scoring import calibrate, report, validation
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
-from affect_perception.training.strangers import with_strangers
+from affect_perception.training.synthetic.expression_transfer import with_strangers
 from affect_perception.training.data.soft_labels import with_teacher
 from affect_perception.training.temporal import fit_films
 

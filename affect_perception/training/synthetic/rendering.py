@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from affect_perception.training import courses
+from affect_perception.training.synthetic import trajectories
 from affect_perception.training.data.augmentation import blurred, exposure, geometry, jpeg, lit_from_one_side, low_resolution
 
 LIP_ROWS, LIP_COLUMNS = (0.6, 0.8), (0.4, 0.6)  # where in a crop the line between closed lips lies, shares of its side
@@ -125,7 +125,7 @@ def filmed(
     """
     torch_rng, count = Generator().manual_seed(int(rng.integers(2**62))), len(frames)
     x = torch.from_numpy(frames).float()
-    moved = courses.motion(rng, seconds, moving)
+    moved = trajectories.motion(rng, seconds, moving)
     flip = torch.full((count,), bool(rng.random() < 0.5))
     x = geometry(x, *(torch.from_numpy(np.float32(part)) for part in moved), flip)
 

@@ -18,8 +18,8 @@ import numpy as np
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.data.face_sets import Faces, Sets
-from affect_perception.training.films import still_sets
-from affect_perception.training.morphs import Morphs
+from affect_perception.training.synthetic.sequences import still_sets
+from affect_perception.training.synthetic.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.types import Box
 

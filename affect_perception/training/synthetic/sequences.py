@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from affect_perception.models.smile_va import USUAL_GAP_S
-from affect_perception.training import courses, film
+from affect_perception.training.synthetic import trajectories
+from affect_perception.training.synthetic import rendering
 from affect_perception.training.data.augmentation import augmented
 from affect_perception.training.data.face_sets import Faces, Sets
-from affect_perception.training.morphs import Morphs
+from affect_perception.training.synthetic.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
 
 CUTS = 0.35  # share of the photograph films in which another photograph follows
@@ -60,13 +61,13 @@ def graded_film(morphs: Morphs, number: int, settings: TrainingSettings) -> Film
     """A London person's smile course, talking or not."""
     rng, count = np.random.default_rng((settings.seed, 11, number)), settings.graded_frames
     person = number % len(morphs)
-    gaps = courses.frame_gaps(rng, count)
+    gaps = trajectories.frame_gaps(rng, count)
     seconds = np.cumsum(gaps)
-    fraction = courses.smile_course(rng, seconds)
-    opening = courses.speech_course(rng, seconds) if rng.random() < SPEECH else np.zeros(count)
-    frames = film.london_frames(morphs.crops[person], fraction, opening)
+    fraction = trajectories.smile_course(rng, seconds)
+    opening = trajectories.speech_course(rng, seconds) if rng.random() < SPEECH else np.zeros(count)
+    frames = rendering.london_frames(morphs.crops[person], fraction, opening)
     unknown = np.full((count, 10), np.nan)
-    pictures = film.filmed(frames, seconds, rng, settings.augmentation)
+    pictures = rendering.filmed(frames, seconds, rng, settings.augmentation)
     return Film(pictures, gaps, fraction, unknown[:, :8], unknown[:, 8:], np.ones(count, bool))
 
 
@@ -80,23 +81,23 @@ def still_film(stills: list[tuple[Faces, float]], number: int, settings: Trainin
         i = rng.integers(len(faces))
         return faces.crops[i], faces.votes[i], faces.affect[i]
 
-    gaps = courses.frame_gaps(rng, count)
+    gaps = trajectories.frame_gaps(rng, count)
     seconds = np.cumsum(gaps)
     crop, votes, affect = drawn()
     kind = rng.random()
     if kind < NO_FACE:
         nothing = np.full((count, 10), np.nan)
-        frames = np.repeat(film.scrambled(rng, crop)[None], count, 0)
-        pictures = film.filmed(frames, seconds, rng, settings.augmentation)
+        frames = np.repeat(rendering.scrambled(rng, crop)[None], count, 0)
+        pictures = rendering.filmed(frames, seconds, rng, settings.augmentation)
         return Film(pictures, gaps, nothing[:, 0], nothing[:, :8], nothing[:, 8:], np.zeros(count, bool))
     share = np.zeros(count)
     other = crop, votes, affect
     if kind < NO_FACE + CUTS:
         other = drawn()
-        share = courses.eased((seconds - rng.uniform(seconds[1], seconds[-2])) / rng.uniform(0.05, 0.4))
+        share = trajectories.eased((seconds - rng.uniform(seconds[1], seconds[-2])) / rng.uniform(0.05, 0.4))
     of, to = (1 - share)[:, None], share[:, None]
     frames = np.uint8(of[..., None] * crop + to[..., None] * other[0] + 0.5)
-    pictures = film.filmed(frames, seconds, rng, settings.augmentation)
+    pictures = rendering.filmed(frames, seconds, rng, settings.augmentation)
     unknown, faces = np.full(count, np.nan), np.ones(count, bool)
     return Film(pictures, gaps, unknown, of * votes + to * other[1], of * affect + to * other[2], faces)
 
@@ -117,7 +118,7 @@ def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: T
     crops = np.concatenate([faces.crops for faces, _ in stills])
     face = rng.random(len(crops)) >= NO_FACE
     for i in np.flatnonzero(~face):
-        crops[i] = film.scrambled(rng, crops[i])
+        crops[i] = rendering.scrambled(rng, crops[i])
     for start in tqdm(range(0, len(crops), size), 'first looks', unit='batch', mininterval=5.0):
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + start)
         pictures = augmented(torch.from_numpy(crops[start : start + size]).float(), generator, settings.augmentation)
