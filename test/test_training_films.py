@@ -18,9 +18,9 @@ from affect_perception.training.synthetic import sequences
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.distributed import share_of, start
-from affect_perception.training.film_report import best_level_slope, fitted_line, worse_pictures
+from affect_perception.training.scoring.temporal_report import best_level_slope, fitted_line, worse_pictures
 from affect_perception.training.losses import affect_loss, expression_loss
-from affect_perception.training.probe import Course, Probe, film_f1, onset_delays
+from affect_perception.training.scoring.temporal_probe import Course, Probe, film_f1, onset_delays
 from affect_perception.training.state import FILM_SETTINGS
 from affect_perception.training.temporal import film_loss
 from affect_perception.training.train import fit, prepared, taught_films

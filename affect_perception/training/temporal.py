@@ -18,7 +18,7 @@ from affect_perception.training.board import Board
 from affect_perception.training.data.face_sets import CIRCUMPLEX, EXPRESSIONS, Sets
 from affect_perception.training.synthetic.sequences import Bank, banks
 from affect_perception.training.losses import affect_loss, expression_loss
-from affect_perception.training.probe import Probe
+from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.state import TrainingState

@@ -16,14 +16,15 @@ from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
-from affect_perception.training import distributed, film_report
+from affect_perception.training import distributed
+from affect_perception.training.scoring.stills import temporal_report
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.board import Board
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.losses import batch_loss
-from affect_perception.training.probe import Probe
+from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.schedule import learning_rate, refuse_nan
-from affect_perception.training.scoring import calibrate, report, validation
+from affect_perception.training.scoring.stills import calibrate, report, validation
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
 from affect_perception.training.synthetic.expression_transfer import with_strangers
@@ -163,8 +164,8 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
         model, seconds, history = films.ema, seconds + films.seconds, history + films.history
         model.load_state_dict(films.best)
         probes = {split: Probe(model, sets, split) for split in ('val', 'test')}
-        calibration = film_report.calibrate(model, probes['val'], sets, settings)
-        reports = [film_report.report(model, probe, sets, settings, split) for split, probe in probes.items()]
+        calibration = temporal_report.calibrate(model, probes['val'], sets, settings)
+        reports = [temporal_report.report(model, probe, sets, settings, split) for split, probe in probes.items()]
     else:
         calibration = dict(zip(('slope', 'bias'), calibrate(model, sets), strict=True))
         reports = [report(model, sets, split) for split in ('val', 'test')]

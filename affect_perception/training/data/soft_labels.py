@@ -15,7 +15,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.data.face_sets import Faces, Sets
-from affect_perception.training.scoring import predict
+from affect_perception.training.scoring.stills import predict
 from affect_perception.training.settings import TrainingSettings
 
 

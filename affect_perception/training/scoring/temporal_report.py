@@ -16,7 +16,7 @@ from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.augmentation import low_resolution
 from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film, still_sets
-from affect_perception.training.probe import Answers, Probe, onset_delays
+from affect_perception.training.scoring.temporal_probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.temporal import HAPPINESS
 

@@ -19,7 +19,7 @@ from affect_perception.training.synthetic import rendering
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.synthetic.sequences import embeddings
-from affect_perception.training.scoring import Prediction, prediction
+from affect_perception.training.scoring.stills import Prediction, prediction
 
 FPS = 30
 STILLS = ('FER+', 'LFW', 'DiffusionFER')
