@@ -14,7 +14,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from affect_perception.models.smile_va import AffectOutput
-from affect_perception.training.board import Board
+from affect_perception.training.tensorboard import Board
 from affect_perception.training.data.face_sets import CIRCUMPLEX, EXPRESSIONS, Sets
 from affect_perception.training.synthetic.sequences import Bank, banks
 from affect_perception.training.losses import affect_loss, expression_loss

@@ -19,7 +19,7 @@ from affect_perception.models import MODELS, checkpoint
 from affect_perception.training import distributed
 from affect_perception.training.scoring.stills import temporal_report
 from affect_perception.training.data.batches import Batches
-from affect_perception.training.board import Board
+from affect_perception.training.tensorboard import Board
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.losses import batch_loss
 from affect_perception.training.scoring.temporal_probe import Probe
