@@ -16,7 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 
-from affect_perception.dashboard.board import Board, NodeState
+from affect_perception.dashboard.view_model import Board, NodeState
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos

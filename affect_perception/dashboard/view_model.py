@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.agent.group_affect import GroupAffect, group_affect
-from affect_perception.dashboard.stage import camera_of, place
+from affect_perception.dashboard.stage_layout import camera_of, place
 from affect_perception.types import Affect, AffectFrame, Intrinsics
 
 _ANOTHER_CLOCK_S = 3600.0  # latencies beyond that are none: a recording
