@@ -6,7 +6,7 @@ hri_msgs comes from its public field lists where it is not installed (hri_messag
 import math
 import sys
 
-import hri_messages
+from builders import hri_msgs as hri_messages
 import numpy as np
 import pytest
 from conftest import wait_until

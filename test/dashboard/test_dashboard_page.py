@@ -12,7 +12,7 @@ pytest.importorskip('aiohttp', reason='needs aiohttp (extra `web`)')
 pytest.importorskip('playwright', reason='needs Playwright (extra `browser`)')
 
 import rclpy
-from dashboard_builders import Publisher, crowd, face
+from builders.dashboard import Publisher, crowd, face
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from playwright.sync_api import sync_playwright
 from rclpy.parameter import Parameter

@@ -17,7 +17,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 pytest.importorskip('aiohttp', reason='needs aiohttp (pip install aiohttp)')
 
 from conftest import ROOT, wait_until
-from dashboard_builders import face
+from builders.dashboard import face
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 

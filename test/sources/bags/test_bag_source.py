@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_builders import (
+from builders.bags import (
     EPOCH_NS,
     PERIOD_NS,
     ROS1,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from bag_builders import shades, write_bag2
+from builders.bags import shades, write_bag2
 from conftest import ROOT, wait_until
 
 from affect_perception.cli import main

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from bag_builders import EPOCH_NS, image, write_bag2
+from builders.bags import EPOCH_NS, image, write_bag2
 from skimage import data as pictures
 
 from affect_perception.errors import ConfigError
