@@ -17,7 +17,7 @@ from torch import Tensor
 
 from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.inference.backends.selection import selection
+from affect_perception.inference.backends import selection
 from affect_perception.inference.backends.onnx_export import hash_of
 from affect_perception.inference.track_state import Camera, TrackMemory
 from affect_perception.inference.predictions import Reading

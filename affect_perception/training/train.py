@@ -17,7 +17,7 @@ from tqdm import tqdm
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.training import distributed
-from affect_perception.training.scoring.stills import temporal_report
+from affect_perception.training.scoring import temporal_report
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.tensorboard import Board
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets

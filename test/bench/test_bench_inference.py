@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from affect_perception.bench import inference as bench
-from affect_perception.inference.backends.selection import selection
+from affect_perception.inference.backends import selection
 from affect_perception.models import MODELS
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.models.witzig2019 import Witzig2019

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.inference.backends.selection import selection
+from affect_perception.inference.backends import selection
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.inference.backends.onnx_export import cache_folder, exported
 from affect_perception.inference.backends.mnn import Mnn, converted, without_greetings
@@ -121,7 +121,7 @@ class Wrong(selection.Torch):
 def test_a_backend_whose_answers_disagree_is_refused_by_name_and_never_taken_by_itself(weights, monkeypatch, caplog):
     make = selection.make
     monkeypatch.setattr(
-        backends, 'make', lambda name, model, *rest: Wrong(model) if name == 'torch_bf16' else make(name, model, *rest)
+        selection, 'make', lambda name, model, *rest: Wrong(model) if name == 'torch_bf16' else make(name, model, *rest)
     )
     monkeypatch.setattr(selection, 'installed', lambda name, device='cpu': name in ('torch', 'torch_bf16'))
     with pytest.raises(ConfigError, match=r"backend 'torch_bf16' answers up to .* apart from PyTorch"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from affect_perception.core.agent.social_policy import policy as do
+from affect_perception.core.agent import policy as do
 from affect_perception.core.agent.person_state import BLINK_S, Person, attended, met
 from affect_perception.core.agent.policy import NOBODY, Behaviour
 from affect_perception.core.agent.group_affect import group_affect

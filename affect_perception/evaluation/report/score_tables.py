@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from affect_perception.evaluation.report.report import figures
+from affect_perception.evaluation.report import figures
 from affect_perception.evaluation.metrics import agreement
 from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS

@@ -71,7 +71,7 @@ def known_types():
 def definitions_folder() -> Path:
     """The folder of our .msg files: where the package is installed, else beside the sources."""
     prefixes = [Path(p) for p in (*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix) if p]
-    places = [*(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes), Path(__file__).parents[2] / 'msg']
+    places = [*(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes), Path(__file__).parents[3] / 'msg']
     for place in places:
         if (place / 'FaceAffectArray.msg').is_file():
             return place

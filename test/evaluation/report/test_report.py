@@ -16,7 +16,7 @@ pytest.importorskip('jinja2', reason='needs Jinja2 (pip install affect-perceptio
 pytest.importorskip('motmetrics', reason='needs motmetrics (pip install affect-perception[eval])')
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
-from affect_perception.evaluation.offline.runner import runner
+from affect_perception.evaluation.offline import runner
 from affect_perception.evaluation.offline.comparison import compare
 from affect_perception.evaluation.labels.labels import read_labels
 from affect_perception.runtime.files import LineFile
