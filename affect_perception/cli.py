@@ -66,8 +66,8 @@ def given(args: argparse.Namespace, node: str) -> dict:
 
 def _run(args: argparse.Namespace) -> dict:
     _need_ros()
-    from affect_perception.nodes.recorder_node import Recording
     from affect_perception.graph.run import run
+    from affect_perception.nodes.recorder_node import Recording
 
     if args.duration < 0:
         raise ConfigError(f'--duration {args.duration} is negative; give seconds, or 0 for no limit')
@@ -111,7 +111,7 @@ def _compare(args: argparse.Namespace) -> dict:
 def _scene(args: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
-    from affect_perception.evaluation.labels.scene_labels import write
+    from affect_perception.evaluation.offline.scene_recording import write
 
     settings = SourceSettings.from_mapping(given(args, 'camera_node'))
     return write(args.out, settings, args.duration, lambda frames: tqdm(frames, unit='frame', disable=None))

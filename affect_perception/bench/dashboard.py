@@ -31,15 +31,15 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 
-from affect_perception.errors import ConfigError
 from affect_perception.bench.machine import machine, stolen_s
-from affect_perception.msg import FaceAffectArray
-from affect_perception.ros import qos
 from affect_perception.bench.pipeline import rehearsed
 from affect_perception.bench.viewers import CHROMIUM, Viewer
-from affect_perception.ros.conversions import affect_to_msg
-from affect_perception.nodes.dashboard_node import DashboardNode
+from affect_perception.errors import ConfigError
 from affect_perception.graph.run import Run, percentiles, with_dashboard
+from affect_perception.msg import FaceAffectArray
+from affect_perception.nodes.dashboard_node import DashboardNode
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import affect_to_msg
 from affect_perception.ros.executors import Spinner, stop_on_signals
 from affect_perception.settings import SourceSettings
 from affect_perception.types import Affect, AffectFrame, Box

@@ -20,10 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from affect_perception.bench.pictures import picture_hash, pictures
 from affect_perception.detectors.dlib.native import DlibCnnNative
 from affect_perception.detectors.dlib.pyramid import RawDetection
 from affect_perception.errors import AffectPerceptionError, ConfigError
-from affect_perception.bench.pictures import picture_hash, pictures
 
 BAND = 0.05  # scores this near to dlib's threshold of 0 may fall on either side of it
 SAME_FACE_IOU = 0.5

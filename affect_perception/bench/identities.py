@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from affect_perception.core import boxes
+from affect_perception.core.boxes import boxes_to_rows, inside_share, iou
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.face_analyzer import Finder, make_finder
 from affect_perception.errors import ConfigError
@@ -93,8 +93,8 @@ def play(name: str, scene: Scene, seed: int, finder: Finder, settings: TrackerSe
                 found = here
         tracks = tracker.step(frame, found).tracks
         truth = scene.truth(index)
-        boxes = boxes.rows([t.box for t in truth])
-        inside = boxes.inside_share(boxes, WIDTH, HEIGHT)
+        boxes = boxes_to_rows([t.box for t in truth])
+        inside = inside_share(boxes, WIDTH, HEIGHT)
         shown.append(np.minimum([t.visible for t in truth], inside) >= _SHOWN)
         out.append(inside < _OUT)
         _compare(accumulator, boxes, shown[-1], tracks)
@@ -102,7 +102,7 @@ def play(name: str, scene: Scene, seed: int, finder: Finder, settings: TrackerSe
 
 
 def _compare(accumulator, boxes: np.ndarray, shown: np.ndarray, tracks: tuple[Track, ...]) -> None:
-    overlap = boxes.iou(boxes, boxes.rows([t.box for t in tracks]))
+    overlap = iou(boxes, boxes_to_rows([t.box for t in tracks]))
     hits, others = (overlap[rows].max(axis=0, initial=0) for rows in (shown, ~shown))
     kept = np.nonzero((hits >= SAME_FACE_IOU) | (others < 0.3))[0]
     distance = 1 - overlap[np.ix_(shown, kept)]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import cv2
 
-from affect_perception.errors import ConfigError
 from affect_perception.bench.machine import machine
+from affect_perception.errors import ConfigError
 
 _RENDERED_S = 10.0
 _FPS = 30.0

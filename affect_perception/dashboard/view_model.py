@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.agent.group_affect import GroupAffect, group_affect
+from affect_perception.core.agent.policy import Behaviour
 from affect_perception.dashboard.stage_layout import camera_of, place
 from affect_perception.types import Affect, AffectFrame, Intrinsics
 

@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from affect_perception.core.tracking.reidentification import Wish
 from affect_perception.core.tracking.tracker import Found
-from affect_perception.detectors.face_analyzer import Finder
 from affect_perception.detectors.detector_process import FinderProcess
+from affect_perception.detectors.face_analyzer import Finder
 from affect_perception.types import Frame
 
 

@@ -6,9 +6,9 @@ import logging
 
 import numpy as np
 
-from affect_perception.core import boxes
-from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
+from affect_perception.core.boxes import boxes_to_rows
 from affect_perception.core.tracking.frame_detections import Found, colours_of
+from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
 from affect_perception.detectors import FaceDetector, device, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
@@ -66,7 +66,7 @@ class Finder:
     def _descriptors(self, frame: Frame, detections: list[Detection], wish: Wish) -> np.ndarray | None:
         if self._describe is None:
             return None
-        chosen = wish.chosen(boxes.rows([d.box for d in detections]))
+        chosen = wish.chosen(boxes_to_rows([d.box for d in detections]))
         described = self._describe(frame.rgb, [detections[i].box for i in chosen])
         rows = np.full((len(detections), described.shape[1]), np.nan, np.float32)
         rows[chosen] = described

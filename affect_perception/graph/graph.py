@@ -13,16 +13,16 @@ from collections.abc import Sequence
 
 from rclpy.node import Node
 
+from affect_perception.graph.viewer_process import WatchProcess
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.agent_node import AgentNode
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.dashboard_node import DashboardNode
-from affect_perception.ros.depth_input import beside
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.nodes.hri_node import HriNode
 from affect_perception.nodes.marker_node import MarkerNode
+from affect_perception.ros.depth_input import beside
 from affect_perception.ros.executors import run_nodes
-from affect_perception.graph.viewer_process import WatchProcess
 from affect_perception.settings import GraphSettings, TrackerSettings
 from affect_perception.sources import Source
 

@@ -23,8 +23,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 from rclpy.logging import get_logger
 
-from affect_perception.errors import ConfigError
 from affect_perception.core.display.overlay import shrunk
+from affect_perception.errors import ConfigError
 from affect_perception.runtime.newest_item import Worker
 from affect_perception.types import Frame
 

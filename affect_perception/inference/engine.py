@@ -19,9 +19,9 @@ from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.backends import selection
 from affect_perception.inference.backends.onnx_export import hash_of
-from affect_perception.inference.track_state import Camera, TrackMemory
-from affect_perception.inference.predictions import Reading
 from affect_perception.inference.backends.pytorch import BUCKETS, Frugal
+from affect_perception.inference.predictions import Reading
+from affect_perception.inference.track_state import Camera, TrackMemory
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.settings import AffectSettings

@@ -20,10 +20,10 @@ from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
 from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import ManagedNode
 from affect_perception.ros.parameters import declare
 from affect_perception.runtime.newest_item import NewestOfEach, Worker
-from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import AffectSettings
 
 

@@ -13,10 +13,10 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg
 from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
 from affect_perception.ros.parameters import declare
 from affect_perception.ros.policy_loader import Decider
-from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import AgentSettings
 
 

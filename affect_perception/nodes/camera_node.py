@@ -23,8 +23,8 @@ from affect_perception.msg import FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import depth_to_msg, frame_to_msg, intrinsics_to_msg, stamp_from_msg
 from affect_perception.ros.diagnostics import Health
-from affect_perception.ros.parameters import declare
 from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.parameters import declare
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
 from affect_perception.sources.playback_clock import PlayingTime

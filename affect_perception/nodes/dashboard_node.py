@@ -22,9 +22,9 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArra
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
 from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.ros.parameters import declare
-from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import DashboardSettings
 
 TOKEN_VARIABLE = 'AFFECT_PERCEPTION_DASHBOARD_TOKEN'  # other than a parameter, it cannot be read over ROS

@@ -18,18 +18,18 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.detectors.async_detector import BackgroundDetector
-from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.detectors.detector_process import FinderProcess, wants_process
+from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import frame_from_msg, tracks_to_msg
 from affect_perception.ros.depth_input import DepthInput
 from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import ManagedNode
 from affect_perception.ros.parameters import declare
 from affect_perception.runtime.newest_item import Slot, Worker
-from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame
 

@@ -14,15 +14,15 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from affect_perception.ros.ros4hri import face_id
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import hri_messages as to_msg
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg, tracks_from_msg
 from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
 from affect_perception.ros.parameters import declare
-from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.ros4hri import face_id
 from affect_perception.settings import HriSettings
 from affect_perception.types import Affect, AffectFrame, Track, TrackedFrame
 

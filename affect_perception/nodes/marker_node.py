@@ -24,6 +24,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from affect_perception.core.display.markers import FaceMarkers, assumed_camera
+from affect_perception.core.display.overlay import drawn, shrunk
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import (
@@ -37,12 +38,11 @@ from affect_perception.ros.conversions import (
 )
 from affect_perception.ros.depth_input import beside
 from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.marker_messages import shapes_to_msg
 from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
-from affect_perception.core.display.overlay import drawn, shrunk
 from affect_perception.ros.parameters import declare
 from affect_perception.runtime.newest_item import Worker
-from affect_perception.ros.executors import run_nodes
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics
 

@@ -14,10 +14,10 @@ from geometry_msgs.msg import Point
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from affect_perception.core.agent.policy import Behaviour
-from affect_perception.core.tracking.face_position import to_depth
-from affect_perception.core.images.encodings import decode_compressed, to_rgb
 from affect_perception.core.agent.group_affect import GroupAffect
+from affect_perception.core.agent.policy import Behaviour
+from affect_perception.core.images.encodings import decode_compressed, to_rgb
+from affect_perception.core.tracking.face_position import to_depth
 from affect_perception.errors import BadInputError
 from affect_perception.msg import AgentBehaviour, FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
 from affect_perception.types import Affect, AffectFrame, Box, Depth, Frame, Intrinsics, Track, TrackedFrame

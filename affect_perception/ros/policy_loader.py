@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from affect_perception.core.agent.social_policy import SocialPolicy
 from affect_perception.core.agent.policy import Behaviour, Policy
+from affect_perception.core.agent.social_policy import SocialPolicy
 from affect_perception.errors import ConfigError
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect

@@ -1,4 +1,4 @@
 """Threads, child processes, files and devices, without ROS: mechanisms that know nothing of faces.
 
-Belongs here: newest-item slots, child processes, priorities, prefetching. Not here: anything that imports another folder of the package.
+Belongs here: newest-item slots, child processes, prefetching. Not here: anything that needs another folder of ours.
 """

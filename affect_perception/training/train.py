@@ -17,19 +17,19 @@ from tqdm import tqdm
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.training import distributed
-from affect_perception.training.scoring import temporal_report
 from affect_perception.training.data.batches import Batches
-from affect_perception.training.tensorboard import Board
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
+from affect_perception.training.data.soft_labels import with_teacher
 from affect_perception.training.losses import batch_loss
-from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.schedule import learning_rate, refuse_nan
+from affect_perception.training.scoring import temporal_report
 from affect_perception.training.scoring.stills import calibrate, report, validation
+from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
 from affect_perception.training.synthetic.expression_transfer import with_strangers
-from affect_perception.training.data.soft_labels import with_teacher
 from affect_perception.training.temporal import fit_films
+from affect_perception.training.tensorboard import Board
 
 
 def train_step(state: TrainingState, batches: Batches, steps: int) -> float:

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from affect_perception.errors import ConfigError
 from affect_perception.bench.detector import NativeAnswers, Parity, main
+from affect_perception.errors import ConfigError
 
 FACE = (100, 100, 179, 179, 1.0)
 SHIFTED = (108, 100, 187, 179, 0.99)

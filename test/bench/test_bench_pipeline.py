@@ -10,8 +10,8 @@ from affect_perception.types import AffectFrame
 
 
 def test_the_monitor_knows_the_longest_gap_between_results(ros):
-    from affect_perception.ros.conversions import affect_to_msg
     from affect_perception.nodes.monitor_node import MonitorNode
+    from affect_perception.ros.conversions import affect_to_msg
 
     monitor = MonitorNode()
     for milliseconds in (0, 33, 133, 166):

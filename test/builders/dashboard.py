@@ -5,8 +5,8 @@ import time
 
 from rclpy.node import Node
 
-from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.agent.group_affect import group_affect
+from affect_perception.core.agent.policy import Behaviour
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 FIELDS = {
     'IdsList': 'std_msgs/Header header\nstring[] ids\n',
@@ -42,7 +43,7 @@ PACKAGE = """<?xml version="1.0"?>
 
 def cmake_lists() -> str:
     """Our own list, with what it says of the wheels' folders, for another package."""
-    ours = (Path(__file__).parents[1] / 'CMakeLists.txt').read_text().partition('rosidl_generate_interfaces(')[0]
+    ours = (ROOT / 'CMakeLists.txt').read_text().partition('rosidl_generate_interfaces(')[0]
     lines = [line for line in ours.splitlines() if 'find_package(sensor' not in line and 'find_package(geo' not in line]
     files = ' '.join(f'msg/{name}.msg' for name in FIELDS)
     return (
@@ -71,7 +72,7 @@ def load():
 def made(prefix: str) -> Path:
     """The folder where the package is installed, after making it if need be."""
     text = cmake_lists() + PACKAGE + ''.join(FIELDS.values()) + sys.version + prefix
-    folder = Path(__file__).parents[1] / 'build' / 'test_hri_msgs' / hashlib.sha256(text.encode()).hexdigest()[:12]
+    folder = ROOT / 'build' / 'test_hri_msgs' / hashlib.sha256(text.encode()).hexdigest()[:12]
     done = folder / 'done'
     if done.exists():
         return folder / 'install'

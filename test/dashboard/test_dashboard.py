@@ -14,13 +14,13 @@ pytest.importorskip('aiohttp', reason='needs aiohttp (extra `web`)')
 
 import aiohttp
 
-from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.agent.group_affect import GroupAffect
-from affect_perception.dashboard.view_model import Board, NodeState
+from affect_perception.core.agent.policy import Behaviour
 from affect_perception.dashboard.client import wishes
 from affect_perception.dashboard.security import check_host, check_origin, known_hosts
 from affect_perception.dashboard.server import Server
 from affect_perception.dashboard.stage_layout import camera_of, place
+from affect_perception.dashboard.view_model import Board, NodeState
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import DashboardSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box

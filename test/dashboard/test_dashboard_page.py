@@ -19,10 +19,9 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 
 from affect_perception.core.agent.policy import Behaviour
-from affect_perception.ros import on_demand
-from affect_perception.ros import qos
-from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.graph.run import with_dashboard
+from affect_perception.nodes.dashboard_node import DashboardNode
+from affect_perception.ros import on_demand, qos
 from affect_perception.ros.executors import Spinner
 
 CHROMIUM = Path(os.environ.get('CHROMIUM', '/usr/bin/chromium'))

@@ -9,8 +9,8 @@ from affect_perception.core.tracking.association import COLOURS
 from affect_perception.core.tracking.reidentification import EVERYBODY
 from affect_perception.detectors import make_detector
 from affect_perception.detectors.async_detector import BackgroundDetector
-from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.detectors.detector_process import DetectorProcess, FinderProcess, wants_process
+from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame

@@ -5,8 +5,8 @@ from skimage import data as pictures
 
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.face_analyzer import Finder
-from affect_perception.errors import BadInputError
 from affect_perception.detectors.prefetch import Foresight
+from affect_perception.errors import BadInputError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.types import Frame

@@ -8,7 +8,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 
 from conftest import wait_until
 
-from affect_perception.core.boxes import iou, row
+from affect_perception.core.boxes import box_to_row, iou
 from affect_perception.graph.run import Run
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import steady_script
@@ -46,7 +46,7 @@ def people(scene: Scene, results: list) -> dict[int, list[tuple[int, float, floa
     for index, result in enumerate(results):
         for truth in scene.truth(index):
             for face in result.faces:
-                if iou(row(truth.box)[None], row(face.box)[None])[0, 0] > 0.4:
+                if iou(box_to_row(truth.box)[None], box_to_row(face.box)[None])[0, 0] > 0.4:
                     out.setdefault(truth.person_id, []).append((face.track_id, truth.smile, face.smile_intensity))
     return out
 

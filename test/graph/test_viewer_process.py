@@ -16,18 +16,18 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 pytest.importorskip('aiohttp', reason='needs aiohttp (pip install aiohttp)')
 
-from conftest import ROOT, wait_until
 from builders.dashboard import face
+from conftest import ROOT, wait_until
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from affect_perception.errors import ConfigError
+from affect_perception.graph import viewer_process
+from affect_perception.graph.viewer_process import WatchProcess
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import conversions as convert
-from affect_perception.graph import viewer_process
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
-from affect_perception.graph.viewer_process import WatchProcess
 from affect_perception.types import AffectFrame, Frame
 
 T0 = 1_795_000_000_000_000_000

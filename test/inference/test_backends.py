@@ -14,10 +14,10 @@ import torch
 
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.backends import selection
-from affect_perception.inference.engine import AffectEngine, reproducible
-from affect_perception.inference.backends.onnx_export import cache_folder, exported
 from affect_perception.inference.backends.mnn import Mnn, converted, without_greetings
+from affect_perception.inference.backends.onnx_export import cache_folder, exported
 from affect_perception.inference.backends.pytorch import Frugal, Graphs, Torch
+from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.settings import AffectSettings

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
 REASON = 'needs launch_ros, which comes with a ROS 2 installation and is not on PyPI'
 launch = pytest.importorskip('launch', reason=REASON)
 launch_actions = pytest.importorskip('launch_ros.actions', reason=REASON)
 
-FILE = Path(__file__).parents[1] / 'launch' / 'smile.launch.py'
+FILE = ROOT / 'launch' / 'smile.launch.py'
 
 
 def started(**arguments: str) -> list:

@@ -2,24 +2,22 @@
 
 import csv
 import itertools
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import DATA, ROOT
 
 from affect_perception.core.images.crops import face_crop
+from affect_perception.evaluation.metrics.predictions import rank_correlation
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
 from affect_perception.models.layers import SmileHead
 from affect_perception.settings import AffectSettings, TrackerSettings
-from affect_perception.evaluation.metrics.predictions import rank_correlation
 from affect_perception.training.synthetic.morphs import morphed
 from affect_perception.types import LEVEL_BOUNDS, Box, SmileLevel, Track, TrackedFrame
-
-DATA = Path(__file__).parents[1].parent / 'shared' / 'data'
 
 
 @pytest.fixture(scope='module')
@@ -214,7 +212,7 @@ def test_a_shipped_checkpoint_says_what_it_was_trained_on_and_how_it_scores(name
     assert loaded.path.stat().st_size < 25e6
     assert {'training', 'data', 'scores', 'terms'} <= loaded.header.keys()
     assert loaded.header['scores']['test']['lfw_auc']['value'] > (0.8 if name.endswith('_open') else 0.97)
-    card = Path(__file__).parents[1] / 'docs' / 'models' / f'{name}.md'
+    card = ROOT / 'docs' / 'models' / f'{name}.md'
     for measure in ('ferplus_auc', 'lfw_auc'):  # the card tells of these weights, not of older ones
         assert f'{loaded.header["scores"]["test"][measure]["value"]:.4f}' in card.read_text()
     assert 'CC-BY' in loaded.header['terms']['London']

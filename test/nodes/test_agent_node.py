@@ -12,16 +12,16 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from affect_perception.core.agent.social_policy import SocialPolicy
-from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.agent.group_affect import GroupAffect, group_affect
+from affect_perception.core.agent.policy import Behaviour
+from affect_perception.core.agent.social_policy import SocialPolicy
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
+from affect_perception.nodes.agent_node import AgentNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
-from affect_perception.nodes.agent_node import AgentNode
-from affect_perception.ros.policy_loader import Decider, find_policy
 from affect_perception.ros.executors import Spinner
+from affect_perception.ros.policy_loader import Decider, find_policy
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect, AffectFrame, Box
 

@@ -18,11 +18,11 @@ from skimage import data as pictures
 
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
+from affect_perception.nodes.camera_node import CameraNode
+from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
-from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.ros.depth_input import beside, depth_topic
-from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros.executors import Spinner
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Depth, Frame, Intrinsics

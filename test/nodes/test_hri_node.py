@@ -6,9 +6,9 @@ hri_msgs comes from its public field lists where it is not installed (hri_messag
 import math
 import sys
 
-from builders import hri_msgs as hri_messages
 import numpy as np
 import pytest
+from builders import hri_msgs as hri_messages
 from conftest import wait_until
 
 from affect_perception.ros import ros4hri
@@ -68,8 +68,8 @@ def mirror(ros, msgs):
     from rclpy.node import Node
 
     from affect_perception.msg import FaceAffectArray, FaceTrackArray
-    from affect_perception.ros import qos
     from affect_perception.nodes.hri_node import HriNode
+    from affect_perception.ros import qos
     from affect_perception.ros.executors import Spinner
 
     class Peer(Node):

@@ -16,14 +16,14 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from affect_perception.core.display.markers import FaceMarkers
+from affect_perception.core.display.overlay import shrunk
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.nodes.marker_node import MarkerNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
-from affect_perception.ros.marker_messages import marker_id, shapes_to_msg
-from affect_perception.nodes.marker_node import MarkerNode
-from affect_perception.ros.on_demand import Pace
-from affect_perception.core.display.overlay import shrunk
 from affect_perception.ros.executors import Spinner
+from affect_perception.ros.marker_messages import marker_id, shapes_to_msg
+from affect_perception.ros.on_demand import Pace
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
 

@@ -10,40 +10,24 @@ from conftest import wait_until
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
+from builders.peer import ASTRONAUT, PERIOD, T0, Peer, tracked
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import DescribeParameters, SetParameters
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
-from skimage import data as pictures
 from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.ros import conversions as convert
-from affect_perception.ros import qos
 from affect_perception.nodes.affect_node import AffectNode, cameras
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
+from affect_perception.ros import conversions as convert
 from affect_perception.ros.executors import Spinner
-from affect_perception.types import Box, Frame, Track, TrackedFrame
+from affect_perception.types import Frame
 
-T0 = 1_795_000_000_000_000_000
-PERIOD = 33_333_333
 INLINE = {'detect_inline': True, 'reliable_images': True, 'detector': 'dlib_hog'}
-ASTRONAUT = pictures.astronaut()
-
-
-class Peer(Node):
-    """A user's node: publishes on one topic, collects what comes on others."""
-
-    def __init__(self, publishes=None, subscribes=()):
-        super().__init__('peer')
-        self.got = {topic: [] for topic, _ in subscribes}
-        self.publisher = self.create_publisher(publishes[1], publishes[0], qos.RESULTS) if publishes else None
-        for topic, kind in subscribes:
-            self.create_subscription(kind, topic, self.got[topic].append, 50)
 
 
 @pytest.fixture
@@ -191,12 +175,6 @@ def test_camera_of_either_reliability_is_heard(spin, reliability):
     wait_until(publisher.get_subscription_count)
     message = image(rgb=ASTRONAUT[::4, ::4])
     wait_until(lambda: publisher.publish(message) or node.slot.received)
-
-
-def tracked(stamp_ns=T0, faces=1) -> TrackedFrame:
-    crop = cv2.resize(ASTRONAUT[60:240, 140:320], (96, 96), interpolation=cv2.INTER_AREA)
-    tracks = tuple(Track(i + 1, Box(10.0 * i, 20, 50, 50), 0.9, 0.1, crop) for i in range(faces))
-    return TrackedFrame(stamp_ns, 'optical', 640, 480, tracks)
 
 
 @pytest.mark.parametrize('faces', [0, 1, 8])

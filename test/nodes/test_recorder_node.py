@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip('rosbags', reason='needs rosbags (pip install affect-perception[bags])')
 
-from conftest import wait_until
+from conftest import ROOT, wait_until
 
 from affect_perception.evaluation.offline.runner import evaluate
 from affect_perception.ros.bag_writer import BagWriter
@@ -56,8 +56,8 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
     """A live run over those frames that lost none, recorded with its images; and its summary."""
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
-    from affect_perception.nodes.recorder_node import Recording
     from affect_perception.graph.run import Run
+    from affect_perception.nodes.recorder_node import Recording
 
     bag = tmp_path_factory.mktemp('recorded') / 'bag'
     settings = {
@@ -194,7 +194,7 @@ def test_slow_disk_drops_what_does_not_fit_counts_it_and_says_so_once(tmp_path):
 def in_a_process_with_small_files(code: str) -> str:
     """What Python code says where no file may be larger than 3 MB, as on a disk that is full."""
     limits = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))'
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    paths = os.pathsep.join([str(Path(__file__).parent), str(ROOT / 'test'), str(ROOT)])
     result = subprocess.run(
         [sys.executable, '-c', f'{limits}\n{code}'],
         capture_output=True,
@@ -208,7 +208,7 @@ def in_a_process_with_small_files(code: str) -> str:
 
 def test_bag_on_a_full_disk_keeps_what_was_written(tmp_path):
     said = in_a_process_with_small_files(
-        'from pathlib import Path; from test_record import BagWriter, put\n'
+        'from pathlib import Path; from test_recorder_node import BagWriter, put\n'
         f'writer = BagWriter(Path({str(tmp_path / "bag")!r}), print)\n'
         'put(writer, 60, 100_000); writer.close(); print(bool(writer.stopped))'
     )

@@ -9,18 +9,18 @@ from conftest import wait_until
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
+from builders.peer import T0, Peer, tracked
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from skimage import data as pictures
-from test_nodes import T0, Peer, tracked
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.ros import conversions as convert
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
+from affect_perception.ros import conversions as convert
 from affect_perception.ros.executors import Spinner
 from affect_perception.types import Frame
 

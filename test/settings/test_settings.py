@@ -1,8 +1,7 @@
 """Settings are declared once, checked when made, and the document of them is what the code says."""
 
-from pathlib import Path
-
 import pytest
+from conftest import ROOT
 
 from affect_perception.errors import ConfigError
 from affect_perception.settings import GROUPS, SourceSettings, TrackerSettings
@@ -53,5 +52,5 @@ def test_no_two_nodes_have_a_setting_of_one_name():
 
 
 def test_document_of_settings_is_up_to_date():
-    path = Path(__file__).parents[1] / 'docs' / 'settings.md'
+    path = ROOT / 'docs' / 'settings.md'
     assert path.read_text() == document(), 'run: python -m affect_perception.settings > docs/settings.md'

@@ -12,8 +12,7 @@ import pytest
 from affect_perception.core.tracking.face_position import face_position
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
-from affect_perception.sources import open_source, realsense
-from affect_perception.sources import live
+from affect_perception.sources import live, open_source, realsense
 from affect_perception.types import Box
 
 SIZE = (640, 480)

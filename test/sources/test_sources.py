@@ -11,13 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import DATA
 
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import camera, open_source
 from affect_perception.sources.live import Connection, NewestFrame
 
-CLIPS = Path(__file__).parents[1].parent / 'shared' / 'data' / 'clips'
+CLIPS = DATA / 'clips'
 needs_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f'{CLIPS} is not here')
 
 

@@ -11,25 +11,22 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from builders.training import TINY, drawn_faces, drawn_morphs, same_state
+from conftest import DATA, ROOT
 
 from affect_perception.errors import ConfigError
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.first import FirstModel
-from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.augmentation import augmented, geometry, jpeg, lit_from_one_side, low_resolution
 from affect_perception.training.data.batches import Batches
-from affect_perception.training.data.face_sets import Faces, affect_of, class_votes, load_sets
+from affect_perception.training.data.face_sets import load_sets
 from affect_perception.training.losses import band_loss, ranking_loss
-from affect_perception.training.synthetic.morphs import Morphs, band, morphed, same_face, with_other_mouth
 from affect_perception.training.schedule import TrainingDiverged, learning_rate
 from affect_perception.training.settings import TrainingSettings, load_settings
+from affect_perception.training.synthetic.morphs import band, morphed, same_face, with_other_mouth
 from affect_perception.training.train import fit, main, prepared
 from affect_perception.types import Box
-
-DATA = Path(__file__).parents[1].parent / 'shared' / 'data'
-TINY = TrainingSettings(
-    epochs=2, ferplus_batch=8, lfw_batch=4, london_persons=2, crop_size=48, threads=1, bf16=False, save_every=3
-)
 
 
 class SmallModel(FirstModel):
@@ -44,33 +41,6 @@ def small_network(monkeypatch):
     monkeypatch.setitem(MODELS, 'first', SmallModel)
 
 
-def drawn_faces(n: int, seed: int) -> Faces:
-    """n discs, alternately with a mouth that goes down and one that goes up; persons have one of each."""
-    rng = np.random.default_rng(seed)
-    smiling = np.arange(n) % 2 == 1
-    crops = np.zeros((n, 48, 48), np.uint8)
-    for crop, up in zip(crops, smiling, strict=True):
-        crop[:] = rng.integers(20, 80)
-        cv2.circle(crop, (24, 24), 20, 180, -1)
-        cv2.ellipse(crop, (24, 28 if up else 38), (10, 7), 0, 0 if up else 180, 180 if up else 360, 40, 3)
-    above = np.repeat(smiling[:, None], 3, 1).astype(np.float32)
-    share = np.where(smiling, 0.9, 0.05).astype(np.float32)
-    votes = np.stack([class_votes('happiness' if up else 'neutral') for up in smiling])
-    return Faces(crops, share, above, np.array([str(i // 2) for i in range(n)]), votes, affect_of(votes))
-
-
-def drawn_morphs(people: int, seed: int, count: int = 5) -> Morphs:
-    """Discs whose mouth goes from straight to up."""
-    rng = np.random.default_rng(seed)
-    crops = np.zeros((people, count, 48, 48), np.uint8)
-    for person in crops:
-        person[:] = rng.integers(20, 80)
-        for crop, curve in zip(person, np.linspace(1, 9, count), strict=True):
-            cv2.circle(crop, (24, 24), 20, 180, -1)
-            cv2.ellipse(crop, (24, 30), (10, round(curve)), 0, 0, 180, 40, 3)
-    return Morphs(crops, np.array([f'person {i}' for i in range(people)]))
-
-
 def drawn_sets() -> dict:
     sizes = {'train': 24, 'val': 12, 'test': 12}
     morphs = {split: drawn_morphs(n // 4, seed) for seed, (split, n) in enumerate(sizes.items())}
@@ -78,11 +48,6 @@ def drawn_sets() -> dict:
         name: {split: drawn_faces(n, seed) for seed, (split, n) in enumerate(sizes.items(), 10 * k)}
         for k, name in enumerate(('FER+', 'LFW', 'London'))
     }
-
-
-def same_state(a, b) -> bool:
-    left, right = a._parts(), b._parts()
-    return all(torch.equal(left[kind][name], right[kind][name]) for kind in left for name in left[kind])
 
 
 def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(tmp_path):
@@ -270,7 +235,7 @@ def test_an_unknown_network_an_absent_device_and_nothing_to_resume_are_refused(t
 
 
 def test_the_training_file_in_the_repository_is_valid():
-    assert load_settings(Path(__file__).parents[1] / 'config' / 'training' / 'first.yaml').name == 'first'
+    assert load_settings(ROOT / 'config' / 'training' / 'first.yaml').name == 'first'
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f'needs the shared sets in {DATA}')

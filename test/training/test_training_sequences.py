@@ -7,21 +7,20 @@ import sys
 import numpy as np
 import pytest
 import torch
-from test_training import TINY, drawn_faces, drawn_morphs, same_state
+from builders.training import TINY, drawn_faces, drawn_morphs, same_state
+from conftest import ROOT
 
 from affect_perception.errors import ConfigError
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.smile_va import SmileVa
-from affect_perception.training.synthetic import trajectories
-from affect_perception.training.synthetic import rendering
-from affect_perception.training.synthetic import sequences
-from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.distributed import share_of, start
-from affect_perception.training.scoring.temporal_report import best_level_slope, fitted_line, worse_pictures
 from affect_perception.training.losses import affect_loss, expression_loss
 from affect_perception.training.scoring.temporal_probe import Course, Probe, film_f1, onset_delays
+from affect_perception.training.scoring.temporal_report import best_level_slope, fitted_line, worse_pictures
 from affect_perception.training.state import FILM_SETTINGS
+from affect_perception.training.synthetic import rendering, sequences, trajectories
 from affect_perception.training.temporal import film_loss
 from affect_perception.training.train import fit, prepared, taught_films
 
@@ -115,9 +114,9 @@ def test_two_processes_share_a_batch_and_end_with_one_set_of_weights(tmp_path):
     script = tmp_path / 'both.py'
     script.write_text(
         'import sys, torch\n'
-        f'sys.path.insert(0, {os.path.dirname(__file__)!r})\n'
+        f'sys.path[:0] = [{str(ROOT / "test")!r}, {os.path.dirname(__file__)!r}]\n'
         'from pathlib import Path\n'
-        'from test_training_films import *\n'
+        'from test_training_sequences import *\n'
         "MODELS['smile_va'] = SmallModel\n"
         'made = {n: {s: drawn_faces(12, k) for k, s in enumerate(("train", "val", "test"))} '
         'for n in ("FER+", "LFW", "London", "DiffusionFER")}\n'
@@ -255,7 +254,7 @@ def test_validation_scores_choose_by_stills_and_films(sets):
 def test_the_training_files_of_the_shipped_networks_are_valid(name):
     from affect_perception.training.settings import load_settings
 
-    file = os.path.join(os.path.dirname(__file__), '..', 'config', 'training', f'{name}.yaml')
+    file = ROOT / 'config' / 'training' / f'{name}.yaml'
     settings = load_settings(file)
     assert (settings.name, settings.model) == (name, 'smile_va')
 
@@ -263,7 +262,7 @@ def test_the_training_files_of_the_shipped_networks_are_valid(name):
 def test_each_round_of_the_default_network_begins_with_what_the_round_before_it_writes():
     from affect_perception.training.settings import load_settings
 
-    folder = os.path.join(os.path.dirname(__file__), '..', 'config', 'training')
+    folder = ROOT / 'config' / 'training'
     first, second, last = (
         load_settings(os.path.join(folder, f'{n}.yaml')) for n in ('smile_va_1', 'smile_va_2', 'smile_va')
     )

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from affect_perception.core.agent import policy as do
-from affect_perception.core.agent.person_state import BLINK_S, Person, attended, met
-from affect_perception.core.agent.policy import NOBODY, Behaviour
 from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.core.agent.group_mood import Mood, moved
+from affect_perception.core.agent.person_state import BLINK_S, Person, attended, met
+from affect_perception.core.agent.policy import NOBODY, Behaviour
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
 from affect_perception.core.display.markers import EMOTICONS
-from affect_perception.errors import ConfigError
-from affect_perception.types import Affect, AffectFrame, Frame, SmileLevel
+from affect_perception.types import Affect, AffectFrame, SmileLevel
 
 # RGB, told apart also by those who see no red or green: grey, blue, orange, yellow.
 COLOURS = {
@@ -47,27 +44,3 @@ def _draw(picture: np.ndarray, face: Affect, unit: float) -> None:
         y = bottom + round(8 * unit)
         cv2.line(picture, (left, y), (right, y), (20, 20, 20), 3 * thick)
         cv2.line(picture, (left, y), (end, y), colour, 3 * thick)
-
-
-class VideoWriter:
-    """Writes annotated frames to an mp4 file; opens at the first frame, whose size all others are scaled to."""
-
-    def __init__(self, path: Path, fps: float):
-        self._path, self._fps = path, fps
-        self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
-
-    def write(self, frame: Frame, affect: AffectFrame) -> None:
-        if self._writer is None:
-            self._size = (frame.width, frame.height)
-            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*'mp4v'), self._fps, self._size)
-            if not self._writer.isOpened():
-                raise ConfigError(f'cannot write the video {self._path}; give a path that ends in .mp4, in a folder')
-        bgr = cv2.cvtColor(annotated(frame.rgb, affect), cv2.COLOR_RGB2BGR)
-        if (frame.width, frame.height) != self._size:
-            bgr = cv2.resize(bgr, self._size, interpolation=cv2.INTER_AREA)
-        self._writer.write(bgr)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.release()

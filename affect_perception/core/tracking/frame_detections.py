@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affect_perception.core import boxes
+from affect_perception.core.boxes import boxes_to_rows, inside_share
 from affect_perception.core.tracking.association import COLOURS, colours
 from affect_perception.core.tracking.face_state import Face
-from affect_perception.core.tracking.optical_flow import View
-from affect_perception.core.tracking.snapshots import History, Moment
 from affect_perception.core.tracking.occlusion import touched
+from affect_perception.core.tracking.optical_flow import View
 from affect_perception.core.tracking.reidentification import Look
+from affect_perception.core.tracking.snapshots import History, Moment
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Detection, Frame
 
@@ -61,10 +61,10 @@ class Seen:
     def of(cls, found: Found, moment: Moment, settings: TrackerSettings) -> Seen:
         kept = [i for i, d in enumerate(found.detections) if d.confidence >= settings.min_confidence]
         detections = [found.detections[i] for i in kept]
-        then = boxes.rows([d.box for d in detections])
+        then = boxes_to_rows([d.box for d in detections])
         alone = ~touched(then)
         credible = np.array([d.confidence >= settings.new_confidence for d in detections], bool)
-        inside = boxes.inside_share(then, moment.view.width, moment.view.height) >= _CLEAR_INSIDE
+        inside = inside_share(then, moment.view.width, moment.view.height) >= _CLEAR_INSIDE
         return cls(
             detections,
             then,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from affect_perception.core.boxes import covered_share, iou
 from affect_perception.core.tracking.optical_flow import POINTS
-from affect_perception.core.boxes import covered, iou
 
 _TOUCH = 0.02  # share of a face inside another's box from which they are in each other's way
 _HEAD = np.array([0, -0.15, 0.3, 0.5])  # what a head has around its face box: hair, ears and chin, in box heights
@@ -19,7 +19,7 @@ _CLEARLY = 0.1  # difference in quality that tells who is in front
 
 def touched(boxes: np.ndarray) -> np.ndarray:
     """(N,) bool: another face is in the way, or nearly."""
-    share = covered(boxes, boxes + boxes[:, [3]] * _HEAD)
+    share = covered_share(boxes, boxes + boxes[:, [3]] * _HEAD)
     np.fill_diagonal(share, 0)
     return (share > _TOUCH).any(axis=1) | (share > _TOUCH).any(axis=0)
 

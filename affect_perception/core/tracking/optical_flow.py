@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from affect_perception.core.boxes import row_to_box
 from affect_perception.core.images.crops import cut
-from affect_perception.core.boxes import box
 from affect_perception.types import Frame
 
 PATCH = 20  # side of the grey picture of a face that tells whether we still look at the same thing
@@ -68,7 +68,7 @@ class View:
 
     def patches(self, rows: np.ndarray) -> np.ndarray:
         """(N, 400) float32, the `patch` of each of the boxes (N, 4)."""
-        pictures = [cut(self.grey, box(row), PATCH) for row in rows / self.factor]
+        pictures = [cut(self.grey, row_to_box(row), PATCH) for row in rows / self.factor]
         return unit(np.array(pictures).reshape(-1, PATCH**2))
 
     def search(self, patch: np.ndarray, row: np.ndarray, margin: float, growths=(1.0,)) -> tuple[float, np.ndarray]:
@@ -81,7 +81,9 @@ class View:
         for growth in growths:
             size = row[2:].max() * growth
             side = size * (1 + 2 * margin)
-            wide = cut(self.grey, box(np.array([*row[:2], side, side]) / self.factor), round(PATCH * (1 + 2 * margin)))
+            wide = cut(
+                self.grey, row_to_box(np.array([*row[:2], side, side]) / self.factor), round(PATCH * (1 + 2 * margin))
+            )
             wide = wide.astype(np.float32)
             steps = wide.shape[0] - PATCH
             for (rows, columns), trust in PARTS:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from affect_perception.core import boxes
+from affect_perception.core.boxes import covered_share, inside_share, row_to_box
 from affect_perception.core.images.crops import face_crop
 from affect_perception.core.tracking.face_state import Face
-from affect_perception.core.tracking.optical_flow import View
 from affect_perception.core.tracking.occlusion import HIDDEN
+from affect_perception.core.tracking.optical_flow import View
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, Track
 
@@ -22,11 +22,11 @@ def report(
 ) -> tuple[Track, ...]:
     """The tracks of `frame`. `patience_s`: how long a face is believed in without a detector confirming it."""
     boxes = np.array([f.box for f in faces]).reshape(-1, 4)
-    credible = boxes.inside_share(boxes, view.width, view.height) >= _INSIDE
+    credible = inside_share(boxes, view.width, view.height) >= _INSIDE
     credible &= np.array([_credible(f, view, settings, patience_s) for f in faces], bool)
     followed = np.array([f.followed for f in faces], bool)
     in_front = (credible & followed)[None] & ~followed[:, None]  # also a newcomer who has no id yet
-    hidden = ((boxes.covered(boxes, boxes) > HIDDEN) & in_front).any(axis=1)
+    hidden = ((covered_share(boxes, boxes) > HIDDEN) & in_front).any(axis=1)
     return tuple(
         _track(f, frame, view, settings) for f, show in zip(faces, credible & ~hidden, strict=True) if show and f.person
     )
@@ -42,7 +42,7 @@ def _credible(face: Face, view: View, settings: TrackerSettings, patience_s: flo
 
 def _track(face: Face, frame: Frame, view: View, settings: TrackerSettings) -> Track:
     hidden = min(face.hidden_s(view.stamp_ns) / max(settings.max_hidden_s, 1e-3), 1.0)
-    box = boxes.box(face.shown)
+    box = row_to_box(face.shown)
     roll_rad = face.shown_roll if settings.align else 0.0
     return Track(
         track_id=face.person.track_id,

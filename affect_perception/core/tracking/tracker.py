@@ -10,16 +10,16 @@ from collections import Counter
 
 import numpy as np
 
-from affect_perception.core import boxes
+from affect_perception.core.boxes import carry_box, covered_share, inside_share, iou
 from affect_perception.core.tracking.face_state import Face, blended
-from affect_perception.core.tracking.optical_flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
-from affect_perception.core.tracking.snapshots import History, Memory, Moment
+from affect_perception.core.tracking.frame_detections import Found, Seen
+from affect_perception.core.tracking.identities import Register
 from affect_perception.core.tracking.matching import match
 from affect_perception.core.tracking.occlusion import HIDDEN, swallowed, touched, visible_points
-from affect_perception.core.tracking.identities import Register
+from affect_perception.core.tracking.optical_flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
 from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
+from affect_perception.core.tracking.snapshots import History, Memory, Moment
 from affect_perception.core.tracking.track_output import report
-from affect_perception.core.tracking.frame_detections import Found, Seen
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, TrackedFrame
 
@@ -94,7 +94,7 @@ class FaceTracker:
         dt_s = (view.stamp_ns - self._last.stamp_ns) * 1e-9
         faces = [f for f in self._faces if f.followed]
         boxes = np.array([f.box + np.append(f.guess(dt_s), (0, 0)) for f in faces]).reshape(-1, 4)
-        fit = (boxes.inside_share(boxes, view.width, view.height) > _INSIDE) & ~touched(boxes)
+        fit = (inside_share(boxes, view.width, view.height) > _INSIDE) & ~touched(boxes)
         due = np.where(fit, [f.looks_due(view.stamp_ns) for f in faces], 0.0)
         wanted = np.array([f.person is None for f in faces], bool)
         wanted[[i for i in np.argsort(np.where(wanted, 0, -due), kind='stable')[:_REFRESHED] if due[i] > 0]] = True
@@ -205,7 +205,7 @@ class FaceTracker:
         for i, j, sure in pairs:
             owners[j] = known[i]
             # Its own motion since then brings a sure find to now, better than flow over many frames at once.
-            box = now[j] if j in now else boxes.carried(seen.then[j], moment.faces[known[i].key].box, known[i].box)
+            box = now[j] if j in now else carry_box(seen.then[j], moment.faces[known[i].key].box, known[i].box)
             self._confirm(known[i], box, seen, j, sure, moment, view)
         self._blame({f.key for f in owners.values()}, known, moment)
         for j in sorted(set(range(len(seen.detections))) - owners.keys()):
@@ -244,13 +244,13 @@ class FaceTracker:
         boxes = [moment.faces[f.key].box for f in known]
         others = np.array([b for f, b in zip(known, boxes, strict=True) if f.key in confirmed]).reshape(-1, 4)
         for face, box in zip(known, boxes, strict=True):
-            hidden = (boxes.covered(box[None], others) > HIDDEN).any()
+            hidden = (covered_share(box[None], others) > HIDDEN).any()
             if face.key not in confirmed and not hidden:
                 face.misses += 1
 
     def _begin(self, now: np.ndarray, seen: Seen, j: int, moment: Moment, view: View) -> Face | None:
         """A face that nobody followed so far, as yet without an id; None at one that is being followed."""
-        if any(f.followed and boxes.iou(now[None], f.box[None])[0, 0] > _SAME_FACE for f in self._faces):
+        if any(f.followed and iou(now[None], f.box[None])[0, 0] > _SAME_FACE for f in self._faces):
             return None
         face = Face(
             self._next_key,
@@ -270,7 +270,7 @@ class FaceTracker:
 
     def _retire(self, view: View) -> None:
         boxes = np.array([f.box for f in self._faces]).reshape(-1, 4)
-        inside = boxes.inside_share(boxes, view.width, view.height)
+        inside = inside_share(boxes, view.width, view.height)
         lost = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:].min(axis=1) < _SMALLEST_PX)
         gone = [f for i, f in enumerate(self._faces) if lost[i] or self._gone(f, inside[i], view)]
         for face in gone:

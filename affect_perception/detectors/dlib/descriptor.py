@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from affect_perception.detectors.dlib.landmarks import Landmarks, points
 from affect_perception.detectors.dlib.weights import (
     DESCRIPTOR_FILE,
     DlibNet,
@@ -23,7 +24,6 @@ from affect_perception.detectors.dlib.weights import (
     read_net,
     weights_path,
 )
-from affect_perception.detectors.dlib.landmarks import Landmarks, points
 from affect_perception.types import Box
 
 SAME_PERSON = 0.6  # descriptors nearer than this are one person's

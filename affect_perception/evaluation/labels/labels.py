@@ -141,9 +141,7 @@ def _files(path: Path, recording: str) -> list[Path]:
 
 
 def _reader(file: Path):
-    from affect_perception.evaluation.labels import affwild2
-    from affect_perception.evaluation.labels import csv_labels
-    from affect_perception.evaluation.labels import elan
+    from affect_perception.evaluation.labels import affwild2, csv_labels, elan
 
     readers = {'.eaf': elan.read, '.csv': csv_labels.read, '.txt': affwild2.read}
     if file.suffix.lower() not in readers:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.core.boxes import iou, rows
+from affect_perception.core.boxes import boxes_to_rows, iou
 from affect_perception.errors import ConfigError
 from affect_perception.types import Affect, Box
 
@@ -56,7 +56,7 @@ def scores(truth: Path, result: Path) -> dict[str, float]:
     accumulator = motmetrics.MOTAccumulator()
     for frame in sorted(true.keys() | seen.keys()):
         objects, hypotheses = true.get(frame, {}), seen.get(frame, {})
-        overlap = iou(rows(list(objects.values())), rows(list(hypotheses.values())))
+        overlap = iou(boxes_to_rows(list(objects.values())), boxes_to_rows(list(hypotheses.values())))
         distance = np.where(overlap >= SAME_FACE_IOU, 1 - overlap, np.nan)
         accumulator.update(list(objects), list(hypotheses), distance, frameid=frame)
     names = {

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import CLASSES, levels_from_intensity, read_labels
-from affect_perception.evaluation.report.report import ReportOptions, need_eval
+from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.report.data import match, parse_people, read_run
+from affect_perception.evaluation.report.report import ReportOptions, need_eval
 
 
 def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
@@ -68,8 +68,8 @@ def _names(folders: Sequence[Path], metrics: Sequence[dict]) -> list[str]:
 
 def gains(first: str, found: dict) -> list:
     """The differences as a section of the page."""
-    from affect_perception.evaluation.report.figures import intervals
     from affect_perception.evaluation.report.blocks import Figure, Section, Table
+    from affect_perception.evaluation.report.figures import intervals
     from affect_perception.evaluation.report.score_tables import TITLES
     from affect_perception.evaluation.report.wording import number
 

@@ -27,8 +27,8 @@ class Recorded:
         path = Path(source.source).expanduser()
         if not path.exists() or not is_bag(path):
             raise ConfigError(f'{source.source!r} is no bag; only bags hold recorded tracks and affect')
-        from affect_perception.sources.bags.source import choose_topic
         from affect_perception.sources.bags.reader import BagReader
+        from affect_perception.sources.bags.source import choose_topic
 
         self._on_bad = on_bad
         self._reader = BagReader(path, on_bad)

@@ -20,17 +20,17 @@ import affect_perception
 from affect_perception.core.tracking.inline import step_inline
 from affect_perception.core.tracking.reidentification import Wish
 from affect_perception.core.tracking.tracker import FaceTracker, Found
-from affect_perception.detectors.face_analyzer import make_finder
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
+from affect_perception.detectors.face_analyzer import make_finder
+from affect_perception.detectors.prefetch import Foresight
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation.metrics import mot
-from affect_perception.runtime.prefetch import ahead, in_groups
-from affect_perception.core.display.annotation import VideoWriter
-from affect_perception.detectors.prefetch import Foresight
-from affect_perception.runtime.files import LineFile
+from affect_perception.evaluation.offline.annotated_video import VideoWriter
 from affect_perception.evaluation.offline.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine, reproducible
+from affect_perception.runtime.files import LineFile
+from affect_perception.runtime.prefetch import ahead, in_groups
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source
 from affect_perception.types import Affect, AffectFrame, Frame, TrackedFrame

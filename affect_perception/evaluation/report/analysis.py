@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from affect_perception.evaluation.metrics import agreement
-from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import CLASSES, SMILE_LEVELS, Labels
+from affect_perception.evaluation.metrics import agreement, level_scores
 from affect_perception.evaluation.report.data import Matched, Run
 
 MODEL = 'model'

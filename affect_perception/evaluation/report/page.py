@@ -11,9 +11,9 @@ import jinja2
 import numpy as np
 
 from affect_perception.errors import AffectPerceptionError
+from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
 from affect_perception.evaluation.report import figures
 from affect_perception.evaluation.report import wording as words
-from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
 from affect_perception.evaluation.report.analysis import MODEL
 from affect_perception.evaluation.report.blocks import Entry, Figure, Section, Table
 from affect_perception.evaluation.report.data import NOBODY

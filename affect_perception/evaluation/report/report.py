@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.labels.labels import BOX, Labels, levels_from_intensity, read_labels
-from affect_perception.runtime.files import LineFile
+from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.report.data import Run, load, parse_people
 from affect_perception.evaluation.report.faces import Thumbnails
 from affect_perception.models import checkpoint
+from affect_perception.runtime.files import LineFile
 from affect_perception.settings import Settings
 from affect_perception.types import AffectFrame, Frame
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from affect_perception.evaluation.report import figures
-from affect_perception.evaluation.metrics import agreement
-from affect_perception.evaluation.metrics import level_scores
 from affect_perception.evaluation.labels.labels import RANGES, SMILE_LEVELS
+from affect_perception.evaluation.metrics import agreement, level_scores
+from affect_perception.evaluation.report import figures
 from affect_perception.evaluation.report.analysis import MODEL, Classes
 from affect_perception.evaluation.report.blocks import Entry, Figure, Section, Table
 from affect_perception.evaluation.report.disagreements import disagreements

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.errors import ConfigError
-from affect_perception.inference.backends.onnx_export import exported
 from affect_perception.inference.backends.mnn import Mnn
+from affect_perception.inference.backends.onnx_export import exported
 from affect_perception.inference.backends.pytorch import Graphs, Torch
 
 log = logging.getLogger(__name__)

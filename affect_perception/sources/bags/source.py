@@ -11,8 +11,8 @@ import numpy as np
 from affect_perception.core.images.encodings import decode_compressed, to_rgb
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
-from affect_perception.sources.bags.reader import BagReader
 from affect_perception.sources.bags.message_types import AFFECT, TRACKS
+from affect_perception.sources.bags.reader import BagReader
 from affect_perception.types import Frame
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from affect_perception.training.data.augmentation import augmented
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.synthetic.morphs import band, with_other_mouth
 from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic.morphs import band, with_other_mouth
 
 
 class Batch(NamedTuple):

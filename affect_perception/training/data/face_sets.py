@@ -21,8 +21,8 @@ import numpy as np
 from affect_perception.core.images.crops import cut, face_crop
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
-from affect_perception.training.synthetic.morphs import Morphs, morphed, skin_tone
 from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic.morphs import Morphs, morphed, skin_tone
 from affect_perception.types import LEVEL_BOUNDS, Box
 
 SPLITS = ('train', 'val', 'test')

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from affect_perception.evaluation.metrics import predictions
 from affect_perception.models.layers import SmileOutput
 from affect_perception.models.smile_va import AffectOutput, happiness
-from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.synthetic.morphs import Morphs
 from affect_perception.types import LEVEL_BOUNDS

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affect_perception.models.smile_va import AffectOutput
-from affect_perception.training.synthetic import trajectories
-from affect_perception.training.synthetic import rendering
 from affect_perception.evaluation.metrics import predictions
+from affect_perception.models.smile_va import AffectOutput
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.synthetic.sequences import embeddings
 from affect_perception.training.scoring.stills import Prediction, prediction
+from affect_perception.training.synthetic import rendering, trajectories
+from affect_perception.training.synthetic.sequences import embeddings
 
 FPS = 30
 STILLS = ('FER+', 'LFW', 'DiffusionFER')

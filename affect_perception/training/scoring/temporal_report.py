@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affect_perception.core.neutral_baseline import HIGHEST
-from affect_perception.training.synthetic import trajectories
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.augmentation import low_resolution
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film, still_sets
 from affect_perception.training.scoring.temporal_probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic import trajectories
+from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film, still_sets
 from affect_perception.training.temporal import HAPPINESS
 
 TONES = (('dark', -180, 10), ('medium', 10, 41), ('light', 41, 180))  # degrees, see morphs.skin_tone

@@ -18,9 +18,9 @@ import numpy as np
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.data.face_sets import Faces, Sets
-from affect_perception.training.synthetic.sequences import still_sets
-from affect_perception.training.synthetic.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic.morphs import Morphs
+from affect_perception.training.synthetic.sequences import still_sets
 from affect_perception.types import Box
 
 SIZE = 192  # px, side at which the movement is measured
@@ -135,7 +135,10 @@ def with_strangers(sets: Sets, settings: TrainingSettings) -> Sets:
 
 def _pointer(side: int, margin: float) -> Callable[[np.ndarray], np.ndarray]:
     """Eyes and nose (5, 2) px of a crop (S, S) that was cut with `margin` around the face box."""
-    from affect_perception.detectors.dlib.landmarks import Landmarks, points  # dlib, which reading other sets does not need
+    from affect_perception.detectors.dlib.landmarks import (  # dlib, which reading other sets does not need
+        Landmarks,
+        points,
+    )
 
     landmarks, edge = Landmarks(), side / (1 + 2 * margin)
     box = Box.around((side / 2, side / 2), edge, edge)

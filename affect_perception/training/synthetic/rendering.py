@@ -11,8 +11,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from affect_perception.training.data.augmentation import (
+    blurred,
+    exposure,
+    geometry,
+    jpeg,
+    lit_from_one_side,
+    low_resolution,
+)
 from affect_perception.training.synthetic import trajectories
-from affect_perception.training.data.augmentation import blurred, exposure, geometry, jpeg, lit_from_one_side, low_resolution
 
 LIP_ROWS, LIP_COLUMNS = (0.6, 0.8), (0.4, 0.6)  # where in a crop the line between closed lips lies, shares of its side
 USUAL_LIP_ROW = 0.68

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from affect_perception.models.smile_va import USUAL_GAP_S
-from affect_perception.training.synthetic import trajectories
-from affect_perception.training.synthetic import rendering
 from affect_perception.training.data.augmentation import augmented
 from affect_perception.training.data.face_sets import Faces, Sets
-from affect_perception.training.synthetic.morphs import Morphs
 from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic import rendering, trajectories
+from affect_perception.training.synthetic.morphs import Morphs
 
 CUTS = 0.35  # share of the photograph films in which another photograph follows
 NO_FACE = 0.12  # share of the photograph films, and of the first looks, that show no face

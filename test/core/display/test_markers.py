@@ -1,10 +1,10 @@
 """What RViz is to draw: shapes at the right place, under stable names, and nothing left behind."""
 
 import math
-from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from affect_perception.core.display.markers import FaceMarkers, assumed_camera, caption, valence_colour
 from affect_perception.settings import MarkerSettings
@@ -121,7 +121,7 @@ def test_recording_that_begins_again_is_drawn():
 
 
 def test_rviz_shows_markers_and_overlay():
-    config = yaml.safe_load((Path(__file__).parents[1] / 'config' / 'smile.rviz').read_text())
+    config = yaml.safe_load((ROOT / 'config' / 'smile.rviz').read_text())
     displays = {d['Class']: d for d in config['Visualization Manager']['Displays']}
     assert displays['rviz_default_plugins/MarkerArray']['Topic']['Value'] == '/face_markers'
     assert displays['rviz_default_plugins/Image']['Topic']['Value'] == '/overlay'

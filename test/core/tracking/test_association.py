@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from affect_perception.core import boxes
+from affect_perception.core.boxes import box_to_row, carry_box, covered_share, iou, row_to_box
 from affect_perception.core.tracking.association import assign, colour_distance, colours, costs
 from affect_perception.core.tracking.occlusion import swallowed, visible_points
 from affect_perception.types import Box
@@ -16,22 +16,22 @@ def row(x, y, size):
 
 def test_overlap_of_boxes_is_counted_as_share_of_what_both_cover():
     a, b = row(50, 50, 100), row(100, 50, 100)
-    assert boxes.iou(a, a)[0, 0] == pytest.approx(1)
-    assert boxes.iou(a, b)[0, 0] == pytest.approx(1 / 3)
-    assert boxes.covered(a, b)[0, 0] == pytest.approx(1 / 2)
-    assert boxes.iou(a, row(500, 500, 100))[0, 0] == 0
-    assert boxes.iou(np.empty((0, 4)), b).shape == (0, 1)
+    assert iou(a, a)[0, 0] == pytest.approx(1)
+    assert iou(a, b)[0, 0] == pytest.approx(1 / 3)
+    assert covered_share(a, b)[0, 0] == pytest.approx(1 / 2)
+    assert iou(a, row(500, 500, 100))[0, 0] == 0
+    assert iou(np.empty((0, 4)), b).shape == (0, 1)
 
 
 def test_box_goes_to_a_row_and_back():
     box = Box(10, 20, 30, 40)
-    assert boxes.box(boxes.row(box)) == box
+    assert row_to_box(box_to_row(box)) == box
 
 
 def test_an_old_find_is_carried_along_with_the_motion_and_growth_of_the_track():
     old, new = np.array([100.0, 100, 50, 50]), np.array([200.0, 100, 100, 100])
     found = np.array([110.0, 100, 50, 50])
-    assert boxes.carried(found, old, new) == pytest.approx([220, 100, 100, 100])
+    assert carry_box(found, old, new) == pytest.approx([220, 100, 100, 100])
 
 
 def test_assignment_takes_the_least_total_cost_and_leaves_out_what_cannot_be():

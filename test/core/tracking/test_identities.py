@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from affect_perception.core import boxes
+from affect_perception.core.boxes import box_to_row, boxes_to_rows, iou
 from affect_perception.core.tracking.face_state import Face
-from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.identities import HOLD_S, Register
+from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.reidentification import EVERYBODY, Look, Person, Wish
 from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.errors import ConfigError
@@ -51,7 +51,7 @@ def finder(scene, describe=lambda number, index: descriptor(number), calls=None)
         index = round(frame.stamp_ns * FPS / 1e9)
         seen = [t for t in scene.truth(index) if t.visible > 0.7]
         rows = np.full((len(seen), 128), np.nan, np.float32)
-        for i in wish.chosen(boxes.rows([t.box for t in seen])):
+        for i in wish.chosen(boxes_to_rows([t.box for t in seen])):
             rows[i] = describe(seen[i].person_id, index)
             if calls is not None:
                 calls.append((index, seen[i].person_id))
@@ -67,7 +67,7 @@ def ids_of(scene, frames, tracker=None, **made):
     for index, tracked in enumerate(track_inline(pictures, finder(scene, **made), tracker)):
         for t in scene.truth(index):
             for track in tracked.tracks:
-                if boxes.iou(boxes.row(t.box)[None], boxes.row(track.box)[None])[0, 0] > 0.5:
+                if iou(box_to_row(t.box)[None], box_to_row(track.box)[None])[0, 0] > 0.5:
                     found.setdefault(t.person_id, []).append((index, track.track_id))
     return found
 
@@ -276,7 +276,7 @@ def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
     assert inline.descriptors.shape == (len(inline.detections), 128)
     assert np.isfinite(inline.descriptors).any(axis=1).sum() >= 1
     assert abs(inline.rolls[0]) < 0.2
-    known = Wish(boxes.rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
+    known = Wish(boxes_to_rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
     assert not np.isfinite(made.find(frame, known).descriptors).any()
     beside = BackgroundDetector(made)
     beside.ask(frame, EVERYBODY)
@@ -287,8 +287,7 @@ def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
 def test_without_weights_reid_on_is_refused_and_auto_goes_without(monkeypatch, caplog):
     pytest.importorskip('dlib')
     from affect_perception.detectors import face_analyzer
-    from affect_perception.detectors.dlib import descriptor
-    from affect_perception.detectors.dlib import landmarks
+    from affect_perception.detectors.dlib import descriptor, landmarks
 
     def missing(path, file):
         raise ConfigError(f'{file} is not installed')

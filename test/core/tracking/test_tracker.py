@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from affect_perception.core import boxes
-from affect_perception.core.tracking.inline import track_inline
+from affect_perception.core.boxes import box_to_row, iou
 from affect_perception.core.tracking.frame_detections import colours_of
+from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.tracker import FaceTracker, Found
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
@@ -72,7 +72,7 @@ def ids(tracked):
 
 
 def overlap(track, box):
-    return boxes.iou(boxes.row(track.box)[None], boxes.row(box)[None])[0, 0]
+    return iou(box_to_row(track.box)[None], box_to_row(box)[None])[0, 0]
 
 
 def id_of(tracked, scene_, index, person_id):

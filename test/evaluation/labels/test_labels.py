@@ -182,7 +182,7 @@ def test_intensities_are_levels_too(labels):
 
 
 def test_scene_writes_labels_that_say_what_the_scene_says(tmp_path):
-    from affect_perception.evaluation.labels.scene_labels import scene_labels, write
+    from affect_perception.evaluation.offline.scene_recording import scene_labels, write
     from affect_perception.settings import SourceSettings
     from affect_perception.sources.scene.scene import Scene
 

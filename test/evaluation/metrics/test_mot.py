@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from affect_perception.core.display.annotation import COLOURS
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import mot
-from affect_perception.core.display.annotation import COLOURS, VideoWriter, annotated
+from affect_perception.evaluation.offline.annotated_video import VideoWriter, annotated
 from affect_perception.types import Affect, AffectFrame, Box, Frame, SmileLevel
 
 

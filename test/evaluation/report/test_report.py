@@ -16,16 +16,16 @@ pytest.importorskip('jinja2', reason='needs Jinja2 (pip install affect-perceptio
 pytest.importorskip('motmetrics', reason='needs motmetrics (pip install affect-perception[eval])')
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.evaluation.labels.labels import read_labels
 from affect_perception.evaluation.offline import runner
 from affect_perception.evaluation.offline.comparison import compare
-from affect_perception.evaluation.labels.labels import read_labels
-from affect_perception.runtime.files import LineFile
 from affect_perception.evaluation.offline.runner import write_json
-from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.evaluation.report.analysis import MODEL, analyse
 from affect_perception.evaluation.report.data import NOBODY, make_run, match, parse_people, read_run
 from affect_perception.evaluation.report.disagreements import disagreements
 from affect_perception.evaluation.report.faces import Thumbnails
+from affect_perception.evaluation.report.report import ReportOptions, Watcher
+from affect_perception.runtime.files import LineFile
 from affect_perception.settings import AffectSettings, TrackerSettings
 from affect_perception.types import Affect, AffectFrame, Box, Frame
 

@@ -1,9 +1,8 @@
 """The scripted scene: same pixels for the same seed, and a truth that agrees with what is seen."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import DATA
 
 from affect_perception.errors import ConfigError
 from affect_perception.sources.scene.scene import Scene
@@ -18,7 +17,7 @@ from affect_perception.sources.scene.script import (
     steady_script,
 )
 
-LONDON = Path(__file__).parents[1].parent / 'shared' / 'data' / 'london'
+LONDON = DATA / 'london'
 needs_london = pytest.mark.skipif(not LONDON.is_dir(), reason=f'{LONDON} is not here')
 pytest.importorskip('skimage', reason='the built-in portrait comes with scikit-image')
 

@@ -8,9 +8,9 @@ pytest.importorskip('torch')
 from affect_perception.errors import ConfigError
 from affect_perception.models import checkpoint
 from affect_perception.training.data.face_sets import Faces, affect_of, class_votes
+from affect_perception.training.data.soft_labels import softened, with_teacher
 from affect_perception.training.scoring.stills import predict
 from affect_perception.training.settings import TrainingSettings
-from affect_perception.training.data.soft_labels import softened, with_teacher
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """One person's smile on the face of somebody else, for training."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -9,11 +7,13 @@ import pytest
 pytest.importorskip('torch')
 pytest.importorskip('dlib', reason='needs dlib (extra `cnn`) for eyes and nose')
 
+from conftest import ROOT
+
 from affect_perception.errors import ConfigError
-from affect_perception.training.synthetic import expression_transfer as made
 from affect_perception.training.data.face_sets import Faces, affect_of, class_votes
-from affect_perception.training.synthetic.morphs import Morphs, morphed
 from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic import expression_transfer as made
+from affect_perception.training.synthetic.morphs import Morphs, morphed
 from affect_perception.types import Box
 
 SIDE, MARGIN = 96, 0.15
@@ -94,4 +94,4 @@ def test_strangers_join_the_training_split_only_and_half_of_it_stay_the_persons(
 def test_the_recipe_of_the_default_model_learns_from_strangers():
     from affect_perception.training.settings import load_settings
 
-    assert load_settings(Path(__file__).parents[1] / 'config' / 'training' / 'smile_va.yaml').strangers > 0
+    assert load_settings(ROOT / 'config' / 'training' / 'smile_va.yaml').strangers > 0

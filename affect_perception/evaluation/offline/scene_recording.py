@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.metrics.agreement import runs_of
 from affect_perception.evaluation.labels.labels import SMILE_LEVELS, Labels, Series, from_points
+from affect_perception.evaluation.metrics.agreement import runs_of
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.scene.scene import PersonTruth, Scene
 from affect_perception.types import LEVEL_BOUNDS
