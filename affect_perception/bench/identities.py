@@ -16,11 +16,11 @@ import numpy as np
 
 from affect_perception.core.boxes import boxes_to_rows, inside_share, iou
 from affect_perception.core.tracking.tracker import FaceTracker
-from affect_perception.detectors.face_analyzer import Finder, make_finder
+from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_analyzer
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, Person, Script, busy_script, slots
+from affect_perception.sources.scene.script import Key, Script, ScriptedPerson, busy_script, slots
 from affect_perception.types import Track
 
 WIDTH, HEIGHT, FPS, PEOPLE = 1280, 720, 30, 8
@@ -71,11 +71,11 @@ def visitors_script(people: int, aspect: float, seed: int, turn_s: float = 7.5) 
             moves = *moves, (end - _WALK_S, here), (end, away), (end + 0.1, above)
             keys += [replace(pose, t_s=t) for t, pose in moves]
         row = places[seats[turns.index(number // people)][number % people]].row
-        cast.append(Person(number, tuple(keys), depth=row + rng.uniform()))
+        cast.append(ScriptedPerson(number, tuple(keys), depth=row + rng.uniform()))
     return Script(tuple(cast), len(turns) * turn_s)
 
 
-def play(name: str, scene: Scene, seed: int, finder: Finder, settings: TrackerSettings, frames: int, late: int):
+def play(name: str, scene: Scene, seed: int, finder: FaceAnalyzer, settings: TrackerSettings, frames: int, late: int):
     """Follows the first `frames` of the scene, every answer of the detector `late` frames after its picture."""
     tracker, waiting = FaceTracker(settings), None
     accumulator = _motmetrics().MOTAccumulator(auto_id=True)
@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--scenes', nargs='+', choices=('busy', 'visitors'), default=('busy', 'visitors'))
     args = parser.parse_args(argv)
     settings = TrackerSettings(detector=args.detector, detect_every=args.detect_every, reid=args.reid)
-    finder, runs = make_finder(settings), []
+    finder, runs = make_face_analyzer(settings), []
     print(f'{"scene":>12}' + ''.join(f'{name:>16}' for name in _COLUMNS))
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         made = scenes(seed, args.portraits)

@@ -6,39 +6,41 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from affect_perception.core.tracking.reidentification import Wish
-from affect_perception.core.tracking.tracker import Found
-from affect_perception.detectors.detector_process import FinderProcess
-from affect_perception.detectors.face_analyzer import Finder
+from affect_perception.core.tracking.reidentification import EmbeddingRequest
+from affect_perception.core.tracking.tracker import DetectionResult
+from affect_perception.detectors.detector_process import FaceAnalyzerProcess
+from affect_perception.detectors.face_analyzer import FaceAnalyzer
 from affect_perception.types import Frame
 
 
-class BackgroundDetector:
+class AsyncDetector:
     """One picture at a time in a thread of its own. `ask` never waits; `collect` never waits unless told to."""
 
-    def __init__(self, finder: Finder | FinderProcess, on_done: Callable[[float], None] = lambda seconds: None):
+    def __init__(
+        self, finder: FaceAnalyzer | FaceAnalyzerProcess, on_done: Callable[[float], None] = lambda seconds: None
+    ):
         self._finder = finder
         self._on_done = on_done  # gets the seconds that each run took
         self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
-        self._running: Future[Found] | None = None
+        self._running: Future[DetectionResult] | None = None
         self.runs = 0
 
     @property
     def free(self) -> bool:
         return self._running is None
 
-    def ask(self, frame: Frame, wish: Wish) -> None:
+    def ask(self, frame: Frame, wish: EmbeddingRequest) -> None:
         """Starts on `frame`, with the tracker's wish for it; only when `free`."""
         self.runs += 1
         self._running = self._pool.submit(self._find, frame, wish)
 
-    def _find(self, frame: Frame, wish: Wish) -> Found:
+    def _find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
         start = time.perf_counter()
         found = self._finder.find(frame, wish)
         self._on_done(time.perf_counter() - start)
         return found
 
-    def collect(self, wait: bool = False) -> Found | None:
+    def collect(self, wait: bool = False) -> DetectionResult | None:
         """What was found since the last call, or None; an error of the detector is raised here."""
         if self._running is None or not (wait or self._running.done()):
             return None

@@ -1,4 +1,4 @@
-"""A `Finder` in a process of its own, for a CPU with few cores.
+"""A `FaceAnalyzer` in a process of its own, for a CPU with few cores.
 
 There it has an interpreter to itself, which in a thread it shares with those that answer each image: each of its steps
 would wait for them or they for it. And live it takes only what they leave of the cores, which must not be said of a
@@ -22,8 +22,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
-from affect_perception.core.tracking.tracker import Found
+from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest
+from affect_perception.core.tracking.tracker import DetectionResult
 from affect_perception.detectors import device
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
@@ -38,10 +38,10 @@ class ChildEnded(RuntimeError):
     """The child died over an image."""
 
 
-class FinderProcess:
-    """Has the names of `Finder` that `BackgroundDetector` needs. For one thread at a time.
+class FaceAnalyzerProcess:
+    """Has the names of `FaceAnalyzer` that `AsyncDetector` needs. For one thread at a time.
 
-    Raises ConfigError for what `make_finder` refuses in the child. A child that died is started again by the next
+    Raises ConfigError for what `make_face_analyzer` refuses in the child. A child that died is started again by the next
     image; the one during which it died is an error. `modest`: it gets a core only while nobody else wants one.
     """
 
@@ -56,7 +56,7 @@ class FinderProcess:
     def warm_up(self) -> None:
         """The child has done so before it was ready."""
 
-    def find(self, frame: Frame, wish: Wish) -> Found:
+    def find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
         """The faces of `frame`, in pixels of it."""
         if self._child is None or self._child.poll() is not None:
             self._start()
@@ -124,16 +124,16 @@ class DetectorProcess:
     """
 
     def __init__(self, settings: TrackerSettings):
-        self._process = FinderProcess(settings.changed(align=False, reid='off'), modest=False)
+        self._process = FaceAnalyzerProcess(settings.changed(align=False, reid='off'), modest=False)
         self.name = self._process.detector
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """Faces in `rgb`, (H, W, 3) uint8, in its pixels."""
         frame = Frame(0, '', rgb)
         try:
-            return self._process.find(frame, EVERYBODY).detections
+            return self._process.find(frame, EMBED_ALL).detections
         except ChildEnded:
-            return self._process.find(frame, EVERYBODY).detections
+            return self._process.find(frame, EMBED_ALL).detections
 
     def close(self) -> None:
         self._process.close()
@@ -202,9 +202,9 @@ def _finder(settings: TrackerSettings):
     """Made and warm, with as many threads as a neighbour of the tracker may have."""
     import cv2
 
-    from affect_perception.detectors.face_analyzer import make_finder
+    from affect_perception.detectors.face_analyzer import make_face_analyzer
 
-    finder = make_finder(settings)
+    finder = make_face_analyzer(settings)
     cv2.setNumThreads(1)
     if 'torch' in sys.modules:
         usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

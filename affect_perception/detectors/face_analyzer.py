@@ -7,8 +7,8 @@ import logging
 import numpy as np
 
 from affect_perception.core.boxes import boxes_to_rows
-from affect_perception.core.tracking.frame_detections import Found, colours_of
-from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
+from affect_perception.core.tracking.frame_detections import DetectionResult, colours_of
+from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest
 from affect_perception.detectors import FaceDetector, device, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
@@ -17,10 +17,10 @@ from affect_perception.types import Box, Detection, Frame
 log = logging.getLogger(__name__)
 
 
-class Finder:
+class FaceAnalyzer:
     """A detector, and what looks closer at its faces; `landmarks` and `describe` may be missing.
 
-    On one core 1 ms per face for the landmarks, and 5 ms for each face that `Wish` chooses.
+    On one core 1 ms per face for the landmarks, and 5 ms for each face that `EmbeddingRequest` chooses.
     """
 
     def __init__(self, detector: FaceDetector, landmarks=None, describe=None):
@@ -37,9 +37,9 @@ class Finder:
         """The first run of a network is slow: it is made here, not on the first picture."""
         black = np.zeros((480, 640, 3), np.uint8)
         self._detector.detect(black)
-        self.look(Frame(0, '', black), [Detection(Box(200, 100, 100, 100), 1.0)], EVERYBODY)
+        self.look(Frame(0, '', black), [Detection(Box(200, 100, 100, 100), 1.0)], EMBED_ALL)
 
-    def find(self, frame: Frame, wish: Wish) -> Found:
+    def find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
         """The faces of `frame`, in pixels of it."""
         return self.look(frame, self.detect(frame), wish)
 
@@ -47,9 +47,9 @@ class Finder:
         """The faces of `frame` and no more; `look` makes the rest of `find`."""
         return self._detector.detect(frame.rgb)
 
-    def look(self, frame: Frame, detections: list[Detection], wish: Wish) -> Found:
+    def look(self, frame: Frame, detections: list[Detection], wish: EmbeddingRequest) -> DetectionResult:
         """What there is to know of faces that were found already."""
-        return Found(
+        return DetectionResult(
             frame.stamp_ns,
             detections,
             self._descriptors(frame, detections, wish),
@@ -63,7 +63,7 @@ class Finder:
         if close is not None:
             close()
 
-    def _descriptors(self, frame: Frame, detections: list[Detection], wish: Wish) -> np.ndarray | None:
+    def _descriptors(self, frame: Frame, detections: list[Detection], wish: EmbeddingRequest) -> np.ndarray | None:
         if self._describe is None:
             return None
         chosen = wish.chosen(boxes_to_rows([d.box for d in detections]))
@@ -80,14 +80,14 @@ class Finder:
         return np.array([roll(points(self._landmarks.shape(frame.rgb, d.box))) for d in detections])
 
 
-def make_finder(settings: TrackerSettings, detector: FaceDetector | None = None) -> Finder:
+def make_face_analyzer(settings: TrackerSettings, detector: FaceDetector | None = None) -> FaceAnalyzer:
     """As the settings say, with `detector` where one is given; ConfigError when something that they ask for by name is
     not there.
 
     What is only on by default and not there is left out, and the log says so once.
     """
     detector = detector or make_detector(settings)
-    return Finder(detector, _landmarks() if settings.align else None, _describer(settings))
+    return FaceAnalyzer(detector, _landmarks() if settings.align else None, _describer(settings))
 
 
 def _landmarks():

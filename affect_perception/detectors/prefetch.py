@@ -17,7 +17,7 @@ from affect_perception.types import Detection, Frame
 Detect = Callable[[Frame], list[Detection]]
 
 
-class Foresight:
+class DetectorPrefetch:
     """`read` is told of each frame when it is there, in order; `detections` and `passed` when the tracker is there.
 
     `every` is the rhythm in frames. Two threads may use it, one that reads and one that tracks. An error of `detect` is

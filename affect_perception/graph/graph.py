@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from rclpy.node import Node
 
-from affect_perception.graph.viewer_process import WatchProcess
+from affect_perception.graph.viewer_process import ViewerProcess
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.agent_node import AgentNode
 from affect_perception.nodes.camera_node import CameraNode
@@ -48,7 +48,7 @@ class Graph:
         overrides = settings or {}
         self.nodes: list[Node] = []
         self.parts = parts = GraphSettings.from_mapping(overrides.get('graph', {}))
-        self.watchers = WatchProcess(arguments) if wants_process(parts) else None
+        self.watchers = ViewerProcess(arguments) if wants_process(parts) else None
         try:
             # First what is quick to refuse its settings.
             self.agent = self._watch(AgentNode, 'agent_node', overrides) if parts.agent else None

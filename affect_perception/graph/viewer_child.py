@@ -1,4 +1,4 @@
-"""The process of agent, markers, hri and dashboard: makes the nodes that `WatchProcess` asks for, and spins them.
+"""The process of agent, markers, hri and dashboard: makes the nodes that `ViewerProcess` asks for, and spins them.
 
 It yields to those who make the results: a lower priority, and no core is taken away from them in the middle of their
 work (SCHED_BATCH). Not SCHED_IDLE: with full cores it would see nothing for seconds, and nobody would see why.
@@ -33,7 +33,7 @@ _CLASSES = {  # each imported when it is wanted: the dashboard's need aiohttp
 }
 
 
-class Watchers:
+class ViewerNodes:
     """The nodes, and the link to the process that makes results. `serve` until that ends it, or is gone."""
 
     def __init__(self, link: Connection):
@@ -98,7 +98,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # they go to all of a group; the other one ends us in its time
         signal.signal(number, signal.SIG_IGN)
     _step_back()
-    Watchers(Connection(int(sys.argv[1]))).serve()
+    ViewerNodes(Connection(int(sys.argv[1]))).serve()
 
 
 if __name__ == '__main__':

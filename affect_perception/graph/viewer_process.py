@@ -25,7 +25,7 @@ from rclpy.logging import get_logger
 
 from affect_perception.core.display.overlay import shrunk
 from affect_perception.errors import ConfigError
-from affect_perception.runtime.newest_item import Worker
+from affect_perception.runtime.newest_item import SlotWorker
 from affect_perception.types import Frame
 
 _START_S = 60.0  # for the nodes to be made, on a slow machine
@@ -36,7 +36,7 @@ _KEEPING_S = 1.0  # for which they are kept after the last picture was asked for
 _SOON_S = 10.0  # a child that dies that soon would die again
 
 
-class WatchProcess:
+class ViewerProcess:
     """`make` asks for nodes, `wait` says how that went. `arguments` are those of rclpy.init, for the child's.
 
     A child that dies is said and started again, with the same nodes at the same address; one that dies within
@@ -56,7 +56,7 @@ class WatchProcess:
         self._asked_s = -_KEEPING_S
         self.address: str | None = None  # of the dashboard
         self._start()
-        self._pictures = Worker('pictures', self._send_picture)
+        self._pictures = SlotWorker('pictures', self._send_picture)
         self._listener = threading.Thread(target=self._listen, name='watchers', daemon=True)
         self._listener.start()
 

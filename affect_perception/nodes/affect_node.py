@@ -19,15 +19,15 @@ from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.lifecycle import ManagedNode
+from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import declare
-from affect_perception.runtime.newest_item import NewestOfEach, Worker
+from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings
 
 
-class AffectNode(ManagedNode):
+class AffectNode(AutostartLifecycleNode):
     """`overrides` are settings from a program; they weigh more than YAML and command line."""
 
     def __init__(self, overrides: dict | None = None, **node_options):
@@ -35,13 +35,13 @@ class AffectNode(ManagedNode):
         self.settings = declare(self, AffectSettings, overrides, on_change=self._change)
         self._topics = cameras(self.settings.tracks_topics)
         self._engine: AffectEngine | None = None
-        self._worker: Worker | None = None
+        self._worker: SlotWorker | None = None
         self._results: dict[str, Publisher] = {}
         self._heard: list[Subscription] = []
-        self.slot = NewestOfEach()
-        self.health = Health(self, lambda: self.slot.dropped, self._facts)
+        self.slot = NewestItemPerKey()
+        self.health = NodeDiagnostics(self, lambda: self.slot.dropped, self._facts)
         self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
-        self.start_itself()
+        self.autostart_lifecycle()
 
     def load(self) -> None:
         self._engine = AffectEngine(self.settings)
@@ -50,7 +50,7 @@ class AffectNode(ManagedNode):
             self._results[topic] = self.create_publisher(
                 FaceAffectArray, result_topic(topic), qos.RESULTS, qos_overriding_options=qos.overridable()
             )
-        self._worker = Worker('affect', self._process, self.slot)
+        self._worker = SlotWorker('affect', self._process, self.slot)
 
     def begin(self) -> None:
         for topic in self._topics:

@@ -12,7 +12,7 @@ from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
 from affect_perception.ros.parameters import declare
@@ -34,12 +34,12 @@ class AgentNode(Node):
         self._demand = OnDemand(
             self, {'face_affect': (lambda: self._behaviours.get_subscription_count() > 0, self._subscribe)}
         )
-        self.health = Health(
+        self.health = NodeDiagnostics(
             self,
             lambda: 0,
             lambda: {'policy': self._decider.name, 'action': self._action, 'people': self._people},
             problem=lambda: self._decider.failure,
-            rests=self._demand.rests,
+            idle_reason=self._demand.idle_reason,
         )
 
     def _subscribe(self):

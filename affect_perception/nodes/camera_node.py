@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from affect_perception.msg import FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import depth_to_msg, frame_to_msg, intrinsics_to_msg, stamp_from_msg
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.parameters import declare
 from affect_perception.settings import SourceSettings
@@ -50,7 +50,7 @@ class CameraNode(Node):
         self._beside: dict[str, Publisher] = {}  # of depth and camera_info, made with the first of each
         if self._lossless:
             self.create_subscription(FaceAffectArray, 'face_affect', self._on_answer, qos.RESULTS)
-        self.health = Health(self, lambda: self.dropped, lambda: {'source': self.settings.source})
+        self.health = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': self.settings.source})
         self.source = source or open_source(self.settings, self.health.bad_input)
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
 

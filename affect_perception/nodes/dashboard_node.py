@@ -21,7 +21,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.ros.parameters import declare
@@ -54,11 +54,11 @@ class DashboardNode(Node):
                 f'the dashboard needs aiohttp ({error}): pip install aiohttp, or sudo apt install python3-aiohttp; or '
                 'leave the dashboard out (--no-dashboard, dashboard:=false)'
             ) from error
-        self.health = Health(  # before the server, which may have something to count at once
+        self.health = NodeDiagnostics(  # before the server, which may have something to count at once
             self,
             lambda: self._server.dropped,
             lambda: {'address': self.address, 'pages': self._server.clients},
-            rests=lambda: self._demand.rests(),
+            idle_reason=lambda: self._demand.idle_reason(),
         )
         token = self.settings.dashboard_token or os.environ.get(TOKEN_VARIABLE, '')
         self._server = Server(self.settings, self._compose, self._on_bad, token)

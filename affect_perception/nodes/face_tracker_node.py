@@ -16,27 +16,27 @@ from collections.abc import Callable
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from affect_perception.core.tracking.tracker import FaceTracker, Found
-from affect_perception.detectors.async_detector import BackgroundDetector
-from affect_perception.detectors.detector_process import FinderProcess, wants_process
-from affect_perception.detectors.face_analyzer import make_finder
+from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
+from affect_perception.detectors.async_detector import AsyncDetector
+from affect_perception.detectors.detector_process import FaceAnalyzerProcess, wants_process
+from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import frame_from_msg, tracks_to_msg
 from affect_perception.ros.depth_input import DepthInput
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.lifecycle import ManagedNode
+from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import declare
-from affect_perception.runtime.newest_item import Slot, Worker
+from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame
 
 _SILENCE_S = 5.0  # without an image for this long, say what could be wrong
 
 
-class FaceTrackerNode(ManagedNode):
+class FaceTrackerNode(AutostartLifecycleNode):
     """`overrides` are settings from a program; they weigh more than YAML and command line.
 
     `show` may be set: it gets every image that has been followed, in the thread that follows, and must be quick.
@@ -48,26 +48,28 @@ class FaceTrackerNode(ManagedNode):
         self.people = 0
         self.show: Callable[[Frame], None] | None = None
         self._last_ns = 0
-        self._detector: BackgroundDetector | None = None
+        self._detector: AsyncDetector | None = None
         self._tracker: FaceTracker | None = None
-        self._worker: Worker | None = None
+        self._worker: SlotWorker | None = None
         self._images: Subscription | None = None
         self._depth: DepthInput | None = None
-        self.slot = Slot()
-        self.health = Health(self, lambda: self.slot.dropped, self._facts)
-        self.start_itself()
+        self.slot = NewestItemSlot()
+        self.health = NodeDiagnostics(self, lambda: self.slot.dropped, self._facts)
+        self.autostart_lifecycle()
 
     def load(self) -> None:
-        finder = FinderProcess(self.settings) if wants_process(self.settings) else make_finder(self.settings)
+        finder = (
+            FaceAnalyzerProcess(self.settings) if wants_process(self.settings) else make_face_analyzer(self.settings)
+        )
         self._detector_name = finder.detector
         self.get_logger().info(f'{finder.name}, every {self.settings.detect_every} frames')
         finder.warm_up()
-        self._detector = BackgroundDetector(finder, self._on_detection)
+        self._detector = AsyncDetector(finder, self._on_detection)
         self._tracker = FaceTracker(self.settings)
         self._tracks = self.create_publisher(
             FaceTrackArray, 'face_tracks', qos.RESULTS, qos_overriding_options=qos.overridable()
         )
-        self._worker = Worker('tracker', self._process, self.slot)
+        self._worker = SlotWorker('tracker', self._process, self.slot)
 
     def begin(self) -> None:
         self._images = self.create_subscription(
@@ -140,7 +142,7 @@ class FaceTrackerNode(ManagedNode):
         self.people = len(tracked.tracks)
         self.health.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
 
-    def _detect(self, frame: Frame) -> Found | None:
+    def _detect(self, frame: Frame) -> DetectionResult | None:
         """What the detector has found by now: in this frame when it is waited for, else in an earlier one."""
         found = self._detector.collect()
         if self._tracker.due(frame) and self._detector.free:

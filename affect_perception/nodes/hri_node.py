@@ -18,7 +18,7 @@ from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import hri_messages as to_msg
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg, tracks_from_msg
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
 from affect_perception.ros.parameters import declare
@@ -50,7 +50,9 @@ class HriNode(Node):
                 'face_tracks': (self._wanted, self._subscribe_tracks),
             },
         )
-        self.health = Health(self, lambda: 0, lambda: {'people': len(self._faces)}, rests=self._demand.rests)
+        self.health = NodeDiagnostics(
+            self, lambda: 0, lambda: {'people': len(self._faces)}, idle_reason=self._demand.idle_reason
+        )
 
     def _wanted(self) -> bool:
         publishers = [self._tracked, *(p for face in self._faces.values() for p in face.values())]

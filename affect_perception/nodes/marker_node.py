@@ -37,12 +37,12 @@ from affect_perception.ros.conversions import (
     stamp_from_msg,
 )
 from affect_perception.ros.depth_input import beside
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.marker_messages import shapes_to_msg
 from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
 from affect_perception.ros.parameters import declare
-from affect_perception.runtime.newest_item import Worker
+from affect_perception.runtime.newest_item import SlotWorker
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics
 
@@ -84,7 +84,7 @@ class MarkerNode(Node):
         self._markers = self.create_publisher(MarkerArray, 'face_markers', qos.RESULTS, **overridable)
         self._overlay = self.create_publisher(Image, 'overlay', qos.RELIABLE_IMAGES, **overridable)
         self._jpeg = self.create_publisher(CompressedImage, 'overlay/compressed', qos.RELIABLE_IMAGES, **overridable)
-        self._worker = Worker('overlay', self._draw)
+        self._worker = SlotWorker('overlay', self._draw)
         self._due = WhileWanted(self._overlay_due)
         self._demand = OnDemand(
             self,
@@ -95,8 +95,11 @@ class MarkerNode(Node):
                 'images': (lambda: self._ask is None and self._paint(), self._subscribe_images),
             },
         )
-        self.health = Health(
-            self, lambda: self._worker.slot.dropped, lambda: {'people': self._people}, rests=self._demand.rests
+        self.health = NodeDiagnostics(
+            self,
+            lambda: self._worker.slot.dropped,
+            lambda: {'people': self._people},
+            idle_reason=self._demand.idle_reason,
         )
 
     def _mark(self) -> bool:

@@ -12,7 +12,7 @@ from affect_perception.core.tracking.face_position import Locator
 from affect_perception.errors import BadInputError
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import depth_from_msg, intrinsics_from_msg
-from affect_perception.ros.diagnostics import Health
+from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import TrackedFrame
 
@@ -35,7 +35,7 @@ def depth_topic(image_topic: str, settings: TrackerSettings) -> str:
 class DepthInput:
     """Subscriptions of `node` to depth and camera_info; silent when `depth_topic` says that there is none."""
 
-    def __init__(self, node: Node, image_topic: str, settings: TrackerSettings, health: Health):
+    def __init__(self, node: Node, image_topic: str, settings: TrackerSettings, health: NodeDiagnostics):
         self._node, self._health = node, health
         self._locator = Locator(settings.depth_slop_s)
         self.depth_topic = depth_topic(image_topic, settings)

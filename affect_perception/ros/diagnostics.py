@@ -46,7 +46,7 @@ class Lately:
     latency_ms: float = 0.0
 
 
-def judged(lately: Lately, settings: HealthSettings) -> tuple[bytes, str]:
+def diagnose(lately: Lately, settings: HealthSettings) -> tuple[bytes, str]:
     """Level (OK, WARN, ERROR or STALE) and message of a node's diagnostics."""
     warn, error = DiagnosticStatus.WARN, DiagnosticStatus.ERROR
     found = []
@@ -73,11 +73,11 @@ def judged(lately: Lately, settings: HealthSettings) -> tuple[bytes, str]:
     return max(level for level, _ in found), '; '.join(text for _, text in found)
 
 
-class Health:
+class NodeDiagnostics:
     """Counters and timings of one node; safe to use from its worker threads.
 
     `dropped` is asked for the number of frames overtaken by newer ones, `details` for further key-value pairs,
-    `problem` for what is wrong beyond counts (ERROR) and `rests` for why there is nothing to do (OK); both give '' when
+    `problem` for what is wrong beyond counts (ERROR) and `idle_reason` for why there is nothing to do (OK); both give '' when
     there is no such thing. Timings are kept for the last images only, unless `keep_all` was called (benchmarks).
     """
 
@@ -87,13 +87,13 @@ class Health:
         dropped: Callable[[], int],
         details: Callable[[], dict] = dict,
         problem: Callable[[], str] = str,
-        rests: Callable[[], str] = str,
+        idle_reason: Callable[[], str] = str,
     ):
         self._node = node
         self._dropped = dropped
         self._details = details
         self._problem = problem
-        self._rests = rests
+        self._rests = idle_reason
         self._settings = declare(node, HealthSettings, on_change=self._change)
         self._lock = threading.Lock()
         self._last = (0, 0, 0)  # processed, dropped, bad inputs at the last report
@@ -178,10 +178,10 @@ class Health:
         self._publisher.publish(self._message(level, text, values))
 
     def _level(self, lately: Lately) -> tuple[bytes, str]:
-        problem, rests = self._problem(), self._rests()
+        problem, idle_reason = self._problem(), self._rests()
         if getattr(self._node, 'finished', False) and not lately.bad:
-            rests = 'finished'
-        level, text = (DiagnosticStatus.OK, rests) if rests else judged(lately, self._settings)
+            idle_reason = 'finished'
+        level, text = (DiagnosticStatus.OK, idle_reason) if idle_reason else diagnose(lately, self._settings)
         return (DiagnosticStatus.ERROR, f'{problem}; {text}') if problem else (level, text)
 
     def _message(self, level: bytes, text: str, values: dict) -> DiagnosticArray:

@@ -15,8 +15,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from affect_perception.errors import AffectPerceptionError
 
 
-class ManagedNode(LifecycleNode):
-    """Brings `load`, `begin`, `stop` and `free`; calls `start_itself` at the end of its constructor.
+class AutostartLifecycleNode(LifecycleNode):
+    """Brings `load`, `begin`, `stop` and `free`; calls `autostart_lifecycle` at the end of its constructor.
 
     An error of the user in `load` or `begin` is raised by the constructor when the node starts itself, and fails the
     transition, with a line in the log, when somebody else does it.
@@ -42,7 +42,7 @@ class ManagedNode(LifecycleNode):
     def free(self) -> None:
         """Undo `load`."""
 
-    def start_itself(self) -> None:
+    def autostart_lifecycle(self) -> None:
         """Configure and activate, unless `autostart` is false; raises what went wrong."""
         if self._autostart:
             for transition in (self.trigger_configure, self.trigger_activate):

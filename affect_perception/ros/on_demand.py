@@ -38,7 +38,7 @@ class OnDemand:
             elif not wanted() and name in self._subscriptions:
                 self._node.destroy_subscription(self._subscriptions.pop(name))
 
-    def rests(self) -> str:
+    def idle_reason(self) -> str:
         """Why nothing is done, for diagnostics; '' when something is."""
         return '' if self._subscriptions else 'nobody is subscribed'
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar('T')
 
 
-class Slot(Generic[T]):
+class NewestItemSlot(Generic[T]):
     """Holds at most one item: `put` replaces what was not yet taken and counts it as dropped."""
 
     def __init__(self):
@@ -44,7 +44,7 @@ class Slot(Generic[T]):
             self._item, self._closed = None, False
 
 
-class NewestOfEach(Slot[dict]):
+class NewestItemPerKey(NewestItemSlot[dict]):
     """One place per key: `put_as(key)` is a `put` for that key, `take` gives all that arrived since, by key."""
 
     def put_as(self, key: str) -> Callable[[object], None]:
@@ -59,11 +59,11 @@ class NewestOfEach(Slot[dict]):
         return put
 
 
-class Worker:
+class SlotWorker:
     """A thread that hands what arrives in a slot to `work`, one item at a time, newest first."""
 
-    def __init__(self, name: str, work, slot: Slot | None = None):
-        self.slot: Slot = slot if slot is not None else Slot()
+    def __init__(self, name: str, work, slot: NewestItemSlot | None = None):
+        self.slot: NewestItemSlot = slot if slot is not None else NewestItemSlot()
         self.slot.reopen()
         self._work = work
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)

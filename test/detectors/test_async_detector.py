@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from conftest import wait_until
 
-from affect_perception.core.tracking.reidentification import EVERYBODY
-from affect_perception.detectors.async_detector import BackgroundDetector
-from affect_perception.detectors.face_analyzer import Finder
+from affect_perception.core.tracking.reidentification import EMBED_ALL
+from affect_perception.detectors.async_detector import AsyncDetector
+from affect_perception.detectors.face_analyzer import FaceAnalyzer
 from affect_perception.types import Box, Detection, Frame
 
 FRAME = Frame(5, '', np.zeros((4, 4, 3), np.uint8))
@@ -36,8 +36,8 @@ class Broken:
 
 def test_detector_beside_answers_later_with_the_stamp_of_its_picture():
     detector = Gated()
-    beside = BackgroundDetector(Finder(detector))
-    beside.ask(FRAME, EVERYBODY)
+    beside = AsyncDetector(FaceAnalyzer(detector))
+    beside.ask(FRAME, EMBED_ALL)
     assert not beside.free
     assert beside.collect() is None
     detector.gate.set()
@@ -49,8 +49,8 @@ def test_detector_beside_answers_later_with_the_stamp_of_its_picture():
 
 
 def test_error_of_the_detector_reaches_who_collects_and_it_can_be_asked_again():
-    beside = BackgroundDetector(Finder(Broken()))
-    beside.ask(FRAME, EVERYBODY)
+    beside = AsyncDetector(FaceAnalyzer(Broken()))
+    beside.ask(FRAME, EMBED_ALL)
     with pytest.raises(RuntimeError, match='out of memory'):
         beside.collect(wait=True)
     assert beside.free
@@ -59,9 +59,9 @@ def test_error_of_the_detector_reaches_who_collects_and_it_can_be_asked_again():
 
 def test_slot_keeps_the_newest_and_counts_what_it_replaced():
     pytest.importorskip('rclpy', reason='the folder nodes needs ROS 2 (make set-up brings it)')
-    from affect_perception.runtime.newest_item import Slot
+    from affect_perception.runtime.newest_item import NewestItemSlot
 
-    slot = Slot()
+    slot = NewestItemSlot()
     for item in 'abc':
         slot.put(item)
     assert slot.take() == 'c'

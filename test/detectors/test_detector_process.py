@@ -6,11 +6,11 @@ import pytest
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
 from affect_perception.core.tracking.association import COLOURS
-from affect_perception.core.tracking.reidentification import EVERYBODY
+from affect_perception.core.tracking.reidentification import EMBED_ALL
 from affect_perception.detectors import make_detector
-from affect_perception.detectors.async_detector import BackgroundDetector
-from affect_perception.detectors.detector_process import DetectorProcess, FinderProcess, wants_process
-from affect_perception.detectors.face_analyzer import make_finder
+from affect_perception.detectors.async_detector import AsyncDetector
+from affect_perception.detectors.detector_process import DetectorProcess, FaceAnalyzerProcess, wants_process
+from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame
@@ -26,13 +26,13 @@ def frame() -> Frame:
 
 @pytest.fixture(scope='module')
 def finder():
-    finder = FinderProcess(HOG)
+    finder = FaceAnalyzerProcess(HOG)
     yield finder
     finder.close()
 
 
 def test_a_process_finds_what_a_thread_finds(finder, frame):
-    found, expected = finder.find(frame, EVERYBODY), make_finder(HOG).find(frame, EVERYBODY)
+    found, expected = finder.find(frame, EMBED_ALL), make_face_analyzer(HOG).find(frame, EMBED_ALL)
     assert found.stamp_ns == expected.stamp_ns == 7
     assert found.detections and found.detections == expected.detections
     np.testing.assert_array_equal(found.colours, expected.colours)
@@ -42,22 +42,22 @@ def test_a_process_finds_what_a_thread_finds(finder, frame):
 def test_a_child_that_died_between_two_images_is_started_again(finder, frame):
     finder._child.kill()
     finder._child.wait()
-    assert finder.find(frame, EVERYBODY).detections
+    assert finder.find(frame, EMBED_ALL).detections
 
 
 def test_settings_that_cannot_be_are_refused_at_the_start():
     with pytest.raises(ConfigError, match='no file /nowhere'):
-        FinderProcess(TrackerSettings(detector='dlib_cnn', detector_weights='/nowhere'))
+        FaceAnalyzerProcess(TrackerSettings(detector='dlib_cnn', detector_weights='/nowhere'))
 
 
 def test_closing_ends_the_child_and_it_stays_ended(frame):
-    beside = BackgroundDetector(finder := FinderProcess(HOG))
+    beside = AsyncDetector(finder := FaceAnalyzerProcess(HOG))
     child = finder._child
-    beside.ask(frame, EVERYBODY)
+    beside.ask(frame, EMBED_ALL)
     beside.close()
     assert child.returncode is not None
     with pytest.raises(RuntimeError, match='closed'):
-        finder.find(frame, EVERYBODY)
+        finder.find(frame, EMBED_ALL)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from skimage import data as pictures
 
 from affect_perception.core.tracking.tracker import FaceTracker
-from affect_perception.detectors.face_analyzer import Finder
-from affect_perception.detectors.prefetch import Foresight
+from affect_perception.detectors.face_analyzer import FaceAnalyzer
+from affect_perception.detectors.prefetch import DetectorPrefetch
 from affect_perception.errors import BadInputError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
@@ -32,7 +32,7 @@ def frame(number: int) -> Frame:
 def play(asks: dict[int, bool], every: int = 10, lead: int = 12):
     """What the tracker gets at the frames at which it asks, with the reader `lead` frames before it."""
     shown = Slow()
-    foresight, got = Foresight(shown, every), {}
+    foresight, got = DetectorPrefetch(shown, every), {}
     count = max(asks) + 1
     for number in range(count + lead):
         if number < count:
@@ -61,7 +61,7 @@ def test_what_was_not_foreseen_is_found_when_asked_for_and_the_rhythm_begins_the
 
 
 def test_an_error_is_of_the_picture_that_is_asked_for():
-    foresight = Foresight(Slow(), 33)
+    foresight = DetectorPrefetch(Slow(), 33)
     for number in range(67):
         foresight.read(frame(number))
     for _ in range(66):
@@ -77,8 +77,8 @@ def test_tracks_are_those_of_a_detector_that_is_asked():
     settings = TrackerSettings(detector='dlib_hog', detect_every=4)
     from affect_perception.detectors.dlib.hog import DlibHog
 
-    finder = Finder(DlibHog())
-    foresight = Foresight(finder.detect, settings.detect_every)
+    finder = FaceAnalyzer(DlibHog())
+    foresight = DetectorPrefetch(finder.detect, settings.detect_every)
     results = []
     for early in (False, True):
         tracker, tracks = FaceTracker(settings), []

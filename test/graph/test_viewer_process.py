@@ -23,7 +23,7 @@ from sensor_msgs.msg import Image
 
 from affect_perception.errors import ConfigError
 from affect_perception.graph import viewer_process
-from affect_perception.graph.viewer_process import WatchProcess
+from affect_perception.graph.viewer_process import ViewerProcess
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
@@ -54,8 +54,8 @@ def watchers():
     """Starts a process with some nodes."""
     started = []
 
-    def start(**nodes) -> WatchProcess:
-        started.append(WatchProcess())
+    def start(**nodes) -> ViewerProcess:
+        started.append(ViewerProcess())
         for name, overrides in nodes.items():
             started[-1].make(name, overrides)
         started[-1].wait()

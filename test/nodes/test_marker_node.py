@@ -259,7 +259,7 @@ def test_nothing_is_subscribed_while_nobody_looks(view):
     node._demand.look()
     assert node._demand.active == frozenset()
     assert viewer.affect.get_subscription_count() == viewer.images.get_subscription_count() == 0
-    assert node._demand.rests() == 'nobody is subscribed'
+    assert node._demand.idle_reason() == 'nobody is subscribed'
 
 
 def test_markers_alone_do_not_fetch_images(view):

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affect_perception.errors import BadInputError
-from affect_perception.ros.diagnostics import TASKS, Health, Lately, judged
+from affect_perception.ros.diagnostics import TASKS, Lately, NodeDiagnostics, diagnose
 from affect_perception.ros.executors import Spinner
 from affect_perception.settings import GROUPS, HealthSettings
 
@@ -39,8 +39,8 @@ OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticS
     ],
 )
 def test_level_follows_the_thresholds(lately, level, says):
-    assert judged(lately, HealthSettings())[0] == level
-    assert says in judged(lately, HealthSettings())[1]
+    assert diagnose(lately, HealthSettings())[0] == level
+    assert says in diagnose(lately, HealthSettings())[1]
 
 
 def test_every_node_with_settings_has_a_name_for_what_it_does():
@@ -53,7 +53,9 @@ def watched(ros):
     node, peer = Node('affect_node', namespace='robot1'), Node('peer')
     got, state = [], {'problem': '', 'rests': ''}
     peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
-    health = Health(node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['rests'])
+    health = NodeDiagnostics(
+        node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['rests']
+    )
     spinner = Spinner([peer])
 
     def status():

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from affect_perception.core.agent.person_state import Person
+from affect_perception.core.agent.person_state import PersonState
 from affect_perception.settings import AgentSettings
 
 _NOW_S = 1.0  # time constant of the present mood
@@ -27,7 +27,7 @@ class Mood:
 
 
 def moved(
-    mood: Mood, valence: float, present: Collection[Person], stamp_ns: int, dt_s: float, settings: AgentSettings
+    mood: Mood, valence: float, present: Collection[PersonState], stamp_ns: int, dt_s: float, settings: AgentSettings
 ) -> Mood:
     """The mood after another image, in which the group shows `valence` (NaN: not known)."""
     if not present:

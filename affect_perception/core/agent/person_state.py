@@ -19,7 +19,7 @@ _SAME_SIZE = 2.0  # ratio
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonState:
     """One person, in view or not. `smile` is the last intensity that was known; `attended_s` fades with time."""
 
     track_id: int
@@ -45,9 +45,9 @@ class Person:
         return (self.seen_ns - self.first_ns) * 1e-9
 
 
-def met(
-    known: Iterable[Person], faces: Sequence[Affect], stamp_ns: int, settings: AgentSettings
-) -> tuple[dict[int, Person], dict[int, int]]:
+def update_people(
+    known: Iterable[PersonState], faces: Sequence[Affect], stamp_ns: int, settings: AgentSettings
+) -> tuple[dict[int, PersonState], dict[int, int]]:
     """Everybody remembered after the image of `stamp_ns`, by id, and the ids that were replaced: {old: new}.
 
     A new id where somebody vanished less than `handover_s` ago, of about that size, is that person, whose id failed.
@@ -65,12 +65,12 @@ def met(
                 renamed[person.track_id] = track_id
                 del people[person.track_id]
             else:
-                person = Person(track_id, face.box, stamp_ns, stamp_ns, attended_s=least)
+                person = PersonState(track_id, face.box, stamp_ns, stamp_ns, attended_s=least)
         people[track_id] = _seen(person, face, stamp_ns, settings)
     return {i: p for i, p in people.items() if not _forgotten(p, stamp_ns, settings)}, renamed
 
 
-def attended(person: Person, had_attention: bool, mirrored: bool, dt_s: float) -> Person:
+def add_attention(person: PersonState, had_attention: bool, mirrored: bool, dt_s: float) -> PersonState:
     """`person` after `dt_s` in which they had the agent's attention, or not."""
     fading = math.exp(-dt_s / _FORGET_ATTENTION_S)
     return replace(
@@ -80,19 +80,19 @@ def attended(person: Person, had_attention: bool, mirrored: bool, dt_s: float) -
     )
 
 
-def _could_be(person: Person, face: Affect, stamp_ns: int, settings: AgentSettings) -> bool:
+def _could_be(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSettings) -> bool:
     size, old = max(face.box.width, 1.0), max(person.box.width, 1.0)
     away = math.dist(face.box.centre, person.box.centre) / max(size, old)
     near = away <= _SAME_PLACE and max(size / old, old / size) <= _SAME_SIZE
     return near and person.absent_s(stamp_ns) < settings.handover_s
 
 
-def _forgotten(person: Person, stamp_ns: int, settings: AgentSettings) -> bool:
+def _forgotten(person: PersonState, stamp_ns: int, settings: AgentSettings) -> bool:
     patience = settings.greet_again_s if person.greeted else settings.handover_s
     return person.absent_s(stamp_ns) > max(patience, settings.farewell_after_s)
 
 
-def _seen(person: Person, face: Affect, stamp_ns: int, settings: AgentSettings) -> Person:
+def _seen(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSettings) -> PersonState:
     """`person` as `face` shows them. Smiles begin and end with hysteresis: neither a single image nor a value between
     the two thresholds changes one."""
     first, smiling = person.first_ns, person.smiling

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from affect_perception.core.agent import policy as do
 from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.core.agent.group_mood import Mood, moved
-from affect_perception.core.agent.person_state import BLINK_S, Person, attended, met
+from affect_perception.core.agent.person_state import BLINK_S, PersonState, add_attention, update_people
 from affect_perception.core.agent.policy import NOBODY, Behaviour
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect
@@ -45,7 +45,7 @@ class State:
     behaviour: Behaviour
     since_ns: int
     urgency: int
-    people: tuple[Person, ...] = ()
+    people: tuple[PersonState, ...] = ()
     mood: Mood = field(default_factory=Mood)
 
 
@@ -72,9 +72,9 @@ class SocialPolicy:
         """`state` with what the new image shows, and with the time since the last one accounted for."""
         dt_s = min((stamp_ns - state.stamp_ns) * 1e-9, _LONGEST_STEP_S)
         action, target = state.behaviour.key
-        before = [attended(p, p.track_id == target, (do.MIRROR, p.track_id) == (action, target), dt_s)
+        before = [add_attention(p, p.track_id == target, (do.MIRROR, p.track_id) == (action, target), dt_s)
                   for p in state.people]  # fmt: skip
-        people, renamed = met(before, faces, stamp_ns, self._settings)
+        people, renamed = update_people(before, faces, stamp_ns, self._settings)
         present = [p for p in people.values() if p.absent_s(stamp_ns) < BLINK_S]
         mood = replace(
             state.mood,
@@ -111,7 +111,7 @@ class SocialPolicy:
         out += self._together(state, present)
         return sorted(out, key=lambda p: (-p.urgency, p.had_s, p.behaviour.target_track_id))
 
-    def _person(self, person: Person) -> Proposal:
+    def _person(self, person: PersonState) -> Proposal:
         if not person.smiling or not person.greeted:  # first things first
             text = f'person {person.track_id} is in view, and it is their turn'
             return Proposal(Behaviour(do.ATTEND, person.track_id, 0.3, text), _ATTEND, person.attended_s)
@@ -120,7 +120,7 @@ class SocialPolicy:
         text = f'person {person.track_id} {"laughs" if person.laughing else "smiles"} (intensity {person.smile:.2f})'
         return Proposal(Behaviour(do.MIRROR, person.track_id, _share(person.smile), text), urgency, person.attended_s)
 
-    def _greetings(self, state: State, present: Sequence[Person]) -> list[Proposal]:
+    def _greetings(self, state: State, present: Sequence[PersonState]) -> list[Proposal]:
         settings = self._settings
         going_on = self._going_on(state, do.GREET, settings.greet_s)
         return [
@@ -141,11 +141,11 @@ class SocialPolicy:
         target = ids[0] if len(ids) == 1 else NOBODY
         return [Proposal(Behaviour(do.FAREWELL, target, 1.0, f'{who} left'), _FAREWELL)]
 
-    def _leaves(self, person: Person, stamp_ns: int) -> bool:
+    def _leaves(self, person: PersonState, stamp_ns: int) -> bool:
         late_s = person.absent_s(stamp_ns) - self._settings.farewell_after_s
         return person.greeted and not person.left and 0 <= late_s < _LATE_FAREWELL_S
 
-    def _together(self, state: State, present: Sequence[Person]) -> list[Proposal]:
+    def _together(self, state: State, present: Sequence[PersonState]) -> list[Proposal]:
         """What the group as a whole calls for."""
         settings, mood, out = self._settings, state.mood, []
         if mood.shared:

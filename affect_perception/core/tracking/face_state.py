@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from affect_perception.core.tracking.reidentification import Look, Person
+from affect_perception.core.tracking.reidentification import FaceEmbedding, Identity
 
 _SPREAD_PER_S = 1.5  # face sizes that a hidden face may stray per second from where it was heading
 _MAX_SPREAD = 3.0
@@ -20,7 +20,7 @@ _SETTLE_S = 0.12  # time constant with which the reported box takes on a correct
 
 
 @dataclass(eq=False)
-class Face:
+class FaceState:
     """One face that is followed. Boxes are (4,) rows of core.geometry, velocity is in px/s and 1/s (growth)."""
 
     key: int  # of this track, unlike the id of its person it is nobody else's business
@@ -39,8 +39,8 @@ class Face:
     misses: int = 0  # runs of the detector since the last that found it
     roll: float | None = None  # rad by which it is tilted clockwise, None until measured
     roll_offset: float = 0.0  # reported minus estimated
-    person: Person | None = None  # who it is; None as long as that is open
-    looks: list[Look] = field(default_factory=list)  # at a face without a person
+    person: Identity | None = None  # who it is; None as long as that is open
+    looks: list[FaceEmbedding] = field(default_factory=list)  # at a face without a person
     looked_ns: int | None = None  # when it was last looked at closely
     unsure: bool = False  # it met another face since
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from affect_perception.core.boxes import boxes_to_rows, inside_share
 from affect_perception.core.tracking.association import COLOURS, colours
-from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.face_state import FaceState
 from affect_perception.core.tracking.occlusion import touched
-from affect_perception.core.tracking.optical_flow import View
-from affect_perception.core.tracking.reidentification import Look
-from affect_perception.core.tracking.snapshots import History, Moment
+from affect_perception.core.tracking.optical_flow import FlowImage
+from affect_perception.core.tracking.reidentification import FaceEmbedding
+from affect_perception.core.tracking.snapshots import Snapshot, SnapshotHistory
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Detection, Frame
 
@@ -21,7 +21,7 @@ _CLEAR_PX, _CLEAR_INSIDE = 40, 0.98  # size, and share inside the picture, of a 
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class DetectionResult:
     """What a detector found in the picture of time `stamp_ns`, in pixels of that picture.
 
     `descriptors` (N, D) float32 has a row of NaN for each detection that was not described; None: nobody is, and there
@@ -42,10 +42,10 @@ def colours_of(frame: Frame, detections: Sequence[Detection]) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class FrameDetections:
     """M detections that count, with their boxes `then` (M, 4).
 
-    `colours` (M, COLOURS); `descriptors` as in `Found`; `rolls` (M,) rad or NaN; `alone` (M,): nobody in the way;
+    `colours` (M, COLOURS); `descriptors` as in `DetectionResult`; `rolls` (M,) rad or NaN; `alone` (M,): nobody in the way;
     `clear` (M,): large, and all of it in the picture besides.
     """
 
@@ -58,7 +58,7 @@ class Seen:
     clear: np.ndarray
 
     @classmethod
-    def of(cls, found: Found, moment: Moment, settings: TrackerSettings) -> Seen:
+    def of(cls, found: DetectionResult, moment: Snapshot, settings: TrackerSettings) -> FrameDetections:
         kept = [i for i, d in enumerate(found.detections) if d.confidence >= settings.min_confidence]
         detections = [found.detections[i] for i in kept]
         then = boxes_to_rows([d.box for d in detections])
@@ -75,7 +75,9 @@ class Seen:
             alone & credible & inside & (then[:, 2] >= _CLEAR_PX),
         )
 
-    def now(self, which: Collection[int], moment: Moment, view: View, history: History) -> dict[int, np.ndarray]:
+    def now(
+        self, which: Collection[int], moment: Snapshot, view: FlowImage, history: SnapshotHistory
+    ) -> dict[int, np.ndarray]:
         """Where those of the detections `which` are in the picture `view`, boxes (4,), that could be followed there."""
         if moment.view is view:
             return {j: self.then[j] for j in which}
@@ -84,7 +86,7 @@ class Seen:
         boxes, alive = history.carry(self.then[list(which)], moment, view)
         return {j: box for j, box, there in zip(which, boxes, alive, strict=True) if there}
 
-    def level(self, owners: Mapping[int, Face], moment: Moment) -> None:
+    def level(self, owners: Mapping[int, FaceState], moment: Snapshot) -> None:
         """Tells the faces how they are tilted; `owners` are the faces by index of their detection."""
         for j, face in owners.items():
             if np.isfinite(self.rolls[j]) and (self.alone[j] or face.roll is None):
@@ -92,7 +94,9 @@ class Seen:
                 since = face.roll - before.roll if before is not None and face.roll is not None else 0.0
                 face.level(self.rolls[j] + since)
 
-    def looks(self, owners: Mapping[int, Face]) -> dict[Face, Look]:
+    def looks(self, owners: Mapping[int, FaceState]) -> dict[FaceState, FaceEmbedding]:
         """Those that were described."""
         described = np.isfinite(self.descriptors).all(axis=1)
-        return {face: Look(self.descriptors[j], bool(self.clear[j])) for j, face in owners.items() if described[j]}
+        return {
+            face: FaceEmbedding(self.descriptors[j], bool(self.clear[j])) for j, face in owners.items() if described[j]
+        }

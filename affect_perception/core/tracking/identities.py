@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from affect_perception.core.tracking.association import assign
-from affect_perception.core.tracking.face_state import Face
-from affect_perception.core.tracking.reidentification import STRANGER, Look, Person
+from affect_perception.core.tracking.face_state import FaceState
+from affect_perception.core.tracking.reidentification import STRANGER, FaceEmbedding, Identity
 
 HOLD_S = 0.4  # a newcomer waits this long for a better look
 _LOOKS = 2  # clear ones until a newcomer is surely new, or known well enough to say that it is not them: who comes into
@@ -23,12 +23,12 @@ _LOOKS = 2  # clear ones until a newcomer is surely new, or known well enough to
 
 @dataclass(frozen=True, eq=False)
 class _Departed:
-    person: Person
+    person: Identity
     left_ns: int
 
 
-class Register:
-    """The people in view have their `Person` at their face; those who left are remembered here, for a while.
+class IdentityRegistry:
+    """The people in view have their `Identity` at their face; those who left are remembered here, for a while.
 
     Ids are never used again for somebody else, not even after `clear`.
     """
@@ -50,35 +50,40 @@ class Register:
         """Forgets those who left more than `memory_s` ago."""
         self._departed = {i: d for i, d in self._departed.items() if now_ns - d.left_ns <= memory_s * 1e9}
 
-    def leave(self, face: Face, now_ns: int) -> None:
+    def leave(self, face: FaceState, now_ns: int) -> None:
         """The face is not followed any more; its person is remembered if there is anything to know them by."""
         person = face.person
         if person is not None and len(person.gallery) and face.hits > 1:
             self._departed[person.track_id] = _Departed(person, now_ns)
 
-    def name(self, face: Face, person: Person | None = None) -> None:
+    def name(self, face: FaceState, person: Identity | None = None) -> None:
         """The face is that person's, or somebody new: a new id."""
         if person is None:
-            person = Person(self._next_id)
+            person = Identity(self._next_id)
             self._next_id += 1
         for look in face.looks:
             if look.clear:
                 person.learn(look.descriptor)
         face.person, face.looks = person, []
 
-    def name_all(self, faces: Sequence[Face]) -> None:
+    def name_all(self, faces: Sequence[FaceState]) -> None:
         """Nobody looks: all who have no id are new."""
         for face in faces:
             if face.person is None:
                 self.name(face)
 
-    def name_overdue(self, faces: Sequence[Face], now_ns: int) -> None:
+    def name_overdue(self, faces: Sequence[FaceState], now_ns: int) -> None:
         """Those who waited long enough and nobody knew are new, if they can be seen."""
         self.name_all([f for f in faces if f.followed and now_ns - f.began_ns >= HOLD_S * 1e9])
 
     def settle(
-        self, faces: list[Face], found: Collection[Face], looks: dict[Face, Look], distance: float, now_ns: int
-    ) -> list[Face]:
+        self,
+        faces: list[FaceState],
+        found: Collection[FaceState],
+        looks: dict[FaceState, FaceEmbedding],
+        distance: float,
+        now_ns: int,
+    ) -> list[FaceState]:
         """Takes the latest looks into account. Returns the faces without those whose person turned up elsewhere.
 
         `found`: the faces that the detector has just found; `distance`: descriptors nearer than this are one person's.
@@ -96,7 +101,9 @@ class Register:
 
     # Those who have no id yet
 
-    def _recognise(self, new: list[Face], faces: list[Face], found: Collection[Face], distance: float) -> set[Face]:
+    def _recognise(
+        self, new: list[FaceState], faces: list[FaceState], found: Collection[FaceState], distance: float
+    ) -> set[FaceState]:
         """Names those who are known, and those whom surely nobody knows; the others wait."""
         if not new:
             return set()
@@ -122,7 +129,9 @@ class Register:
                 self.name(face)
         return gone
 
-    def _absent(self, faces: list[Face], found: Collection[Face]) -> tuple[list[Person], dict[Person, Face]]:
+    def _absent(
+        self, faces: list[FaceState], found: Collection[FaceState]
+    ) -> tuple[list[Identity], dict[Identity, FaceState]]:
         """People who may turn up anywhere: those not found in their place, with their faces, and those who left."""
         owners = {f.person: f for f in faces if f.person is not None and f not in found and len(f.person.gallery)}
         return [*owners, *(d.person for d in self._departed.values())], owners
@@ -130,8 +139,13 @@ class Register:
     # Those who have one
 
     def _correct(
-        self, faces: list[Face], looks: dict[Face, Look], found: Collection[Face], distance: float, now_ns: int
-    ) -> set[Face]:
+        self,
+        faces: list[FaceState],
+        looks: dict[FaceState, FaceEmbedding],
+        found: Collection[FaceState],
+        distance: float,
+        now_ns: int,
+    ) -> set[FaceState]:
         """Learns from clear looks at faces, and puts right faces that are clearly not their person's but another's."""
         wrong = []
         for face, look in looks.items():
@@ -141,7 +155,7 @@ class Register:
             elif look.clear and face.followed:
                 wrong.append(face)
                 face.unsure = True  # until it is put right, look again
-        gone: set[Face] = set()
+        gone: set[FaceState] = set()
         for face in wrong:
             absent, owners = self._absent([f for f in faces if f not in gone], found)
             elsewhere = [f for f in wrong if f is not face]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from affect_perception.core.tracking.reidentification import Wish
-from affect_perception.core.tracking.tracker import FaceTracker, Found
+from affect_perception.core.tracking.reidentification import EmbeddingRequest
+from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
 from affect_perception.types import Frame, TrackedFrame
 
-Find = Callable[[Frame, Wish], Found]  # detectors.finder.Finder.find; the core does not know detectors
+Find = Callable[
+    [Frame, EmbeddingRequest], DetectionResult
+]  # detectors.finder.Finder.find; the core does not know detectors
 
 
 def step_inline(frame: Frame, find: Find, tracker: FaceTracker) -> TrackedFrame:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from affect_perception.core.tracking.association import COLOURS, NEAR, assign, colour_distance, costs, distances
-from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.face_state import FaceState
 from affect_perception.core.tracking.reidentification import STRANGER
-from affect_perception.core.tracking.snapshots import Moment
+from affect_perception.core.tracking.snapshots import Snapshot
 
 _ASTRAY = 1.0  # face sizes by which flow may have gone astray between two finds
 _GROWTHS = (0.86, 1.0, 1.16)  # sizes at which a face is looked for in a detection: HOG knows sizes in steps of 1.2
 
 
 def match(
-    faces: Sequence[Face],
-    moment: Moment,
+    faces: Sequence[FaceState],
+    moment: Snapshot,
     found: np.ndarray,
     looks: np.ndarray,
     descriptors: np.ndarray | None = None,

@@ -36,7 +36,7 @@ POINTS = _inner_points()
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class FlowImage:
     """The small grey picture `grey` (h, w) uint8 of a frame; one pixel of it is `factor` pixels of the frame wide."""
 
     stamp_ns: int
@@ -48,7 +48,7 @@ class View:
     blank: bool  # all black, all white or covered: nothing to see, and no new scene either
 
     @classmethod
-    def of(cls, frame: Frame, width: int) -> View:
+    def of(cls, frame: Frame, width: int) -> FlowImage:
         """Whole factors only: averaging whole blocks is the fastest way to shrink (0.14 ms for 1280×720)."""
         factor = max(round(frame.width / width), 1)
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
@@ -58,7 +58,7 @@ class View:
         thumbnail = cv2.resize(grey, (32, 18), interpolation=cv2.INTER_AREA).ravel()
         return cls(frame.stamp_ns, frame.width, frame.height, factor, grey, unit(thumbnail), float(thumbnail.std()) < 3)
 
-    def resemblance(self, other: View) -> float:
+    def resemblance(self, other: FlowImage) -> float:
         """Correlation of the two pictures as a whole, in [-1, 1]; brightness and contrast do not count."""
         return float(self.thumbnail @ other.thumbnail)
 
@@ -75,7 +75,7 @@ class View:
         """The best likeness of `patch` near the box `row` (4,), in [-1, 1], and the box (4,) where it is.
 
         Looked for up to `margin` box sizes away in both directions, with the box grown by each of `growths`. As in
-        `likeness`, half of the face is enough.
+        `similarity`, half of the face is enough.
         """
         best, where = -1.0, row
         for growth in growths:
@@ -119,7 +119,7 @@ def _masks() -> np.ndarray:
 _MASKS, _TRUST = _masks(), np.array([trust for _, trust in PARTS])
 
 
-def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N,) likeness in [-1, 1] of the patches in rows of a and b, (N, 400): of the whole or of the most alike half."""
     count = _MASKS.sum(axis=1)
     a_sum, b_sum, products, a_squares, b_squares = (v @ _MASKS.T for v in (a, b, a * b, a * a, b * b))  # (N, 5) each
@@ -136,7 +136,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class FlowMotion:
     """How N boxes moved: `shift` (N, 2) frame px, `growth` (N,) factor, `turn` (N,) rad clockwise, `support` (N,) share
     of points."""
 
@@ -150,7 +150,9 @@ class Motion:
         return np.concatenate([boxes[:, :2] + self.shift, boxes[:, 2:] * self.growth[:, None]], axis=1)
 
 
-def follow(old: View, new: View, boxes: np.ndarray, guess: np.ndarray, usable: np.ndarray | None = None) -> Motion:
+def follow(
+    old: FlowImage, new: FlowImage, boxes: np.ndarray, guess: np.ndarray, usable: np.ndarray | None = None
+) -> FlowMotion:
     """Where `boxes` (N, 4) of the picture `old` went in the picture `new`.
 
     `guess` (N, 2) is the expected shift in frame pixels, `usable` (N, P) tells which of the POINTS show the face.
@@ -186,7 +188,7 @@ def _flow(
     return end, found[:, 0] == 1
 
 
-def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int) -> Motion:
+def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int) -> FlowMotion:
     """The shift, growth and turn that most points of each face agree on; offset and shift (N, P, 2) px, good (N, P).
 
     The median throws out what moves otherwise (background, an occluder); least squares on the rest gives growth
@@ -209,7 +211,7 @@ def _agree(offset: np.ndarray, shift: np.ndarray, good: np.ndarray, factor: int)
     turn = np.where(count >= 6, np.clip(turn, -0.1, 0.1), 0.0)
     # The shift is that of the box centre, not of the centre of the points that were left.
     middle = middle - centre * slope[:, None]
-    return Motion(middle * factor, 1 + slope, turn, good.sum(axis=1) / good.shape[1])
+    return FlowMotion(middle * factor, 1 + slope, turn, good.sum(axis=1) / good.shape[1])
 
 
 def _median(values: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ _NEWCOMERS = 12  # unknown faces described in one run of the detector, at 5 ms e
 
 
 @dataclass(eq=False)
-class Person:
+class Identity:
     """An id, and the (K, D) descriptors by which its owner is known, K = 0 while nobody looked."""
 
     track_id: int
@@ -46,7 +46,7 @@ def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class EmbeddingRequest:
     """What the tracker would like to have described of the next picture the detector sees.
 
     `places` (N, 4) are the known faces, rows of core.geometry; `wanted` (N,) bool tells of whom another look is due.
@@ -67,11 +67,11 @@ class Wish:
         return sorted(int(i) for i in [*due, *new[:_NEWCOMERS]])
 
 
-EVERYBODY = Wish(np.zeros((0, 4)), np.zeros(0, bool))  # nobody is known yet
+EMBED_ALL = EmbeddingRequest(np.zeros((0, 4)), np.zeros(0, bool))  # nobody is known yet
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class FaceEmbedding:
     """A descriptor (D,) of a face; `clear`: all of it could be seen, so it is good enough to remember."""
 
     descriptor: np.ndarray

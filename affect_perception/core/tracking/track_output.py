@@ -8,9 +8,9 @@ import numpy as np
 
 from affect_perception.core.boxes import covered_share, inside_share, row_to_box
 from affect_perception.core.images.crops import face_crop
-from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.face_state import FaceState
 from affect_perception.core.tracking.occlusion import HIDDEN
-from affect_perception.core.tracking.optical_flow import View
+from affect_perception.core.tracking.optical_flow import FlowImage
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, Track
 
@@ -18,7 +18,7 @@ _INSIDE = 0.4  # share of a face box inside the picture from which it is reporte
 
 
 def report(
-    faces: Sequence[Face], frame: Frame, view: View, settings: TrackerSettings, patience_s: float
+    faces: Sequence[FaceState], frame: Frame, view: FlowImage, settings: TrackerSettings, patience_s: float
 ) -> tuple[Track, ...]:
     """The tracks of `frame`. `patience_s`: how long a face is believed in without a detector confirming it."""
     boxes = np.array([f.box for f in faces]).reshape(-1, 4)
@@ -32,7 +32,7 @@ def report(
     )
 
 
-def _credible(face: Face, view: View, settings: TrackerSettings, patience_s: float) -> bool:
+def _credible(face: FaceState, view: FlowImage, settings: TrackerSettings, patience_s: float) -> bool:
     return not (
         face.doubtful
         or (view.stamp_ns - face.seen_ns) * 1e-9 > patience_s
@@ -40,7 +40,7 @@ def _credible(face: Face, view: View, settings: TrackerSettings, patience_s: flo
     )
 
 
-def _track(face: Face, frame: Frame, view: View, settings: TrackerSettings) -> Track:
+def _track(face: FaceState, frame: Frame, view: FlowImage, settings: TrackerSettings) -> Track:
     hidden = min(face.hidden_s(view.stamp_ns) / max(settings.max_hidden_s, 1e-3), 1.0)
     box = row_to_box(face.shown)
     roll_rad = face.shown_roll if settings.align else 0.0

@@ -11,14 +11,14 @@ from collections import Counter
 import numpy as np
 
 from affect_perception.core.boxes import carry_box, covered_share, inside_share, iou
-from affect_perception.core.tracking.face_state import Face, blended
-from affect_perception.core.tracking.frame_detections import Found, Seen
-from affect_perception.core.tracking.identities import Register
+from affect_perception.core.tracking.face_state import FaceState, blended
+from affect_perception.core.tracking.frame_detections import DetectionResult, FrameDetections
+from affect_perception.core.tracking.identities import IdentityRegistry
 from affect_perception.core.tracking.matching import match
 from affect_perception.core.tracking.occlusion import HIDDEN, swallowed, touched, visible_points
-from affect_perception.core.tracking.optical_flow import LIKENESS, SEEN_AGAIN, SUPPORT, View, follow, likeness
-from affect_perception.core.tracking.reidentification import EVERYBODY, Wish
-from affect_perception.core.tracking.snapshots import History, Memory, Moment
+from affect_perception.core.tracking.optical_flow import LIKENESS, SEEN_AGAIN, SUPPORT, FlowImage, follow, similarity
+from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest
+from affect_perception.core.tracking.snapshots import FaceSnapshot, Snapshot, SnapshotHistory
 from affect_perception.core.tracking.track_output import report
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, TrackedFrame
@@ -44,16 +44,16 @@ class FaceTracker:
     `detection_asked(frame)` before `step(frame)`; give what it finds to any later `step`. `counts` tells how often the
     tracker began anew and why, and how many late results were of use.
 
-    Descriptors in `Found` give people who return within `reid_memory_s` their old id. They are kept of the people in
+    Descriptors in `DetectionResult` give people who return within `reid_memory_s` their old id. They are kept of the people in
     view and, for that time, of those who left; also over a scene cut, but not when the stamps go backwards.
     """
 
     def __init__(self, settings: TrackerSettings):
         self._settings = settings
-        self._register = Register()
+        self._register = IdentityRegistry()
         self._next_key = 1
         self._index = 0  # of the coming frame
-        self._view: tuple[Frame, View] | None = None
+        self._view: tuple[Frame, FlowImage] | None = None
         self.counts: Counter[str] = Counter()
         self.reset()
 
@@ -68,9 +68,9 @@ class FaceTracker:
         return self._register.remembered
 
     def _restart(self) -> None:
-        self._faces: list[Face] = []
-        self._history = History()
-        self._last: View | None = None
+        self._faces: list[FaceState] = []
+        self._history = SnapshotHistory()
+        self._last: FlowImage | None = None
         self._asked_index: int | None = None
         self._found_ns: int | None = None  # picture of the newest result of the detector
         self._patience_s = self._settings.max_unseen_s
@@ -86,11 +86,11 @@ class FaceTracker:
         every, since = self._settings.detect_every, self._index - self._asked_index
         return since >= (min(every, _LOOK_AGAIN) if any(f.person is None for f in self._faces) else every)
 
-    def wish(self, frame: Frame) -> Wish:
+    def wish(self, frame: Frame) -> EmbeddingRequest:
         """Which faces of this frame, the next to step, are to be described if the detector sees it."""
         view = self._view_of(frame)
         if self._last is None or self._break(view):
-            return EVERYBODY
+            return EMBED_ALL
         dt_s = (view.stamp_ns - self._last.stamp_ns) * 1e-9
         faces = [f for f in self._faces if f.followed]
         boxes = np.array([f.box + np.append(f.guess(dt_s), (0, 0)) for f in faces]).reshape(-1, 4)
@@ -98,7 +98,7 @@ class FaceTracker:
         due = np.where(fit, [f.looks_due(view.stamp_ns) for f in faces], 0.0)
         wanted = np.array([f.person is None for f in faces], bool)
         wanted[[i for i in np.argsort(np.where(wanted, 0, -due), kind='stable')[:_REFRESHED] if due[i] > 0]] = True
-        return Wish(boxes, wanted)
+        return EmbeddingRequest(boxes, wanted)
 
     def detection_asked(self, frame: Frame) -> None:
         """The detector has been given this frame, to be stepped next; what it finds may come many frames later."""
@@ -108,7 +108,7 @@ class FaceTracker:
         self._history.ask(frame.stamp_ns)
         self._asked_index = self._index
 
-    def step(self, frame: Frame, found: Found | None = None) -> TrackedFrame:
+    def step(self, frame: Frame, found: DetectionResult | None = None) -> TrackedFrame:
         """All credible faces of `frame`. `found` is of this frame or of an earlier one that `detection_asked` named."""
         view = self._view_of(frame)
         reason = self._break(view)
@@ -125,12 +125,12 @@ class FaceTracker:
         tracks = report(self._faces, frame, view, self._settings, self._patience_s)
         return TrackedFrame(frame.stamp_ns, frame.frame_id, frame.width, frame.height, tracks)
 
-    def _view_of(self, frame: Frame) -> View:
+    def _view_of(self, frame: Frame) -> FlowImage:
         if self._view is None or self._view[0] is not frame:
-            self._view = frame, View.of(frame, self._settings.flow_width)
+            self._view = frame, FlowImage.of(frame, self._settings.flow_width)
         return self._view[1]
 
-    def _break(self, view: View) -> str:
+    def _break(self, view: FlowImage) -> str:
         """Why nothing of the past holds for this picture, or an empty string."""
         last = self._last
         if last is None:
@@ -150,12 +150,14 @@ class FaceTracker:
             self._register.leave(face, self._last.stamp_ns)
         self._restart()
 
-    def _moment(self, frame: Frame, view: View) -> Moment:
-        return Moment(frame, view, {f.key: Memory(f.box, f.spread(view.stamp_ns), f.roll or 0.0) for f in self._faces})
+    def _moment(self, frame: Frame, view: FlowImage) -> Snapshot:
+        return Snapshot(
+            frame, view, {f.key: FaceSnapshot(f.box, f.spread(view.stamp_ns), f.roll or 0.0) for f in self._faces}
+        )
 
     # From the last picture to this one
 
-    def _advance(self, view: View) -> None:
+    def _advance(self, view: FlowImage) -> None:
         """Moves every face by its flow, or by its own inertia where there is nothing to see of it."""
         last = self._last
         if last is None or not self._faces:
@@ -169,7 +171,7 @@ class FaceTracker:
             if not face.followed:  # what flows there is not this face; it is looked for where it was heading
                 moved[i] = view.search(face.patch, face.box + np.append(face.guess(dt_s), (0, 0)), _LOOK_AROUND)[1]
         patches = view.patches(moved)
-        quality = likeness(np.array([f.patch for f in faces]), patches)
+        quality = similarity(np.array([f.patch for f in faces]), patches)
         before = np.array([f.followed for f in faces])
         followed = np.where(before, (motion.support >= SUPPORT) & (quality >= LIKENESS), quality >= SEEN_AGAIN)
         followed &= not (view.blank or last.blank)
@@ -184,7 +186,7 @@ class FaceTracker:
 
     # What the detector says
 
-    def _take(self, frame: Frame, view: View, found: Found) -> None:
+    def _take(self, frame: Frame, view: FlowImage, found: DetectionResult) -> None:
         """Confirms the faces that were found, begins new ones, and notes which were not found."""
         if found.stamp_ns == view.stamp_ns:
             moment, self._asked_index = self._moment(frame, view), self._index
@@ -194,11 +196,11 @@ class FaceTracker:
             self.counts['late_unusable'] += 1
             return
         self._note_result(view, found)
-        seen = Seen.of(found, moment, self._settings)
+        seen = FrameDetections.of(found, moment, self._settings)
         if moment.view is not view:
             self.counts['late_used'] += 1
         known = [f for f in self._faces if f.key in moment.faces]
-        owners: dict[int, Face] = {}
+        owners: dict[int, FaceState] = {}
         pairs = match(known, moment, seen.then, seen.colours, seen.descriptors)
         certain = {j for _, j, sure in pairs if sure and moment.view is not view}
         now = seen.now([j for j in range(len(seen.detections)) if j not in certain], moment, view, self._history)
@@ -219,7 +221,7 @@ class FaceTracker:
         else:
             self._register.name_all(self._faces)
 
-    def _note_result(self, view: View, found: Found) -> None:
+    def _note_result(self, view: FlowImage, found: DetectionResult) -> None:
         """A slow detector cannot confirm more often than it answers: faces are given that time, and a little more."""
         late_s = (view.stamp_ns - found.stamp_ns) * 1e-9
         since_s = (view.stamp_ns - self._found_ns) * 1e-9 if self._found_ns is not None else 0.0
@@ -227,7 +229,16 @@ class FaceTracker:
         self._patience_s = max(self._settings.max_unseen_s, min(1.25 * next_s, _MAX_PATIENCE_S))
         self._found_ns = found.stamp_ns
 
-    def _confirm(self, face: Face, now: np.ndarray, seen: Seen, j: int, certain: bool, moment: Moment, view: View):
+    def _confirm(
+        self,
+        face: FaceState,
+        now: np.ndarray,
+        seen: FrameDetections,
+        j: int,
+        certain: bool,
+        moment: Snapshot,
+        view: FlowImage,
+    ):
         face.confirm(now, seen.detections[j].confidence, certain, moment.view.stamp_ns)
         others = np.array([face.box] + [f.box for f in self._faces if f is not face])
         whole = seen.alone[j] and seen.detections[j].confidence >= self._settings.new_confidence
@@ -239,7 +250,7 @@ class FaceTracker:
         if alone:
             face.colours = blended(face.colours, seen.colours[j], 0.3)
 
-    def _blame(self, confirmed: set[int], known: list[Face], moment: Moment) -> None:
+    def _blame(self, confirmed: set[int], known: list[FaceState], moment: Snapshot) -> None:
         """Faces that the detector should have found and did not."""
         boxes = [moment.faces[f.key].box for f in known]
         others = np.array([b for f, b in zip(known, boxes, strict=True) if f.key in confirmed]).reshape(-1, 4)
@@ -248,11 +259,13 @@ class FaceTracker:
             if face.key not in confirmed and not hidden:
                 face.misses += 1
 
-    def _begin(self, now: np.ndarray, seen: Seen, j: int, moment: Moment, view: View) -> Face | None:
+    def _begin(
+        self, now: np.ndarray, seen: FrameDetections, j: int, moment: Snapshot, view: FlowImage
+    ) -> FaceState | None:
         """A face that nobody followed so far, as yet without an id; None at one that is being followed."""
         if any(f.followed and iou(now[None], f.box[None])[0, 0] > _SAME_FACE for f in self._faces):
             return None
-        face = Face(
+        face = FaceState(
             self._next_key,
             began_ns=view.stamp_ns,
             box=now,
@@ -268,7 +281,7 @@ class FaceTracker:
 
     # Who is still here
 
-    def _retire(self, view: View) -> None:
+    def _retire(self, view: FlowImage) -> None:
         boxes = np.array([f.box for f in self._faces]).reshape(-1, 4)
         inside = inside_share(boxes, view.width, view.height)
         lost = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:].min(axis=1) < _SMALLEST_PX)
@@ -278,7 +291,7 @@ class FaceTracker:
         if gone:
             self._faces = [f for f in self._faces if f not in gone]
 
-    def _gone(self, face: Face, inside: float, view: View) -> bool:
+    def _gone(self, face: FaceState, inside: float, view: FlowImage) -> bool:
         unseen_s = (view.stamp_ns - face.seen_ns) * 1e-9
         if inside < 0.1:
             return face.hidden_s(view.stamp_ns) > _LEFT_S

@@ -18,11 +18,11 @@ import cv2
 
 import affect_perception
 from affect_perception.core.tracking.inline import step_inline
-from affect_perception.core.tracking.reidentification import Wish
-from affect_perception.core.tracking.tracker import FaceTracker, Found
+from affect_perception.core.tracking.reidentification import EmbeddingRequest
+from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
-from affect_perception.detectors.face_analyzer import make_finder
-from affect_perception.detectors.prefetch import Foresight
+from affect_perception.detectors.face_analyzer import make_face_analyzer
+from affect_perception.detectors.prefetch import DetectorPrefetch
 from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.offline.annotated_video import VideoWriter
@@ -61,8 +61,8 @@ class Analysis:
         with ThreadPoolExecutor(1) as beside:
             detector = beside.submit(DetectorProcess, tracker) if wants_process(tracker) else None
             self._engine = AffectEngine(reproducible(affect))
-            self._finder = make_finder(tracker, detector and detector.result())
-        self._foresight = Foresight(self._finder.detect, 1 if alone else tracker.detect_every)
+            self._finder = make_face_analyzer(tracker, detector and detector.result())
+        self._foresight = DetectorPrefetch(self._finder.detect, 1 if alone else tracker.detect_every)
         self._tracker = FaceTracker(tracker)
         self._alone = alone
         self.model = self._engine.model_name
@@ -81,7 +81,7 @@ class Analysis:
         finally:
             self._foresight.passed()
 
-    def _find(self, frame: Frame, wish: Wish) -> Found:
+    def _find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
         return self._finder.look(frame, self._foresight.detections(frame), wish)
 
     def see(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:

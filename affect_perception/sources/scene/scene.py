@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from affect_perception.sources.scene.portraits import FACE_CENTRE, LEVELS, Look, load_looks
-from affect_perception.sources.scene.script import Key, Person, Script, default_script
+from affect_perception.sources.scene.script import Key, Script, ScriptedPerson, default_script
 from affect_perception.types import Box, Frame
 
 EYE_DISTANCE = 5.0  # of the viewer from a turned head, in face boxes: how strong its perspective is
@@ -112,10 +112,10 @@ class Scene:
             for i, person in enumerate(self.script.people)
         )
 
-    def _pose(self, person: Person, index: int) -> Key:
+    def _pose(self, person: ScriptedPerson, index: int) -> Key:
         return self.script.pose(person, index / self.fps)
 
-    def _level(self, person: Person, index: int) -> int:
+    def _level(self, person: ScriptedPerson, index: int) -> int:
         return round(self.script.smile(person, index / self.fps) * LEVELS)
 
     def _face_box(self, pose: Key) -> Box:

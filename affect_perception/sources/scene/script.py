@@ -45,7 +45,7 @@ class Smile:
 
 
 @dataclass(frozen=True)
-class Person:
+class ScriptedPerson:
     """One person: key poses in order of time, smiles, and `depth` (larger is nearer; the nearer hide others)."""
 
     person_id: int
@@ -59,7 +59,7 @@ class Person:
 class Script:
     """All people of a scene. Raises ConfigError for keys that are missing, unordered or outside the period."""
 
-    people: tuple[Person, ...]
+    people: tuple[ScriptedPerson, ...]
     period_s: float
 
     def __post_init__(self):
@@ -70,7 +70,7 @@ class Script:
                     f'person {person.person_id} has keys at {times} s; wanted rising times in 0 to {self.period_s} s'
                 )
 
-    def pose(self, person: Person, time_s: float) -> Key:
+    def pose(self, person: ScriptedPerson, time_s: float) -> Key:
         """The eased pose at any time from 0 on; `t_s` of the result is the time within the period."""
         t = time_s % self.period_s
         keys = person.keys
@@ -85,7 +85,7 @@ class Script:
         y += sway * math.sin(turn * 11 + 2 * phase)
         return Key(t, x, y, size, yaw, tilt + 40 * person.sway * math.sin(turn * 5 + phase))
 
-    def smile(self, person: Person, time_s: float) -> float:
+    def smile(self, person: ScriptedPerson, time_s: float) -> float:
         """The smile in [0, 1] at any time from 0 on; where smiles overlap the strongest counts."""
         return max((cue.at((time_s - cue.start_s) % self.period_s) for cue in person.smiles), default=0.0)
 
@@ -185,7 +185,7 @@ def _play(people: int, aspect: float, seed: int, events: tuple[str, ...], beat_s
             )
             t += rng.uniform(6, 10)
         row = places[person].row
-        cast.append(Person(person, tuple(keys[person]), tuple(smiles), row + depth[person]))
+        cast.append(ScriptedPerson(person, tuple(keys[person]), tuple(smiles), row + depth[person]))
     return Script(tuple(cast), period_s)
 
 

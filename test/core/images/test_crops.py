@@ -6,10 +6,10 @@ import pytest
 
 from affect_perception.core.images.crops import cut, face_crop, face_square, levelled
 from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.tracker import FaceTracker, Found
+from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, Person, Script
+from affect_perception.sources.scene.script import Key, Script, ScriptedPerson
 from affect_perception.types import Box, Detection
 
 FACE = Box(168, 69, 96, 96)  # of the astronaut
@@ -73,12 +73,12 @@ def test_half_a_turn_stands_on_its_head(astronaut):
 
 def crops(tilt_deg, rolls):
     """Of one who stands tilted; the detector tells the tilt or not."""
-    actor = Person(0, (Key(0, 0.5, 0.5, 0.4, 0.0, tilt_deg),), sway=0.0)
+    actor = ScriptedPerson(0, (Key(0, 0.5, 0.5, 0.4, 0.0, tilt_deg),), sway=0.0)
     scene = Scene(640, 360, 30, script=Script((actor,), 60.0))
 
     def find(frame, wish):
         box = scene.truth(0)[0].box
-        return Found(frame.stamp_ns, [Detection(box, 0.95)], None, np.radians([tilt_deg]) if rolls else None)
+        return DetectionResult(frame.stamp_ns, [Detection(box, 0.95)], None, np.radians([tilt_deg]) if rolls else None)
 
     pictures = (scene.frame(i) for i in range(12))
     return [tracked.tracks[0].crop for tracked in track_inline(pictures, find, FaceTracker(TrackerSettings()))]
@@ -93,11 +93,11 @@ def test_tracker_levels_the_crops_of_a_tilted_head():
 def test_tilt_is_followed_between_detections():
     """From upright to 14 degrees within half a second, the detector looks only at first."""
     keys = Key(0, 0.5, 0.5, 0.4), Key(0.5, 0.5, 0.5, 0.4, 0.0, 14.0)
-    scene = Scene(640, 360, 30, script=Script((Person(0, keys, sway=0.0),), 60.0))
+    scene = Scene(640, 360, 30, script=Script((ScriptedPerson(0, keys, sway=0.0),), 60.0))
     tracker = FaceTracker(TrackerSettings(detect_every=60))
 
     def find(frame, wish):
-        return Found(frame.stamp_ns, [Detection(scene.truth(0)[0].box, 0.95)], None, np.zeros(1))
+        return DetectionResult(frame.stamp_ns, [Detection(scene.truth(0)[0].box, 0.95)], None, np.zeros(1))
 
     tracked = list(track_inline((scene.frame(i) for i in range(16)), find, tracker))
     assert difference(tracked[-1].tracks[0].crop, tracked[0].tracks[0].crop) < 15

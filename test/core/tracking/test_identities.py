@@ -8,10 +8,10 @@ import pytest
 
 from affect_perception.core.boxes import box_to_row, boxes_to_rows, iou
 from affect_perception.core.tracking.face_state import Face
-from affect_perception.core.tracking.identities import HOLD_S, Register
+from affect_perception.core.tracking.identities import HOLD_S, IdentityRegistry
 from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.reidentification import EVERYBODY, Look, Person, Wish
-from affect_perception.core.tracking.tracker import FaceTracker, Found
+from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest, FaceEmbedding, Person
+from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
@@ -55,7 +55,7 @@ def finder(scene, describe=lambda number, index: descriptor(number), calls=None)
             rows[i] = describe(seen[i].person_id, index)
             if calls is not None:
                 calls.append((index, seen[i].person_id))
-        return Found(frame.stamp_ns, [Detection(t.box, 0.95) for t in seen], rows)
+        return DetectionResult(frame.stamp_ns, [Detection(t.box, 0.95) for t in seen], rows)
 
     return find
 
@@ -93,7 +93,7 @@ def test_person_who_returns_gets_a_new_id_without_descriptors():
     find = finder(RETURNS)
     bare = track_inline(
         (RETURNS.frame(i) for i in range(300)),
-        lambda frame, wish: Found(frame.stamp_ns, find(frame, wish).detections),
+        lambda frame, wish: DetectionResult(frame.stamp_ns, find(frame, wish).detections),
         FaceTracker(SETTINGS),
     )
     assert different((0, t.track_id) for tracked in bare for t in tracked.tracks) == [1, 2]
@@ -167,7 +167,11 @@ def test_scene_cut_back_to_the_same_people_gives_them_their_ids_back():
         frame = s.frame(index)
         if 20 <= index < 40:
             frame = Frame(frame.stamp_ns, 'camera', np.ascontiguousarray(255 - frame.rgb[::-1]))
-        find = finder(s) if not 20 <= index < 40 else lambda frame, wish: Found(frame.stamp_ns, [], np.zeros((0, 128)))
+        find = (
+            finder(s)
+            if not 20 <= index < 40
+            else lambda frame, wish: DetectionResult(frame.stamp_ns, [], np.zeros((0, 128)))
+        )
         found = find(frame, tracker.wish(frame)) if tracker.due(frame) else None
         seen.append([t.track_id for t in tracker.step(frame, found).tracks])
     assert seen[19] == seen[40] == seen[59] == [1]
@@ -199,10 +203,10 @@ def test_known_faces_are_rarely_described_again():
 
 def test_of_a_crowd_only_so_many_newcomers_are_described_at_once():
     boxes = np.array([[50.0 * i, 50, 30 + i, 30 + i] for i in range(40)])
-    assert EVERYBODY.chosen(boxes) == list(range(28, 40))
-    assert Wish(boxes[:39], np.zeros(39, bool)).chosen(boxes) == [39]
-    assert Wish(boxes, np.arange(40) == 7).chosen(boxes) == [7]
-    assert EVERYBODY.chosen(np.zeros((0, 4))) == []
+    assert EMBED_ALL.chosen(boxes) == list(range(28, 40))
+    assert EmbeddingRequest(boxes[:39], np.zeros(39, bool)).chosen(boxes) == [39]
+    assert EmbeddingRequest(boxes, np.arange(40) == 7).chosen(boxes) == [7]
+    assert EMBED_ALL.chosen(np.zeros((0, 4))) == []
 
 
 def test_gallery_keeps_looks_that_differ():
@@ -225,15 +229,23 @@ def settled(register, faces, looks):
 
 def test_ids_exchanged_at_a_crossing_are_put_right():
     one, other = faces = [face(1, 0), face(2, 1)]
-    settled(Register(), faces, {one: Look(descriptor(1), True), other: Look(descriptor(0), True)})
+    settled(
+        IdentityRegistry(), faces, {one: FaceEmbedding(descriptor(1), True), other: FaceEmbedding(descriptor(0), True)}
+    )
     assert [f.person.track_id for f in faces] == [2, 1]
 
 
 def test_an_id_is_not_changed_by_a_bad_look_or_by_one_that_is_like_nobody():
     one, other = faces = [face(1, 0), face(2, 1)]
-    settled(Register(), faces, {one: Look(descriptor(1), False), other: Look(descriptor(0), False)})
-    settled(Register(), faces, {one: Look(descriptor(5), True)})
-    settled(Register(), faces, {one: Look(descriptor(1), True)})  # like the other one, who is where they should be
+    settled(
+        IdentityRegistry(),
+        faces,
+        {one: FaceEmbedding(descriptor(1), False), other: FaceEmbedding(descriptor(0), False)},
+    )
+    settled(IdentityRegistry(), faces, {one: FaceEmbedding(descriptor(5), True)})
+    settled(
+        IdentityRegistry(), faces, {one: FaceEmbedding(descriptor(1), True)}
+    )  # like the other one, who is where they should be
     assert [f.person.track_id for f in faces] == [1, 2]
 
 
@@ -267,19 +279,19 @@ def test_portraits_of_one_person_are_nearer_than_the_set_distance_and_those_of_o
 
 
 def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
-    from affect_perception.detectors.async_detector import BackgroundDetector
-    from affect_perception.detectors.face_analyzer import make_finder
+    from affect_perception.detectors.async_detector import AsyncDetector
+    from affect_perception.detectors.face_analyzer import make_face_analyzer
 
     rgb = pytest.importorskip('skimage.data').astronaut()
-    frame, made = Frame(0, 'camera', rgb), make_finder(TrackerSettings(detector='dlib_hog', reid='on'))
-    inline = made.find(frame, EVERYBODY)
+    frame, made = Frame(0, 'camera', rgb), make_face_analyzer(TrackerSettings(detector='dlib_hog', reid='on'))
+    inline = made.find(frame, EMBED_ALL)
     assert inline.descriptors.shape == (len(inline.detections), 128)
     assert np.isfinite(inline.descriptors).any(axis=1).sum() >= 1
     assert abs(inline.rolls[0]) < 0.2
-    known = Wish(boxes_to_rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
+    known = EmbeddingRequest(boxes_to_rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
     assert not np.isfinite(made.find(frame, known).descriptors).any()
-    beside = BackgroundDetector(made)
-    beside.ask(frame, EVERYBODY)
+    beside = AsyncDetector(made)
+    beside.ask(frame, EMBED_ALL)
     np.testing.assert_array_equal(beside.collect(wait=True).descriptors, inline.descriptors)
     beside.close()
 
@@ -295,9 +307,9 @@ def test_without_weights_reid_on_is_refused_and_auto_goes_without(monkeypatch, c
     monkeypatch.setattr(descriptor, 'weights_path', missing)
     monkeypatch.setattr(landmarks, 'weights_path', missing)
     with pytest.raises(ConfigError, match='reid = on: '):
-        face_analyzer.make_finder(TrackerSettings(detector='dlib_hog', reid='on'))
-    made = face_analyzer.make_finder(TrackerSettings(detector='dlib_hog'))
+        face_analyzer.make_face_analyzer(TrackerSettings(detector='dlib_hog', reid='on'))
+    made = face_analyzer.make_face_analyzer(TrackerSettings(detector='dlib_hog'))
     said = ' '.join(record.getMessage() for record in caplog.records if 'finder' in record.name)
     assert 'not levelled' in said and 'get a new id' in said
-    found = made.find(Frame(0, 'camera', np.zeros((200, 200, 3), np.uint8)), EVERYBODY)
+    found = made.find(Frame(0, 'camera', np.zeros((200, 200, 3), np.uint8)), EMBED_ALL)
     assert (found.descriptors, found.rolls) == (None, None)

@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 from skimage import data
 
-from affect_perception.core.tracking.optical_flow import SUPPORT, View, follow, likeness, unit
+from affect_perception.core.tracking.optical_flow import SUPPORT, FlowImage, follow, similarity, unit
 from affect_perception.types import Frame
 
 FACE = np.array([[220.0, 121.0, 90.0, 90.0]])  # of the astronaut
 
 
 def view(rgb, stamp_ns=0, width=640):
-    return View.of(Frame(stamp_ns, 'camera', rgb), width)
+    return FlowImage.of(Frame(stamp_ns, 'camera', rgb), width)
 
 
 def moved_picture(shift=(0, 0), growth=1.0):
@@ -66,7 +66,7 @@ def test_a_half_hidden_face_is_still_like_itself_and_a_hidden_one_is_not():
     half, whole = rgb.copy(), rgb.copy()
     half[60:180, 220:300] = 255
     whole[60:180, 150:300] = np.random.default_rng(0).integers(0, 255, (120, 150, 3))
-    like = likeness(np.array([patch, patch]), np.array([view(p).patch(FACE[0]) for p in (half, whole)]))
+    like = similarity(np.array([patch, patch]), np.array([view(p).patch(FACE[0]) for p in (half, whole)]))
     assert like[0] > 0.8
     assert like[1] < 0.5
 
@@ -77,8 +77,8 @@ def test_patches_are_alike_as_the_correlation_of_what_they_show_says():
     assert a[1] == pytest.approx(view(data.astronaut()).patch(boxes[1]))
     whole = [np.corrcoef(p, q)[0, 1] for p, q in zip(a, b, strict=True)]
     left = [np.corrcoef(*(v.reshape(20, 20)[:, :10].ravel() for v in pair))[0, 1] for pair in zip(a, b, strict=True)]
-    assert np.all(likeness(a, b) >= np.maximum(whole, np.multiply(left, 0.9)) - 1e-4)
-    assert likeness(a, a) == pytest.approx(1, abs=1e-4)
+    assert np.all(similarity(a, b) >= np.maximum(whole, np.multiply(left, 0.9)) - 1e-4)
+    assert similarity(a, a) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_jump_that_nobody_expected_is_followed():

@@ -6,7 +6,7 @@ import pytest
 from affect_perception.core.boxes import box_to_row, iou
 from affect_perception.core.tracking.frame_detections import colours_of
 from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.tracker import FaceTracker, Found
+from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import Key, Person, Script
@@ -57,7 +57,7 @@ def play(scene_, frames, tracker=None, late=0, jitter=0.0, edit=lambda index, rg
             found, waiting = waiting[1], None
         if tracker.due(frame) and not waiting:
             seen = find(index)
-            here = Found(frame.stamp_ns, seen, colours=colours_of(frame, seen) if colours else None)
+            here = DetectionResult(frame.stamp_ns, seen, colours=colours_of(frame, seen) if colours else None)
             if late:
                 tracker.detection_asked(frame)
                 waiting = index + late, here
@@ -217,7 +217,7 @@ def test_a_result_from_before_a_scene_cut_is_not_used():
     tracker.detection_asked(s.frame(0))
     for index in range(3):
         tracker.step(s.frame(index))
-    assert not ids(tracker.step(cut, Found(0, detections(s, 0))))
+    assert not ids(tracker.step(cut, DetectionResult(0, detections(s, 0))))
     assert tracker.counts['scene_cut'] == 1
     assert tracker.counts['late_unusable'] == 1
 
@@ -241,7 +241,7 @@ def test_picture_of_another_size_begins_anew():
     tracker, s = FaceTracker(SETTINGS), scene(STANDING)
     play(s, 5, tracker)
     small = Frame(10**9, 'camera', np.zeros((1, 1, 3), np.uint8))
-    assert tracker.step(small, Found(small.stamp_ns, [])).tracks == ()
+    assert tracker.step(small, DetectionResult(small.stamp_ns, [])).tracks == ()
     assert tracker.counts['size_changed'] == 1
 
 
@@ -266,7 +266,7 @@ def test_detector_is_due_at_first_and_then_every_tenth_frame():
 def test_a_result_nobody_asked_for_is_counted_and_dropped():
     tracker, s = FaceTracker(SETTINGS), scene(STANDING)
     tracker.step(s.frame(0))
-    assert not ids(tracker.step(s.frame(1), Found(0, detections(s, 0))))
+    assert not ids(tracker.step(s.frame(1), DetectionResult(0, detections(s, 0))))
     assert tracker.counts['late_unusable'] == 1
 
 
@@ -288,7 +288,9 @@ def test_fifty_faces_at_once():
     rgb = rng.integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     grid = [Detection(Box(64 * i + 7, 72 * j + 11, 50, 50), 0.9) for i in range(10) for j in range(5)]
     frames = [Frame(i * 10**8, 'camera', rgb) for i in range(4)]
-    tracked = list(track_inline(frames, lambda frame, wish: Found(frame.stamp_ns, grid), FaceTracker(SETTINGS)))
+    tracked = list(
+        track_inline(frames, lambda frame, wish: DetectionResult(frame.stamp_ns, grid), FaceTracker(SETTINGS))
+    )
     assert [len(t.tracks) for t in tracked] == [50] * 4
 
 

@@ -8,8 +8,8 @@ from affect_perception.errors import ConfigError
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import (
     Key,
-    Person,
     Script,
+    ScriptedPerson,
     Smile,
     busy_script,
     default_script,
@@ -27,11 +27,11 @@ def scene() -> Scene:
     return Scene()
 
 
-def one(*keys: Key, smiles=(), depth=0.0, person_id=0) -> Person:
-    return Person(person_id, keys, smiles, depth, sway=0.0)
+def one(*keys: Key, smiles=(), depth=0.0, person_id=0) -> ScriptedPerson:
+    return ScriptedPerson(person_id, keys, smiles, depth, sway=0.0)
 
 
-def small(*people: Person, period_s: float = 10.0, **settings) -> Scene:
+def small(*people: ScriptedPerson, period_s: float = 10.0, **settings) -> Scene:
     return Scene(320, 180, fps=10.0, script=Script(people, period_s), **settings)
 
 
@@ -54,7 +54,7 @@ def test_smile_rises_stays_and_falls():
 @pytest.mark.parametrize('keys', [(), (Key(3, 0, 0, 0.1), Key(1, 0, 0, 0.1)), (Key(11, 0, 0, 0.1),)])
 def test_script_with_bad_keys_is_refused(keys):
     with pytest.raises(ConfigError, match='keys'):
-        Script((Person(0, keys),), 10)
+        Script((ScriptedPerson(0, keys),), 10)
 
 
 @pytest.mark.parametrize('people', [0, 1, 2, 4, 5, 8, 20, 50])
