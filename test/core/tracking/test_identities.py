@@ -10,13 +10,13 @@ from affect_perception.core.boxes import box_to_row, boxes_to_rows, iou
 from affect_perception.core.tracking.face_state import Face
 from affect_perception.core.tracking.identities import HOLD_S, IdentityRegistry
 from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest, FaceEmbedding, Person
+from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest, FaceEmbedding, Identity
 from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import Key, Script
-from affect_perception.sources.scene.script import Person as Actor
+from affect_perception.sources.scene.script import ScriptedPerson as Actor
 from affect_perception.types import Box, Detection, Frame
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
@@ -210,7 +210,7 @@ def test_of_a_crowd_only_so_many_newcomers_are_described_at_once():
 
 
 def test_gallery_keeps_looks_that_differ():
-    person = Person(1)
+    person = Identity(1)
     for apart in (0.0, 0.4, 0.01, 0.2, 0.02, 0.3, 0.03):
         person.learn(descriptor(0, apart))
     assert len(person.gallery) == 5
@@ -218,7 +218,7 @@ def test_gallery_keeps_looks_that_differ():
 
 
 def face(key, number):
-    person = Person(key, np.stack([descriptor(number), descriptor(number, 0.1)]))
+    person = Identity(key, np.stack([descriptor(number), descriptor(number, 0.1)]))
     box = np.array([100.0 * key, 100, 50, 50])
     return Face(key, 0, box, np.zeros(400), np.zeros(512), 0.9, seen_ns=0, followed_ns=0, hits=5, person=person)
 
