@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from affect_perception.core.boxes import box_to_row, boxes_to_rows, iou
-from affect_perception.core.tracking.face_state import Face
+from affect_perception.core.tracking.face_state import FaceState
 from affect_perception.core.tracking.identities import HOLD_S, IdentityRegistry
 from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest, FaceEmbedding, Identity
@@ -220,7 +220,7 @@ def test_gallery_keeps_looks_that_differ():
 def face(key, number):
     person = Identity(key, np.stack([descriptor(number), descriptor(number, 0.1)]))
     box = np.array([100.0 * key, 100, 50, 50])
-    return Face(key, 0, box, np.zeros(400), np.zeros(512), 0.9, seen_ns=0, followed_ns=0, hits=5, person=person)
+    return FaceState(key, 0, box, np.zeros(400), np.zeros(512), 0.9, seen_ns=0, followed_ns=0, hits=5, person=person)
 
 
 def settled(register, faces, looks):
