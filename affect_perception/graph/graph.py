@@ -108,7 +108,7 @@ class Graph:
 def wants_process(parts: GraphSettings) -> bool:
     """Whether what uses results runs beside. (Elsewhere than on POSIX a child cannot be given a socket.)"""
     some = parts.agent or parts.markers or parts.hri or parts.dashboard
-    return some and parts.watch_beside != 'thread' and os.name == 'posix'
+    return some and parts.viewer_process != 'thread' and os.name == 'posix'
 
 
 def overlay_settings(tracker: TrackerSettings, given: bool = False) -> dict[str, str]:

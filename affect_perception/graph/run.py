@@ -53,8 +53,8 @@ class Run:
             if camera and self._settings['camera_node'].get('rate') == 0:
                 self._settings.setdefault('face_tracker_node', {}).update(reliable_images=True, detect_inline=True)
                 parts = self._settings.setdefault('graph', {})
-                if parts.get('watch_beside', 'auto') == 'auto':
-                    parts['watch_beside'] = 'thread'  # beside, they could not keep up
+                if 'auto' in (parts.get('viewer_process', 'auto'), parts.get('watch_beside', 'auto')):
+                    parts['viewer_process'] = 'thread'  # beside, they could not keep up
             self.graph = Graph(self._settings, camera, self._source)
             for node in self.graph.nodes:
                 node.health.keep_all()

@@ -17,7 +17,7 @@ from rclpy.node import Node
 
 from affect_perception.errors import BadInputError
 from affect_perception.ros.parameters import declare
-from affect_perception.settings import HealthSettings
+from affect_perception.settings import DiagnosticsSettings
 
 _PERIOD_S = 1.0
 _FEW = 3  # bad inputs are no error yet
@@ -46,7 +46,7 @@ class Lately:
     latency_ms: float = 0.0
 
 
-def diagnose(lately: Lately, settings: HealthSettings) -> tuple[bytes, str]:
+def diagnose(lately: Lately, settings: DiagnosticsSettings) -> tuple[bytes, str]:
     """Level (OK, WARN, ERROR or STALE) and message of a node's diagnostics."""
     warn, error = DiagnosticStatus.WARN, DiagnosticStatus.ERROR
     found = []
@@ -94,7 +94,7 @@ class NodeDiagnostics:
         self._details = details
         self._problem = problem
         self._rests = idle_reason
-        self._settings = declare(node, HealthSettings, on_change=self._change)
+        self._settings = declare(node, DiagnosticsSettings, on_change=self._change)
         self._lock = threading.Lock()
         self._last = (0, 0, 0)  # processed, dropped, bad inputs at the last report
         self._reported = time.monotonic()
@@ -197,5 +197,5 @@ class NodeDiagnostics:
         message.header.stamp = self._node.get_clock().now().to_msg()
         return message
 
-    def _change(self, settings: HealthSettings) -> None:
+    def _change(self, settings: DiagnosticsSettings) -> None:
         self._settings = settings

@@ -12,7 +12,7 @@ from rclpy.parameter import Parameter
 from affect_perception.errors import BadInputError
 from affect_perception.ros.diagnostics import TASKS, Lately, NodeDiagnostics, diagnose
 from affect_perception.ros.executors import Spinner
-from affect_perception.settings import GROUPS, HealthSettings
+from affect_perception.settings import GROUPS, DiagnosticsSettings
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 
@@ -39,8 +39,8 @@ OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticS
     ],
 )
 def test_level_follows_the_thresholds(lately, level, says):
-    assert diagnose(lately, HealthSettings())[0] == level
-    assert says in diagnose(lately, HealthSettings())[1]
+    assert diagnose(lately, DiagnosticsSettings())[0] == level
+    assert says in diagnose(lately, DiagnosticsSettings())[1]
 
 
 def test_every_node_with_settings_has_a_name_for_what_it_does():
