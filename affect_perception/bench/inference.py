@@ -26,8 +26,9 @@ from affect_perception.bench.machine import machine, resident_mb
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.inference.backends import selection
 from affect_perception.inference.backends.onnx_export import hash_of
-from affect_perception.inference.engine import MAX_BATCH, AffectEngine, chosen_device, default_threads
+from affect_perception.inference.engine import MAX_BATCH, AffectEngine
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.runtime.devices import chosen_device, default_threads
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, Track, TrackedFrame
 

@@ -10,6 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from affect_perception.runtime.devices import usable_cores
+
 
 def machine() -> dict:
     """What a figure was measured on, and on which state of the code."""
@@ -23,7 +25,7 @@ def machine() -> dict:
     return {
         'cpu': model,
         'vectors': [flag for flag in ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16') if flag in flags],
-        'cores': len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
+        'cores': usable_cores(),
         'python': platform.python_version(),
         'date': datetime.date.today().isoformat(),
         'commit': commit,

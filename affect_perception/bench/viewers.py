@@ -21,6 +21,7 @@ import threading
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.priority import use_idle_cores_only
 
 CHROMIUM = Path(os.environ.get('CHROMIUM', '/usr/bin/chromium'))
 _END_S = 20.0  # for a viewer to say what it saw
@@ -188,8 +189,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--topics', nargs='+', default=['markers', 'overlay'], choices=('markers', 'overlay', 'jpeg'))
     parser.add_argument('--here', action='store_true')
     args = parser.parse_args(argv)
-    if not args.here and hasattr(os, 'SCHED_IDLE'):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if not args.here:
+        use_idle_cores_only()
     if args.kind == 'clients':
         result = asyncio.run(_clients(args.address, args.count, args.pictures))
     else:

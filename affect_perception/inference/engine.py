@@ -7,7 +7,6 @@ affect = engine.step(tracked)  # TrackedFrame -> AffectFrame; needs no ROS
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from affect_perception.inference.predictions import Reading
 from affect_perception.inference.track_state import Camera, TrackMemory
 from affect_perception.models import checkpoint
 from affect_perception.models.smile_va import USUAL_GAP_S
+from affect_perception.runtime.devices import chosen_device, default_threads
 from affect_perception.settings import AffectSettings
 from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
@@ -252,37 +252,9 @@ def _with_crop(tracked: TrackedFrame) -> list[int]:
     return [i for i, track in enumerate(tracked.tracks) if track.crop.size]
 
 
-def chosen_device(wanted: str) -> torch.device:
-    """The device that a setting means; ConfigError for an unknown or absent one, never another one in its place."""
-    if wanted == 'auto':
-        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ('cpu', 'cuda'):
-        raise ConfigError(f'no device {wanted!r}; choose auto, cpu, cuda or cuda:N')
-    if device.type == 'cuda':
-        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= present:
-            raise ConfigError(f'device {wanted!r} is absent ({present} CUDA devices are usable); choose cpu or auto')
-    return device
-
-
 def reproducible(settings: AffectSettings) -> AffectSettings:
     """The settings for work that must give the same bytes every time: no backend that is chosen by the clock.
 
     The same on one machine, that is: another CPU or other versions of the libraries differ in the sixth digit.
     """
     return settings.changed(backend='fixed') if settings.backend == 'auto' else settings
-
-
-def default_threads() -> int:
-    """Threads for a network that shares its machine with a tracker: half of the cores that we may use, 1 to 4.
-
-    PyTorch's threads wait for each other by spinning: with as many threads as cores, any other busy process makes a
-    batch many times slower. MNN's do not, but two of them on two cores, taking turns with one beside tracker and
-    detector, brought the median 3 ms forward and the slowest 5 % back as far.
-    """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    return min(max(usable // 2, 1), 4)

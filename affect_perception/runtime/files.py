@@ -1,4 +1,4 @@
-"""Text files that are whole whatever happens: a full disk or a killed program leaves no half line."""
+"""Text files that stay complete up to the last whole line, also on a full disk or when the program is killed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from affect_perception.errors import AffectPerceptionError
 
 
 class LineFile:
-    """Writes lines to `path` at once, unbuffered. Where the disk fills up, the lines written so far stay whole."""
+    """Write whole lines to `path`, unbuffered; on a full disk the file is cut back to its last whole line.
 
-    def __init__(self, path: Path):
+    Context manager. Raises AffectPerceptionError when the file cannot be opened or a write does not fit.
+    """
+
+    def __init__(self, path: Path) -> None:
         self._path = path
         try:
             self._file = path.open('wb', buffering=0)
@@ -25,11 +29,11 @@ class LineFile:
     def __enter__(self) -> LineFile:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def write(self, text: str) -> None:
-        """Whole lines only. Raises AffectPerceptionError when they do not fit."""
+        """Append `text`, which must be whole lines. Raises AffectPerceptionError when the text does not fit."""
         left = text.encode()
         while left:
             try:
@@ -46,8 +50,8 @@ class LineFile:
                 self._whole = end - count + last + 1
             left = left[count:]
 
-    def rows(self, rows: Iterable[Iterable]) -> None:
-        """Rows of a CSV table."""
+    def rows(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Append `rows` as CSV lines."""
         text = io.StringIO()
         csv.writer(text, lineterminator='\n').writerows(rows)
         self.write(text.getvalue())

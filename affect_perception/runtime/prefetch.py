@@ -1,71 +1,82 @@
-"""Two stages of work side by side: one thread makes items while another uses the ones before; and items in groups."""
+"""Pipelining of iterators: produce items in a background thread, bounded, in order; and fixed-size batches."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 T = TypeVar('T')
 
-_END = object()
+_POLL_S = 0.1
 
 
-def ahead(items: Iterable[T], count: int = 8) -> Iterator[T]:
-    """The items, in order, made by another thread that is at most `count` of them ahead.
+class _Producer(Generic[T]):
+    """Thread that puts (item, None) for each item, then (None, the exception that ended the iteration)."""
 
-    What raises there raises here, after the items before it. Closing the iterator ends the thread.
-    """
-    made: queue.Queue = queue.Queue(count)
-    stop = threading.Event()
+    def __init__(self, items: Iterable[T], count: int) -> None:
+        self._items = items
+        self.made: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(count)
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run, name='prefetch', daemon=True)
+        self.thread.start()
 
-    def put(item) -> bool:
-        while not stop.is_set():
+    def _run(self) -> None:
+        end: BaseException = StopIteration()
+        try:
+            for item in self._items:
+                if not self._put((item, None)):
+                    return
+        except BaseException as error:  # noqa: BLE001  thread border: raised again in the consumer
+            end = error
+        self._put((None, end))
+
+    def _put(self, entry: tuple[T | None, BaseException | None]) -> bool:
+        """False once the consumer has stopped."""
+        while not self.stop.is_set():
             try:
-                made.put(item, timeout=0.1)
+                self.made.put(entry, timeout=_POLL_S)
                 return True
             except queue.Full:
                 continue
         return False
 
-    def make() -> None:
-        error = None
-        try:
-            for item in items:
-                if not put((item, None)):
-                    return
-        except BaseException as caught:
-            error = caught
-        put((_END, error))
 
-    thread = threading.Thread(target=make, name='ahead', daemon=True)
-    thread.start()
+def prefetch(items: Iterable[T], count: int = 8, interrupt: Callable[[], None] | None = None) -> Iterator[T]:
+    """Yield `items` in order, produced by a background thread that is at most `count` items ahead.
+
+    An exception of `items` is raised here after the items before it. Closing the iterator ends the thread and waits
+    for the item in production; `interrupt` is called before that wait, to cut the production short.
+    """
+    producer = _Producer(items, count)
     try:
         while True:
-            item, error = made.get()
-            if error is not None:
-                raise error
-            if item is _END:
+            item, end = producer.made.get()
+            if isinstance(end, StopIteration):
                 return
-            yield item
+            if end is not None:
+                raise end
+            yield item  # type: ignore[misc]  # None only beside an exception
     finally:
-        stop.set()
-        thread.join()
+        producer.stop.set()
+        if interrupt is not None:
+            interrupt()
+        producer.thread.join()
 
 
-def in_groups(items: Iterable[T], count: int) -> Iterator[list[T]]:
-    """`count` items each; fewer at the end, also before what raises there raises here."""
-    group: list[T] = []
+def batched(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    """Yield lists of `count` items; the last list may be shorter, also when `items` raises after it."""
+    batch: list[T] = []
     try:
         for item in items:
-            group.append(item)
-            if len(group) == count:
-                yield group
-                group = []
+            batch.append(item)
+            if len(batch) == count:
+                yield batch
+                batch = []
     except Exception:
-        if group:
-            yield group
+        if batch:
+            yield batch
         raise
-    if group:
-        yield group
+    if batch:
+        yield batch

@@ -178,8 +178,8 @@ def run_batch(jobs: list[Job], out: Path, workers: int = 1, ray_address: str = '
 def _check(job: Job) -> None:
     """Refuses once, before anything is done, what would make every input fail."""
     if job.options.get('start_from') != 'affect':
-        from affect_perception.inference.engine import chosen_device
         from affect_perception.models.checkpoint import read_safetensors, resolve
+        from affect_perception.runtime.devices import chosen_device
 
         chosen_device(job.affect.device)
         read_safetensors(resolve(job.affect.model), tensors=False)

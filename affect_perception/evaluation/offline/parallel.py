@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.devices import usable_cores
 
 Work = Callable[..., dict]  # batch.work
 
@@ -80,7 +81,7 @@ def _on_one_core(job):
 
 
 def _share_of_cores(workers: int) -> int:
-    return max((os.cpu_count() or 1) // workers, 1)
+    return max(usable_cores() // workers, 1)
 
 
 def _shared(job, workers: int):

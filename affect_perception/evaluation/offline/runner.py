@@ -30,7 +30,7 @@ from affect_perception.evaluation.offline.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.runtime.files import LineFile
-from affect_perception.runtime.prefetch import ahead, in_groups
+from affect_perception.runtime.prefetch import prefetch, batched
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source
 from affect_perception.types import Affect, AffectFrame, Frame, TrackedFrame
@@ -128,8 +128,8 @@ class FromImages:
         cv2.setNumThreads(1)  # the cores are busy with other images
         sys.setswitchinterval(_TURN_S)
         try:
-            with closing(ahead(self._tracked(), _TRACKED)) as items:
-                for group in in_groups(items, _TOGETHER):
+            with closing(prefetch(self._tracked(), _TRACKED)) as items:
+                for group in batched(items, _TOGETHER):
                     indices, frames, tracked = zip(*group, strict=True)
                     yield from zip(indices, frames, self._analysis.see(tracked), strict=True)
         finally:
@@ -151,7 +151,7 @@ class FromImages:
 
     def _tracked(self) -> Iterator[tuple[int, Frame, TrackedFrame]]:
         last_ns = None
-        for index, (frame, told) in enumerate(ahead(self._read(), _READ)):
+        for index, (frame, told) in enumerate(prefetch(self._read(), _READ)):
             for error in told:
                 self._on_bad(error)
             if frame is None:
