@@ -19,8 +19,10 @@ ALLOWED: dict[str, set[str]] = {
     'core/boxes': set(),
     'core/neutral_baseline': set(),
     'core/behaviour': {'core/agent'},  # alias of a public name
+    'core/stamp_buffer': set(),
+    'core/message_readers': {'core/images', 'core/tracking', 'core/agent'},
     'core/images': {'core/boxes'},
-    'core/tracking': {'core/boxes', 'core/images'},
+    'core/tracking': {'core/boxes', 'core/images', 'core/stamp_buffer'},
     'core/agent': set(),
     'core/display': {'core/boxes'},
     'models': set(),
