@@ -1,4 +1,4 @@
-"""Checkpoints: written and read alike; every file that is not one of ours is refused in one clear line."""
+"""Checkpoints: a round trip keeps weights and header; every other file is refused with one clear line."""
 
 import json
 import pickle
@@ -35,7 +35,8 @@ def test_weights_and_header_come_back_as_they_were_written(tmp_path):
     model = FirstModel(**SMALL)
     loaded = checkpoint.load(str(write(tmp_path / 'mine.safetensors', model)))
     assert (loaded.name, loaded.crop_size, loaded.crop_margin) == ('mine', 96, 0.15)
-    assert loaded.header['version'] and loaded.header['model'] == 'first'
+    assert loaded.header['version']
+    assert loaded.header['model'] == 'first'
     assert not loaded.model.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], tensor), name
@@ -126,25 +127,21 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
     assert 'head.linear.bias holds NaN or infinite numbers' in refusal(path)
 
 
-def test_installed_models_are_listed_with_scores_and_terms_and_damaged_ones_with_the_reason(
-    tmp_path, monkeypatch, capsys
-):
+def test_installed_models_are_listed_with_scores_and_terms_and_damaged_ones_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, 'WEIGHTS', tmp_path)
     scores = {'test': {'lfw_auc': {'value': 0.99, 'interval': [0.98, 1.0], 'n': 9}}}
     write(tmp_path / 'good.safetensors', scores=scores)
     (tmp_path / 'bad.safetensors').write_bytes(b'junk')
-    assert checkpoint.print_installed() == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = checkpoint.installed_report().splitlines()
     bad, good = json.loads(lines[-1])['models']
-    assert good['name'] == 'good' and good['scores'] == scores and good['terms'] == {'none': 'random weights'}
+    assert (good['name'], good['scores'], good['terms']) == ('good', scores, {'none': 'random weights'})
     assert 'not a readable safetensors file' in bad['error']
     assert any('lfw_auc' in line and '0.9900' in line for line in lines)
 
 
-def test_with_nothing_installed_the_list_says_how_to_train(tmp_path, monkeypatch, capsys):
+def test_with_nothing_installed_the_list_says_how_to_train(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, 'WEIGHTS', tmp_path)
-    assert checkpoint.print_installed() == 0
-    assert 'affect-perception train' in capsys.readouterr().out
+    assert 'affect-perception train' in checkpoint.installed_report()
 
 
 def test_a_model_name_cannot_leave_the_weights_folder_by_accident():
