@@ -1,70 +1,93 @@
-"""Messages are made and read here, in pairs; a round-trip test covers each pair.
+"""Makers of ROS messages, and their readers (`core/message_readers.py`) under one name; a round-trip test per pair.
 
-Nothing here looks at the clock: stamps come from the records, which have them from the image.
+Nothing here reads a clock: stamps come from the records, which have the stamp of the image.
 """
 
 from __future__ import annotations
 
 import array
-import math
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from affect_perception.core.agent.group_affect import GroupAffect
 from affect_perception.core.agent.policy import Behaviour
-from affect_perception.core.images.encodings import decode_compressed, to_rgb
-from affect_perception.core.tracking.face_position import to_depth
-from affect_perception.errors import BadInputError
+from affect_perception.core.message_readers import (
+    affect_from_msg,
+    behaviour_from_msg,
+    box_from_msg,
+    depth_from_msg,
+    frame_from_msg,
+    intrinsics_from_msg,
+    point_from_msg,
+    rgb_from_image,
+    stamp_from_msg,
+    tracks_from_msg,
+)
 from affect_perception.msg import AgentBehaviour, FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
-from affect_perception.types import Affect, AffectFrame, Box, Depth, Frame, Intrinsics, Track, TrackedFrame
+from affect_perception.types import AffectFrame, Box, Depth, Frame, Intrinsics, TrackedFrame
+
+__all__ = [
+    'affect_from_msg',
+    'affect_to_msg',
+    'behaviour_from_msg',
+    'behaviour_to_msg',
+    'box_from_msg',
+    'box_to_msg',
+    'bytes_to_msg',
+    'depth_from_msg',
+    'depth_to_msg',
+    'frame_from_msg',
+    'frame_to_msg',
+    'header_to_msg',
+    'image_to_msg',
+    'intrinsics_from_msg',
+    'intrinsics_to_msg',
+    'point_from_msg',
+    'point_to_msg',
+    'rgb_from_image',
+    'stamp_from_msg',
+    'stamp_to_msg',
+    'tracks_from_msg',
+    'tracks_to_msg',
+]
+
+_UNLIMITED = 2**32 - 1  # px; size of an image that is not known, the largest of uint32
 
 
 def stamp_to_msg(stamp_ns: int) -> Time:
+    """Stamp of `stamp_ns` nanoseconds."""
     return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
 
 
-def stamp_from_msg(stamp: Time) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
 def header_to_msg(stamp_ns: int, frame_id: str) -> Header:
+    """Header with a stamp of `stamp_ns` nanoseconds."""
     return Header(stamp=stamp_to_msg(stamp_ns), frame_id=frame_id)
 
 
 def bytes_to_msg(data: np.ndarray) -> array.array:
-    """The bytes of an array, in the one form that rclpy takes without looking at every element."""
+    """Bytes of an array as array.array, which rclpy accepts without a check of every element."""
     out = array.array('B')
-    out.frombytes(memoryview(np.ascontiguousarray(data)).cast('B'))
+    out.frombytes(np.ascontiguousarray(data).data.cast('B'))
     return out
 
 
 def image_to_msg(rgb: np.ndarray, header: Header) -> Image:
-    """rgb is (H, W, 3) uint8; the message is rgb8 without padding."""
+    """Image message in rgb8 without padding, of `rgb`, (H, W, 3) uint8."""
     height, width = rgb.shape[:2]
     return Image(header=header, height=height, width=width, encoding='rgb8', step=3 * width, data=bytes_to_msg(rgb))
 
 
-def rgb_from_image(msg: Image) -> np.ndarray:
-    """(H, W, 3) uint8; raises BadInputError where the fields contradict each other or the encoding is not known."""
-    return to_rgb(msg.data, msg.width, msg.height, msg.step, msg.encoding, bool(msg.is_bigendian))
-
-
 def frame_to_msg(frame: Frame) -> Image:
+    """Image message (rgb8) of a frame, with its stamp and frame_id."""
     return image_to_msg(frame.rgb, header_to_msg(frame.stamp_ns, frame.frame_id))
 
 
-def frame_from_msg(msg: Image | CompressedImage) -> Frame:
-    """Raises BadInputError for an image that cannot be read."""
-    rgb = decode_compressed(msg.data, msg.format) if isinstance(msg, CompressedImage) else rgb_from_image(msg)
-    return Frame(stamp_from_msg(msg.header.stamp), msg.header.frame_id, rgb)
-
-
 def depth_to_msg(depth: Depth, frame_id: str) -> Image:
-    """16UC1 in mm as realsense2_camera sends it; depths finer than that are rounded, 0 stays "none"."""
+    """Depth image message in 16UC1 (mm), as of realsense2_camera; finer depths are rounded, 0 and NaN become 0."""
     millimetres = depth.values
     if millimetres.dtype.kind == 'f' or abs(depth.unit_m - 0.001) > 1e-9:
         scaled = np.nan_to_num(millimetres * (depth.unit_m * 1000), nan=0.0, posinf=0.0, neginf=0.0)
@@ -80,13 +103,8 @@ def depth_to_msg(depth: Depth, frame_id: str) -> Image:
     )
 
 
-def depth_from_msg(msg: Image) -> Depth:
-    """Raises BadInputError `depth`."""
-    stamp_ns = stamp_from_msg(msg.header.stamp)
-    return to_depth(stamp_ns, msg.data, msg.width, msg.height, msg.step, msg.encoding, bool(msg.is_bigendian))
-
-
 def intrinsics_to_msg(intrinsics: Intrinsics, header: Header) -> CameraInfo:
+    """CameraInfo of an unrectified camera (R is the identity)."""
     i = intrinsics
     return CameraInfo(
         header=header,
@@ -100,39 +118,21 @@ def intrinsics_to_msg(intrinsics: Intrinsics, header: Header) -> CameraInfo:
     )
 
 
-def intrinsics_from_msg(msg: CameraInfo) -> Intrinsics:
-    """Those of the raw image (K, D); raises BadInputError `camera_info` where there are none, or a fisheye's."""
-    distortion = tuple(msg.d) if any(msg.d) else ()
-    if distortion and msg.distortion_model not in ('plumb_bob', 'rational_polynomial'):
-        raise BadInputError(
-            'camera_info',
-            f'no distortion model {msg.distortion_model!r}; supported: plumb_bob, rational_polynomial',
-        )
-    fx, fy, cx, cy = (float(msg.k[i]) for i in (0, 4, 2, 5))
-    return Intrinsics(msg.width, msg.height, fx, fy, cx, cy, distortion)
-
-
 def box_to_msg(box: Box, image_width: int, image_height: int) -> RegionOfInterest:
-    """Whole pixels inside the image; a box outside it becomes empty."""
+    """Region of interest in whole pixels, clipped to the image; a box outside the image becomes empty."""
     inside = box.clipped(image_width, image_height)
     left, top = round(inside.x), round(inside.y)
     right, bottom = round(inside.x + inside.width), round(inside.y + inside.height)
     return RegionOfInterest(x_offset=left, y_offset=top, width=right - left, height=bottom - top)
 
 
-def box_from_msg(roi: RegionOfInterest) -> Box:
-    return Box(float(roi.x_offset), float(roi.y_offset), float(roi.width), float(roi.height))
-
-
 def point_to_msg(position: tuple[float, float, float]) -> Point:
+    """Point message of (x, y, z)."""
     return Point(x=float(position[0]), y=float(position[1]), z=float(position[2]))
 
 
-def point_from_msg(point: Point) -> tuple[float, float, float]:
-    return point.x, point.y, point.z
-
-
 def tracks_to_msg(tracked: TrackedFrame) -> FaceTrackArray:
+    """FaceTrackArray of all tracks of one image; crops carry the header of the image."""
     header = header_to_msg(tracked.stamp_ns, tracked.frame_id)
     size = tracked.image_width, tracked.image_height
     tracks = [
@@ -149,30 +149,12 @@ def tracks_to_msg(tracked: TrackedFrame) -> FaceTrackArray:
     return FaceTrackArray(header=header, image_width=size[0], image_height=size[1], tracks=tracks)
 
 
-def tracks_from_msg(msg: FaceTrackArray) -> TrackedFrame:
-    """Raises BadInputError when a crop cannot be read."""
-    tracks = tuple(
-        Track(
-            track_id=track.track_id,
-            box=box_from_msg(track.roi),
-            confidence=track.confidence,
-            detection_age_s=track.detection_age,
-            crop=rgb_from_image(track.crop),
-            position=point_from_msg(track.position),
-        )
-        for track in msg.tracks
-    )
-    return TrackedFrame(
-        stamp_from_msg(msg.header.stamp), msg.header.frame_id, msg.image_width, msg.image_height, tracks
-    )
-
-
 def affect_to_msg(affect: AffectFrame) -> FaceAffectArray:
-    """The boxes must lie in the image, as those of `tracks_from_msg` do."""
+    """FaceAffectArray of all faces of one image. Boxes must lie inside the image, as those of `tracks_from_msg` do."""
     faces = [
         FaceAffect(
             track_id=face.track_id,
-            roi=box_to_msg(face.box, math.inf, math.inf),
+            roi=box_to_msg(face.box, _UNLIMITED, _UNLIMITED),
             position=point_to_msg(face.position),
             confidence=face.confidence,
             smile_level=int(face.smile_level),
@@ -195,35 +177,8 @@ def affect_to_msg(affect: AffectFrame) -> FaceAffectArray:
     )
 
 
-def affect_from_msg(msg: FaceAffectArray) -> AffectFrame:
-    faces = tuple(
-        Affect(
-            track_id=face.track_id,
-            box=box_from_msg(face.roi),
-            confidence=face.confidence,
-            smile_probabilities=tuple(float(p) for p in face.smile_probabilities),
-            smile_intensity=face.smile_intensity,
-            position=point_from_msg(face.position),
-            valence=face.valence,
-            arousal=face.arousal,
-            expression_probabilities=tuple(face.expression_probabilities),
-            reaction_intensities=tuple(face.reaction_intensities),
-            evidence_frames=face.evidence_frames,
-        )
-        for face in msg.faces
-    )
-    return AffectFrame(
-        stamp_from_msg(msg.header.stamp),
-        msg.header.frame_id,
-        msg.model,
-        faces,
-        tuple(msg.expression_labels),
-        tuple(msg.reaction_labels),
-    )
-
-
 def behaviour_to_msg(behaviour: Behaviour, group: GroupAffect, header: Header) -> AgentBehaviour:
-    """`header` is that of the FaceAffectArray that led to the behaviour."""
+    """AgentBehaviour message; `header` is that of the FaceAffectArray that led to the behaviour."""
     return AgentBehaviour(
         header=header,
         action=behaviour.action,
@@ -234,11 +189,4 @@ def behaviour_to_msg(behaviour: Behaviour, group: GroupAffect, header: Header) -
         group_arousal=group.arousal,
         group_smile_intensity=group.smile_intensity,
         people=group.people,
-    )
-
-
-def behaviour_from_msg(msg: AgentBehaviour) -> tuple[Behaviour, GroupAffect]:
-    return (
-        Behaviour(msg.action, msg.target_track_id, msg.strength, msg.reason),
-        GroupAffect(msg.group_valence, msg.group_arousal, msg.group_smile_intensity, msg.people),
     )

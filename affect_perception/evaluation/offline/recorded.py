@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from affect_perception.core.images.encodings import to_rgb
+from affect_perception.core.message_readers import affect_from_msg, tracks_from_msg
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.settings import AffectSettings, SourceSettings
 from affect_perception.sources import OnBad
 from affect_perception.sources.bags.files import is_bag
-from affect_perception.types import Affect, AffectFrame, Box, Frame, Track, TrackedFrame
+from affect_perception.types import AffectFrame, Frame
 
 
 class Recorded:
@@ -66,7 +66,7 @@ class FromTracks(Recorded):
         self.model, self.expression_labels = self._engine.model_name, self._engine.expression_labels
 
     def read(self, msg: Any) -> AffectFrame:
-        return self._engine.step(tracks_from_recorded(msg))
+        return self._engine.step(tracks_from_msg(msg))
 
 
 class FromAffect(Recorded):
@@ -83,51 +83,4 @@ class FromAffect(Recorded):
         if tuple(msg.expression_labels) != self.expression_labels or msg.model != self.model:
             text = f'{self.topic} changes from model {self.model} to {msg.model}; one table holds one model'
             raise BadInputError('model', text)
-        return affect_from_recorded(msg)
-
-
-def tracks_from_recorded(msg: Any) -> TrackedFrame:
-    """A FaceTrackArray as `rosbags` decodes it; BadInputError where a crop cannot be read."""
-    tracks = tuple(
-        Track(t.track_id, _box(t.roi), t.confidence, t.detection_age, _rgb(t.crop), _point(t.position))
-        for t in msg.tracks
-    )
-    return TrackedFrame(_stamp_ns(msg), msg.header.frame_id, msg.image_width, msg.image_height, tracks)
-
-
-def affect_from_recorded(msg: Any) -> AffectFrame:
-    """A FaceAffectArray as `rosbags` decodes it."""
-    faces = tuple(
-        Affect(
-            track_id=face.track_id,
-            box=_box(face.roi),
-            confidence=face.confidence,
-            smile_probabilities=tuple(float(p) for p in face.smile_probabilities),
-            smile_intensity=face.smile_intensity,
-            position=_point(face.position),
-            valence=face.valence,
-            arousal=face.arousal,
-            expression_probabilities=tuple(float(p) for p in face.expression_probabilities),
-            reaction_intensities=tuple(float(r) for r in face.reaction_intensities),
-            evidence_frames=face.evidence_frames,
-        )
-        for face in msg.faces
-    )
-    labels = tuple(msg.expression_labels), tuple(msg.reaction_labels)
-    return AffectFrame(_stamp_ns(msg), msg.header.frame_id, msg.model, faces, *labels)
-
-
-def _stamp_ns(msg: Any) -> int:
-    return msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
-
-
-def _box(roi: Any) -> Box:
-    return Box(float(roi.x_offset), float(roi.y_offset), float(roi.width), float(roi.height))
-
-
-def _point(point: Any) -> tuple[float, float, float]:
-    return point.x, point.y, point.z
-
-
-def _rgb(crop: Any):
-    return to_rgb(crop.data, crop.width, crop.height, crop.step, crop.encoding, bool(crop.is_bigendian))
+        return affect_from_msg(msg)

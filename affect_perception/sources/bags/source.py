@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.core.images.encodings import decode_compressed, to_rgb
+from affect_perception.core.message_readers import rgb_from_msg, stamp_from_msg
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.bags.message_types import AFFECT, TRACKS
@@ -65,14 +65,14 @@ class Bag:
                 return
             try:
                 msg = topic.decode(data)
-                frame = Frame(shift_ns + self._stamp_ns(msg, log_ns), msg.header.frame_id, _rgb(msg, topic.msgtype))
+                frame = Frame(shift_ns + self._stamp_ns(msg, log_ns), msg.header.frame_id, rgb_from_msg(msg))
             except BadInputError as error:
                 self._on_bad(error)
             else:
                 yield frame
 
     def _stamp_ns(self, msg, log_ns: int) -> int:
-        stamp = stamp_ns(msg)
+        stamp = stamp_from_msg(msg.header.stamp)
         if stamp:
             return stamp
         if not self._unstamped:
@@ -83,17 +83,6 @@ class Bag:
 
     def close(self) -> None:
         self._closed = True
-
-
-def stamp_ns(msg) -> int:
-    """The stamp of a message's header."""
-    return msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
-
-
-def _rgb(msg, msgtype: str) -> np.ndarray:
-    if msgtype == COMPRESSED:
-        return decode_compressed(msg.data, msg.format)
-    return to_rgb(msg.data, msg.width, msg.height, msg.step, msg.encoding, bool(msg.is_bigendian))
 
 
 def image_topic(reader: BagReader, wanted: str) -> str:
