@@ -12,6 +12,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from affect_perception.core.stamp_buffer import StampBuffer
 from affect_perception.errors import BadInputError
 from affect_perception.types import NAN3, Box, Depth, Intrinsics, TrackedFrame
 
@@ -126,19 +127,15 @@ class Locator:
 
     def __init__(self, slop_s: float):
         self.intrinsics: Intrinsics | None = None
-        self._slop_ns = round(slop_s * 1e9)
-        self._depths: tuple[Depth, ...] = ()
+        self._depths = StampBuffer[Depth](_KEPT, round(slop_s * 1e9))
 
     def put(self, depth: Depth) -> None:
-        newest = self._depths[-1] if self._depths else None
-        # Stamps that go back are a bag that begins again.
-        kept = self._depths if newest is None or depth.stamp_ns >= newest.stamp_ns else ()
-        self._depths = (*kept[-_KEPT + 1 :], depth)
+        """Buffer a depth image; stamps that go back (a bag that restarts) empty the buffer first."""
+        self._depths.put(depth.stamp_ns, depth)
 
     def nearest(self, stamp_ns: int) -> Depth | None:
-        """The depth picture of about that time, or None."""
-        best = min(self._depths, key=lambda depth: abs(depth.stamp_ns - stamp_ns), default=None)
-        return best if best is not None and abs(best.stamp_ns - stamp_ns) <= self._slop_ns else None
+        """Depth image nearest to `stamp_ns`, within `slop_s`; None if there is none."""
+        return self._depths.find(stamp_ns)
 
     def locate(self, tracked: TrackedFrame) -> TrackedFrame:
         """`tracked` with positions. Raises BadInputError `camera_info` or `depth` for what is there and of no use."""
