@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from affect_perception.runtime.prefetch import prefetch, batched
+from affect_perception.runtime.prefetch import batched, prefetch
 
 
 def test_items_come_in_order():
