@@ -69,16 +69,16 @@ def bench(args, settings: dict[str, dict]) -> dict:
             result = running.summary()
             stages = {
                 f'{node}_{stage}' if stage == 'publish' else stage: percentiles(values)
-                for node, health in (
-                    ('camera', running.graph.camera.health),
-                    ('tracks', running.graph.tracker.health),
-                    ('affect', running.graph.affect.health),
+                for node, diagnostics in (
+                    ('camera', running.graph.camera.diagnostics),
+                    ('tracks', running.graph.tracker.diagnostics),
+                    ('affect', running.graph.affect.diagnostics),
                 )
-                for stage, values in health.timings_ms().items()
+                for stage, values in diagnostics.timings_ms().items()
                 if stage != 'latency'
             }
-            stages['tracks_out'] = percentiles(running.graph.tracker.health.timings_ms()['latency'])
-            latencies_ms = running.graph.affect.health.timings_ms()['latency']
+            stages['tracks_out'] = percentiles(running.graph.tracker.diagnostics.timings_ms()['latency'])
+            latencies_ms = running.graph.affect.diagnostics.timings_ms()['latency']
             often = running.graph.tracker.frames_per_detection
     result.update(
         dropped_in_a_row=max(round(running.monitor.longest_gap_s * camera.fps) - 1, 0),

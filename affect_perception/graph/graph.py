@@ -79,7 +79,7 @@ class Graph:
     @property
     def bad_inputs(self) -> int:
         """What all nodes have counted."""
-        here = sum(sum(node.health.bad_inputs.values()) for node in self.nodes)
+        here = sum(sum(node.diagnostics.bad_inputs.values()) for node in self.nodes)
         return here + (self.watchers.bad_inputs() if self.watchers is not None else 0)
 
     def _watch(self, kind: type[Node], name: str, overrides: dict[str, dict]) -> Node | None:

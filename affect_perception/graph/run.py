@@ -57,7 +57,7 @@ class Run:
                     parts['viewer_process'] = 'thread'  # beside, they could not keep up
             self.graph = Graph(self._settings, camera, self._source)
             for node in self.graph.nodes:
-                node.health.keep_all()
+                node.diagnostics.keep_all()
             self.monitor = MonitorNode(self._on_affect)
             if self._record is not None:
                 tracker = self.graph.tracker
@@ -110,15 +110,15 @@ class Run:
         camera = self.graph.camera
         if camera is not None and camera.settings.rate == 0:
             # Stamps keep the time of the recording, so count from the sending.
-            timings = camera.health.timings_ms().get('answer')
+            timings = camera.diagnostics.timings_ms().get('answer')
         else:
-            timings = self.graph.affect.health.timings_ms().get('latency')
+            timings = self.graph.affect.diagnostics.timings_ms().get('latency')
         return np.empty(0) if timings is None else timings
 
     def summary(self) -> dict:
         """The last-line JSON of DESIGN §4, after `drain`; latency is from image stamp to FaceAffectArray published."""
         graph = self.graph
-        processed = graph.affect.health.processed
+        processed = graph.affect.diagnostics.processed
         camera = graph.camera
         frames_in = camera.published + camera.dropped if camera is not None else graph.tracker.slot.received
         return {

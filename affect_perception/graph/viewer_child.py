@@ -72,7 +72,7 @@ class ViewerNodes:
             self._nodes['marker_node'].take(Frame(stamp_ns, frame_id, rgb), width)
 
     def _count(self) -> None:
-        self._send('counted', sum(sum(node.health.bad_inputs.values()) for node in self._nodes.values()))
+        self._send('counted', sum(sum(node.diagnostics.bad_inputs.values()) for node in self._nodes.values()))
 
     def _send(self, *what) -> None:
         with self._sending, contextlib.suppress(OSError):  # the other one is gone, which `serve` sees

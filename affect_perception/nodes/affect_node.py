@@ -39,7 +39,7 @@ class AffectNode(AutostartLifecycleNode):
         self._results: dict[str, Publisher] = {}
         self._heard: list[Subscription] = []
         self.slot = NewestItemPerKey()
-        self.health = NodeDiagnostics(self, lambda: self.slot.dropped, self._facts)
+        self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._facts)
         self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
         self.autostart_lifecycle()
 
@@ -105,21 +105,21 @@ class AffectNode(AutostartLifecycleNode):
             try:
                 frames[topic] = tracks_from_msg(message)
             except Exception as error:
-                self.health.bad_input(error)
+                self.diagnostics.bad_input(error)
         if not frames:
             return
         try:
-            with self.health.timed('infer'):
+            with self.diagnostics.timed('infer'):
                 read = self._engine.steps(frames)
-            with self.health.timed('publish'):
+            with self.diagnostics.timed('publish'):
                 for topic, affect in read.items():
                     self._results[topic].publish(affect_to_msg(affect))
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
         now = self.get_clock().now().nanoseconds
         for affect in read.values():
-            self.health.done((now - affect.stamp_ns) * 1e-6)
+            self.diagnostics.done((now - affect.stamp_ns) * 1e-6)
 
 
 def cameras(topics: str) -> list[str]:

@@ -34,7 +34,7 @@ class AgentNode(Node):
         self._demand = OnDemand(
             self, {'face_affect': (lambda: self._behaviours.get_subscription_count() > 0, self._subscribe)}
         )
-        self.health = NodeDiagnostics(
+        self.diagnostics = NodeDiagnostics(
             self,
             lambda: 0,
             lambda: {'policy': self._decider.name, 'action': self._action, 'people': self._people},
@@ -50,15 +50,15 @@ class AgentNode(Node):
     def _process(self, msg: FaceAffectArray) -> None:
         try:
             affect = affect_from_msg(msg)
-            with self.health.timed('decide'):
+            with self.diagnostics.timed('decide'):
                 behaviour = self._decider.decide(affect.faces, affect.stamp_ns)
             group = group_affect(affect.faces, self.settings.group_position)
             self._behaviours.publish(behaviour_to_msg(behaviour, group, msg.header))
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
         self._action, self._people = behaviour.action, group.people
-        self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+        self.diagnostics.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
 
     def _change(self, settings: AgentSettings) -> None:
         self.settings = settings

@@ -50,8 +50,8 @@ class CameraNode(Node):
         self._beside: dict[str, Publisher] = {}  # of depth and camera_info, made with the first of each
         if self._lossless:
             self.create_subscription(FaceAffectArray, 'face_affect', self._on_answer, qos.RESULTS)
-        self.health = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': self.settings.source})
-        self.source = source or open_source(self.settings, self.health.bad_input)
+        self.diagnostics = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': self.settings.source})
+        self.source = source or open_source(self.settings, self.diagnostics.bad_input)
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
 
     def _advertise(self, kind: type, topic: str) -> Publisher:
@@ -74,7 +74,7 @@ class CameraNode(Node):
         try:
             self._play()
         except Exception as error:  # a source must not take the graph with it
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
         self.finished = True
 
     def _play(self) -> None:
@@ -119,11 +119,11 @@ class CameraNode(Node):
     def _on_answer(self, msg: FaceAffectArray) -> None:
         sent = self._sent.pop(stamp_from_msg(msg.header.stamp), None)
         if sent is not None:
-            self.health.time('answer', time.perf_counter() - sent)
+            self.diagnostics.time('answer', time.perf_counter() - sent)
             self._answered.set()
 
     def _send(self, frame: Frame) -> None:
-        with self.health.timed('publish'):
+        with self.diagnostics.timed('publish'):
             message = frame_to_msg(frame)
             if frame.intrinsics is not None:  # these two first, so that they are there when the image is worked on
                 self._send_beside('camera_info', intrinsics_to_msg(frame.intrinsics, message.header))
@@ -131,7 +131,7 @@ class CameraNode(Node):
                 self._send_beside('depth', depth_to_msg(frame.depth, frame.frame_id))
             self._publisher.publish(message)
         self.published += 1
-        self.health.done((self._now_ns() - frame.stamp_ns) * 1e-6)
+        self.diagnostics.done((self._now_ns() - frame.stamp_ns) * 1e-6)
 
     def _send_beside(self, topic: str, message: CameraInfo | Image) -> None:
         if topic not in self._beside:

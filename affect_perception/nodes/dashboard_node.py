@@ -54,7 +54,7 @@ class DashboardNode(Node):
                 f'the dashboard needs aiohttp ({error}): pip install aiohttp, or sudo apt install python3-aiohttp; or '
                 'leave the dashboard out (--no-dashboard, dashboard:=false)'
             ) from error
-        self.health = NodeDiagnostics(  # before the server, which may have something to count at once
+        self.diagnostics = NodeDiagnostics(  # before the server, which may have something to count at once
             self,
             lambda: self._server.dropped,
             lambda: {'address': self.address, 'pages': self._server.clients},
@@ -109,20 +109,20 @@ class DashboardNode(Node):
         try:
             affect = affect_from_msg(msg)
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
         latency_s = (self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-9
         with self._lock:
             self._board.take_affect(affect, time.monotonic(), latency_s)
         self._server.changed()
-        self.health.done(latency_s * 1e3)
+        self.diagnostics.done(latency_s * 1e3)
 
     def _on_behaviour(self, msg: AgentBehaviour) -> None:
         self._behaviour_pace.passed(time.monotonic(), _BEHAVIOUR_RATE)
         try:
             behaviour, group = behaviour_from_msg(msg)
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
         with self._lock:
             self._board.take_behaviour(stamp_from_msg(msg.header.stamp), behaviour, group)
@@ -153,7 +153,7 @@ class DashboardNode(Node):
             return self._board.message(time.monotonic(), self.settings.dashboard_pictures)
 
     def _on_bad(self, error: Exception) -> None:
-        self.health.bad_input(error, 'refused')
+        self.diagnostics.bad_input(error, 'refused')
 
     def _change(self, settings: DashboardSettings) -> None:
         self.settings = settings

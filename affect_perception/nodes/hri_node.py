@@ -50,7 +50,7 @@ class HriNode(Node):
                 'face_tracks': (self._wanted, self._subscribe_tracks),
             },
         )
-        self.health = NodeDiagnostics(
+        self.diagnostics = NodeDiagnostics(
             self, lambda: 0, lambda: {'people': len(self._faces)}, idle_reason=self._demand.idle_reason
         )
 
@@ -90,9 +90,9 @@ class HriNode(Node):
             ids = to_msg.ids_to_msg(self._msgs, [face.track_id for face in affect.faces], msg.header)
             self._tracked.publish(ids)
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
-        self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+        self.diagnostics.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
 
     def _publish_face(self, face: Affect, affect: AffectFrame, track: Track | None, tracked: TrackedFrame) -> None:
         if face.track_id not in self._faces:

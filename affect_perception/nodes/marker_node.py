@@ -95,7 +95,7 @@ class MarkerNode(Node):
                 'images': (lambda: self._ask is None and self._paint(), self._subscribe_images),
             },
         )
-        self.health = NodeDiagnostics(
+        self.diagnostics = NodeDiagnostics(
             self,
             lambda: self._worker.slot.dropped,
             lambda: {'people': self._people},
@@ -140,7 +140,7 @@ class MarkerNode(Node):
         try:
             self._camera = intrinsics_from_msg(msg)
         except Exception as error:
-            self.health.bad_input(error, 'a field of view is assumed')
+            self.diagnostics.bad_input(error, 'a field of view is assumed')
 
     def take(self, frame: Frame, width: int) -> None:
         """The picture that was asked for, of an image of `width` px; may be called in any thread."""
@@ -162,10 +162,10 @@ class MarkerNode(Node):
             if self._paint():
                 self._wait_for_image(affect)
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
         self._people = len(affect.faces)
-        self.health.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+        self.diagnostics.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
 
     def _wait_for_image(self, affect: AffectFrame) -> None:
         with self._lock:
@@ -189,7 +189,7 @@ class MarkerNode(Node):
             self._image = None
 
     def _publish_markers(self, affect: AffectFrame, header) -> None:
-        with self.health.timed('markers'):
+        with self.diagnostics.timed('markers'):
             edge = max((face.box.x + face.box.width for face in affect.faces), default=0.0)
             if self._size is not None and edge > self._size[0]:
                 self._size = None  # the images have another size now: ask again
@@ -205,7 +205,7 @@ class MarkerNode(Node):
     def _draw(self, item: tuple[Image | CompressedImage | _Picture, AffectFrame]) -> None:
         image, affect = item
         try:
-            with self.health.timed('overlay'):
+            with self.diagnostics.timed('overlay'):
                 if isinstance(image, _Picture):
                     rgb, width = image.rgb, image.width
                 else:
@@ -217,7 +217,7 @@ class MarkerNode(Node):
                 if self._jpeg.get_subscription_count() > 0:
                     self._jpeg.publish(self._compressed(picture, image.header))
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
 
     def _compressed(self, picture: np.ndarray, header) -> CompressedImage:
         bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # not [..., ::-1], whose copy takes longer than the JPEG

@@ -35,8 +35,8 @@ def depth_topic(image_topic: str, settings: TrackerSettings) -> str:
 class DepthInput:
     """Subscriptions of `node` to depth and camera_info; silent when `depth_topic` says that there is none."""
 
-    def __init__(self, node: Node, image_topic: str, settings: TrackerSettings, health: NodeDiagnostics):
-        self._node, self._health = node, health
+    def __init__(self, node: Node, image_topic: str, settings: TrackerSettings, diagnostics: NodeDiagnostics):
+        self._node, self._health = node, diagnostics
         self._locator = Locator(settings.depth_slop_s)
         self.depth_topic = depth_topic(image_topic, settings)
         self.info_topic = settings.camera_info_topic or beside(image_topic, 'camera_info')

@@ -125,11 +125,11 @@ def test_emojis_move_mirrored_and_the_far_are_smaller(shown):
 def test_numbers_agent_and_mood_are_shown(shown):
     status = DiagnosticStatus(name='affect_perception: affect_node: inference', level=DiagnosticStatus.OK)
     status.values = [KeyValue(key='frames_dropped', value='12')]
-    health = shown.people.create_publisher(DiagnosticArray, '/diagnostics', 10)
+    diagnostics = shown.people.create_publisher(DiagnosticArray, '/diagnostics', 10)
     does = Behaviour('mirror_smile', 1, 0.9, 'person 1 smiles <b>now</b>')
 
     def all_there():
-        health.publish(DiagnosticArray(status=[status]))
+        diagnostics.publish(DiagnosticArray(status=[status]))
         shown.people.send(face(1, smile=0.8, valence=0.5), behaviour=does)
         shown.page.wait_for_timeout(20)
         dropped = shown.page.locator('#dropped').inner_text() == '12'

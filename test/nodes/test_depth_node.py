@@ -67,10 +67,10 @@ class Camera(Node):
             self.infos.publish(convert.intrinsics_to_msg(CAMERA, convert.header_to_msg(stamp_ns, FRAME_ID)))
             wait_until(lambda: node._depth._locator.intrinsics)
         if depth is not None:
-            bad = node.health.bad_inputs['depth']
+            bad = node.diagnostics.bad_inputs['depth']
             depth.header = convert.header_to_msg(stamp_ns, FRAME_ID)
             self.depths.publish(depth)
-            wait_until(lambda: node._depth._locator.nearest(stamp_ns) or node.health.bad_inputs['depth'] > bad)
+            wait_until(lambda: node._depth._locator.nearest(stamp_ns) or node.diagnostics.bad_inputs['depth'] > bad)
         before = len(self.tracks)
         self.images.publish(convert.frame_to_msg(Frame(stamp_ns, FRAME_ID, RGB)))
         wait_until(lambda: len(self.tracks) > before)
@@ -118,7 +118,7 @@ def test_face_before_a_realsense_has_its_position_within_a_centimetre(pair, enco
     v = track.roi.y_offset + track.roi.height / 2 - 0.5
     got = track.position.x, track.position.y, track.position.z
     assert got == pytest.approx(((u - 319.5) / 600 * z, (v - 239.5) / 600 * z, z), abs=0.01)
-    assert not node.health.bad_inputs
+    assert not node.diagnostics.bad_inputs
 
 
 def test_depth_of_the_previous_image_serves_when_the_new_one_is_late(pair):
@@ -132,13 +132,13 @@ def test_without_depth_messages_positions_are_not_a_number(pair):
     node, camera = pair()
     position = camera.shoot(node).position
     assert all(map(math.isnan, (position.x, position.y, position.z)))
-    assert not node.health.bad_inputs
+    assert not node.diagnostics.bad_inputs
 
 
 def test_all_zero_depth_gives_no_position_and_no_complaint(pair):
     node, camera = pair()
     assert math.isnan(camera.shoot(node, depth=depth_16uc1(np.zeros((HEIGHT, WIDTH), np.uint16))).position.z)
-    assert not node.health.bad_inputs
+    assert not node.diagnostics.bad_inputs
 
 
 def test_missing_camera_info_is_warned_of_once_and_tracking_goes_on(pair, monkeypatch):
@@ -147,7 +147,7 @@ def test_missing_camera_info_is_warned_of_once_and_tracking_goes_on(pair, monkey
     monkeypatch.setattr(type(node.get_logger()), 'warning', lambda _, text, **__: warnings.append(text))
     for i in range(3):
         assert math.isnan(camera.shoot(node, T0 + i * PERIOD, depth_16uc1(wall(1.0))).position.z)
-    assert node.health.bad_inputs == {'camera_info': 3}
+    assert node.diagnostics.bad_inputs == {'camera_info': 3}
     assert len(warnings) == 1
     assert 'positions stay NaN' in warnings[0]
 
@@ -174,7 +174,7 @@ def test_bad_depth_is_counted_and_tracking_goes_on(pair, what):
     node, camera = pair()
     first = camera.shoot(node, T0, bad_depth(what))
     assert math.isnan(first.position.z)
-    assert node.health.bad_inputs == {'depth': 1}
+    assert node.diagnostics.bad_inputs == {'depth': 1}
     second = camera.shoot(node, T0 + 3 * PERIOD, depth_16uc1(wall(1.0)))
     assert second.track_id == first.track_id
     assert second.position.z == pytest.approx(1.0, abs=0.01)

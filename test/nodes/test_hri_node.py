@@ -152,7 +152,7 @@ def test_each_face_has_roi_crop_expression_and_action_units_of_one_stamp(mirror,
     assert facs.intensity[12] == pytest.approx(0.7) and facs.confidence[12] == pytest.approx(0.8)
     assert sum(facs.confidence) == pytest.approx(0.8), 'nothing is claimed of the other action units'
     assert all(T0 <= stamp_from_msg(m.header.stamp) < T0 + 10**9 for m in (roi, cropped, expression, facs))
-    assert node.health.bad_inputs == {}
+    assert node.diagnostics.bad_inputs == {}
 
 
 def test_face_that_is_lost_is_listed_no_longer_and_its_topics_end(mirror):

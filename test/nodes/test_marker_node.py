@@ -90,7 +90,7 @@ def test_size_of_the_images_is_asked_once_of_the_tracks(view):
     viewer.send(face())
     placed = wait_until(lambda: viewer.got['face_markers'])[-1].markers[0].pose.position
     assert (placed.x, placed.y, placed.z) == pytest.approx((0, 0, 1), abs=1e-6)
-    assert node.health.bad_inputs == {}
+    assert node.diagnostics.bad_inputs == {}
 
 
 def test_camera_info_is_believed_more_than_the_assumed_field_of_view(view):
@@ -190,8 +190,8 @@ def test_overlay_of_images_that_cannot_be_read_is_skipped_and_counted(view):
     node, viewer = view({'overlay': Image})
     wait_until(lambda: viewer.images.get_subscription_count())
     bad = replace_fields(convert.frame_to_msg(Frame(T0, 'optical', np.zeros((48, 64, 3), np.uint8))), encoding='rgb9')
-    wait_until(lambda: viewer.images.publish(bad) or viewer.send(face()) or node.health.bad_inputs)
-    assert set(node.health.bad_inputs) == {'encoding'}
+    wait_until(lambda: viewer.images.publish(bad) or viewer.send(face()) or node.diagnostics.bad_inputs)
+    assert set(node.diagnostics.bad_inputs) == {'encoding'}
 
 
 def test_overlay_goes_on_when_results_are_missing_and_when_stamps_go_back(view):

@@ -65,9 +65,9 @@ def image(stamp_ns=T0, rgb=ASTRONAUT, frame_id='camera_color_optical_frame') -> 
 
 def answer(node, peer, message) -> FaceTrackArray | None:
     """What the tracker says to one image: its message, or None when it counts the image as bad."""
-    before, bad = len(peer.got['face_tracks']), sum(node.health.bad_inputs.values())
+    before, bad = len(peer.got['face_tracks']), sum(node.diagnostics.bad_inputs.values())
     peer.publisher.publish(message)
-    wait_until(lambda: len(peer.got['face_tracks']) > before or sum(node.health.bad_inputs.values()) > bad)
+    wait_until(lambda: len(peer.got['face_tracks']) > before or sum(node.diagnostics.bad_inputs.values()) > bad)
     return peer.got['face_tracks'][-1] if len(peer.got['face_tracks']) > before else None
 
 
@@ -116,7 +116,7 @@ def test_bad_image_is_counted_and_the_next_one_is_processed(tracker, what):
     node, peer = tracker
     message, kind = BAD_IMAGES[what]
     assert answer(node, peer, message) is None
-    assert node.health.bad_inputs == {kind: 1}
+    assert node.diagnostics.bad_inputs == {kind: 1}
     assert len(answer(node, peer, image(T0 + PERIOD)).tracks) == 1
 
 
@@ -126,7 +126,7 @@ def test_bad_images_of_one_kind_are_warned_of_once(tracker, monkeypatch):
     monkeypatch.setattr(type(node.get_logger()), 'warning', lambda _, text, **__: warnings.append(text))
     for i in range(3):
         answer(node, peer, broken(encoding=f'rgb{i}'))
-    assert node.health.bad_inputs == {'encoding': 3}
+    assert node.diagnostics.bad_inputs == {'encoding': 3}
     assert len(warnings) == 1
     assert 'rgb0' in warnings[0]
 
@@ -149,7 +149,7 @@ def test_bag_that_loops_starts_new_tracks_and_goes_on(tracker):
     first = [answer(node, peer, image(T0 + i * PERIOD)) for i in range(3)][-1].tracks[0].track_id
     peer.publisher.publish(image(T0))
     again = wait_until(lambda: len(peer.got['face_tracks']) == 4 and peer.got['face_tracks'][3])
-    assert node.health.bad_inputs == {'stamp': 1}
+    assert node.diagnostics.bad_inputs == {'stamp': 1}
     assert len(again.tracks) == 1
     assert again.tracks[0].track_id != first
 
@@ -250,7 +250,7 @@ def test_camera_node_gives_every_picture_of_a_folder_when_it_may_take_its_time(s
     wait_until(echo)
     assert [int(convert.rgb_from_image(m)[0, 0, 0]) for m in seen] == [0, 40, 80, 120, 160]
     assert node.dropped == 0
-    assert sum(node.health.bad_inputs.values()) == 1
+    assert sum(node.diagnostics.bad_inputs.values()) == 1
 
 
 def test_parameters_are_described_with_meaning_unit_and_range(spin):

@@ -53,17 +53,17 @@ def watched(ros):
     node, peer = Node('affect_node', namespace='robot1'), Node('peer')
     got, state = [], {'problem': '', 'rests': ''}
     peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
-    health = NodeDiagnostics(
+    diagnostics = NodeDiagnostics(
         node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['rests']
     )
     spinner = Spinner([peer])
 
     def status():
         before = len(got)
-        wait_until(lambda: health.report() or len(got) > before)
+        wait_until(lambda: diagnostics.report() or len(got) > before)
         return got[-1].status[0]
 
-    yield node, health, state, status
+    yield node, diagnostics, state, status
     spinner.close()
     for one in (node, peer):
         one.destroy_node()
@@ -76,9 +76,9 @@ def test_name_says_package_node_and_task(watched):
 
 
 def test_status_holds_rate_latency_drops_bad_inputs_and_details(watched):
-    _, health, _, status = watched
-    health.done(12.0)
-    health.bad_input(BadInputError('size', 'a picture of 0x0'))
+    _, diagnostics, _, status = watched
+    diagnostics.done(12.0)
+    diagnostics.bad_input(BadInputError('size', 'a picture of 0x0'))
     values = {v.key: v.value for v in status().values}
     assert values['frames_processed'] == values['bad_inputs'] == values['bad_inputs_size'] == '1'
     assert values['frames_dropped'] == '0'
@@ -97,10 +97,10 @@ def test_problem_is_an_error_and_rest_is_not(watched):
 
 
 def test_thresholds_are_parameters_that_can_be_changed(watched):
-    node, health, _, status = watched
-    health.done(200.0)
+    node, diagnostics, _, status = watched
+    diagnostics.done(200.0)
     assert status().level == OK
     assert node.set_parameters([Parameter('latency_warn_ms', value=100.0)])[0].successful
-    health.done(200.0)
-    assert wait_until(lambda: health.done(200.0) or status().level == WARN)
+    diagnostics.done(200.0)
+    assert wait_until(lambda: diagnostics.done(200.0) or status().level == WARN)
     assert not node.set_parameters([Parameter('drops_warn', value=2.0)])[0].successful
