@@ -176,7 +176,7 @@ class _Watch:
 
 
 def _progress(pid: int) -> tuple[int, bool] | None:
-    """CPU time used so far (clock ticks), whether a thread is running, runnable or waiting for a disk; None: unknown."""
+    """CPU time used so far (clock ticks), whether a thread is runnable or waiting for a disk; None: unknown."""
     ticks, runnable = 0, False
     try:
         for task in Path(f'/proc/{pid}/task').iterdir():
