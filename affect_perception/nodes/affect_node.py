@@ -22,7 +22,7 @@ from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings
 
@@ -32,7 +32,7 @@ class AffectNode(AutostartLifecycleNode):
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('affect_node', **node_options)
-        self.settings = declare(self, AffectSettings, overrides, on_change=self._change)
+        self.settings = declare_settings(self, AffectSettings, overrides, on_change=self._change)
         self._topics = cameras(self.settings.tracks_topics)
         self._engine: AffectEngine | None = None
         self._worker: SlotWorker | None = None

@@ -15,8 +15,8 @@ from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
-from affect_perception.ros.parameters import declare
-from affect_perception.ros.policy_loader import Decider
+from affect_perception.ros.parameters import declare_settings
+from affect_perception.ros.policy_loader import PolicyRunner
 from affect_perception.settings import AgentSettings
 
 
@@ -25,8 +25,8 @@ class AgentNode(Node):
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('agent_node', **node_options)
-        self.settings = declare(self, AgentSettings, overrides, on_change=self._change)
-        self._decider = Decider(self.settings, self._on_failure)
+        self.settings = declare_settings(self, AgentSettings, overrides, on_change=self._change)
+        self._decider = PolicyRunner(self.settings, self._on_failure)
         self._action, self._people = 'none', 0
         self._behaviours = self.create_publisher(
             AgentBehaviour, 'agent_behaviour', qos.RESULTS, qos_overriding_options=qos.overridable()

@@ -24,7 +24,7 @@ from affect_perception.ros import qos
 from affect_perception.ros.conversions import depth_to_msg, frame_to_msg, intrinsics_to_msg, stamp_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
 from affect_perception.sources.playback_clock import PlayingTime
@@ -38,7 +38,7 @@ class CameraNode(Node):
 
     def __init__(self, overrides: dict | None = None, source: Source | None = None, **node_options):
         super().__init__('camera_node', **node_options)
-        self.settings = declare(self, SourceSettings, overrides)
+        self.settings = declare_settings(self, SourceSettings, overrides)
         self.finished = False
         self.overtaken = 0  # pictures of a recorded source that came too late to be of use
         self.published = 0

@@ -23,8 +23,8 @@ from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.on_demand import OnDemand, RateLimit, WhileWanted
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.settings import DashboardSettings
 
 TOKEN_VARIABLE = 'AFFECT_PERCEPTION_DASHBOARD_TOKEN'  # other than a parameter, it cannot be read over ROS
@@ -42,10 +42,10 @@ class DashboardNode(Node):
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('dashboard_node', **node_options)
-        self.settings = declare(self, DashboardSettings, overrides, on_change=self._change)
+        self.settings = declare_settings(self, DashboardSettings, overrides, on_change=self._change)
         self._board = Board(self.settings.stage_view_deg)
         self._lock = threading.Lock()  # the board is filled here and read in the server's thread
-        self._pace, self._behaviour_pace = Pace(), Pace()
+        self._pace, self._behaviour_pace = RateLimit(), RateLimit()
         self._behaviour_due = WhileWanted(lambda: self._behaviour_pace.due(time.monotonic(), _BEHAVIOUR_RATE))
         try:
             from affect_perception.dashboard.server import Server

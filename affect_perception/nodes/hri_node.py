@@ -21,7 +21,7 @@ from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg, t
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.ros.ros4hri import face_id
 from affect_perception.settings import HriSettings
 from affect_perception.types import Affect, AffectFrame, Track, TrackedFrame
@@ -36,7 +36,7 @@ class HriNode(Node):
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('hri_node', **node_options)
-        self.settings = declare(self, HriSettings, overrides)
+        self.settings = declare_settings(self, HriSettings, overrides)
         self._msgs = to_msg.hri_msgs()
         self._tracked = self.create_publisher(self._msgs.IdsList, f'{_ROOT}/tracked', qos.RESULTS)
         self._faces: dict[int, dict[str, Publisher]] = {}  # by track id

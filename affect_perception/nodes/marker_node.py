@@ -40,8 +40,8 @@ from affect_perception.ros.depth_input import beside
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.marker_messages import shapes_to_msg
-from affect_perception.ros.on_demand import OnDemand, Pace, WhileWanted
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.on_demand import OnDemand, RateLimit, WhileWanted
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.runtime.newest_item import SlotWorker
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics
@@ -69,7 +69,7 @@ class MarkerNode(Node):
 
     def __init__(self, overrides: dict | None = None, ask: Callable[[int, int], None] | None = None, **node_options):
         super().__init__('marker_node', **node_options)
-        self.settings = declare(self, MarkerSettings, overrides, on_change=self._change)
+        self.settings = declare_settings(self, MarkerSettings, overrides, on_change=self._change)
         self._shapes = FaceMarkers(self.settings)
         self._camera: Intrinsics | None = None
         self._size: tuple[int, int] | None = None
@@ -78,7 +78,7 @@ class MarkerNode(Node):
         self._lock = threading.Lock()  # of these two
         self._ask = ask if self.settings.overlay_image_topic == MarkerSettings().overlay_image_topic else None
         self._asked_s = -_ASKED_S
-        self._pace, self._marker_pace = Pace(), Pace()
+        self._pace, self._marker_pace = RateLimit(), RateLimit()
         self._people = 0
         overridable = {'qos_overriding_options': qos.overridable()}
         self._markers = self.create_publisher(MarkerArray, 'face_markers', qos.RESULTS, **overridable)

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
-from affect_perception.ros.on_demand import Pace, WhileWanted
+from affect_perception.ros.on_demand import RateLimit, WhileWanted
 from affect_perception.types import Affect, AffectFrame
 
 _BEHAVIOUR_RATE = 4.0  # 1/s; more often than anybody reads it
@@ -30,7 +30,7 @@ class MonitorNode(Node):
         self._newest: FaceAffectArray | None = None
         self.behaviour: AgentBehaviour | None = None  # the newest one, once `watch_agent` was called
         self._on_affect = on_affect
-        self._pace = Pace()
+        self._pace = RateLimit()
         self.create_subscription(FaceAffectArray, 'face_affect', self._count, qos.RESULTS)
 
     @property

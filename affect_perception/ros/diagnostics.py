@@ -1,4 +1,4 @@
-"""What a node counts of itself, and how it says so: `/diagnostics` each second, one warning per kind of trouble."""
+"""Counters and timings of a node, published on `/diagnostics` each second; one log line per kind of bad input."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import threading
 import time
 import traceback
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from affect_perception.errors import BadInputError
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.node_level import Activity, diagnose
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.settings import DiagnosticsSettings
 
 _PERIOD_S = 1.0
-_FEW = 3  # bad inputs are no error yet
-_ANOTHER_CLOCK_MS = 3.6e6  # latencies beyond an hour are none
-TASKS = {  # the last part of the name of a node's status: `affect_perception: affect_node: inference`
+TASKS = {  # last part of the name of a node's status: `affect_perception: affect_node: inference`
     'camera_node': 'capture',
     'face_tracker_node': 'tracking',
     'affect_node': 'inference',
@@ -34,71 +33,33 @@ TASKS = {  # the last part of the name of a node's status: `affect_perception: a
 _RECENT = 300  # images over which diagnostics give percentiles: ten seconds of a usual camera
 
 
-@dataclass(frozen=True)
-class Lately:
-    """What a node did since its last report. `silent_s`: since the last input, None if none has come yet."""
-
-    seconds: float
-    processed: int = 0
-    dropped: int = 0
-    bad: int = 0
-    silent_s: float | None = 0.0
-    latency_ms: float = 0.0
-
-
-def diagnose(lately: Lately, settings: DiagnosticsSettings) -> tuple[bytes, str]:
-    """Level (OK, WARN, ERROR or STALE) and message of a node's diagnostics."""
-    warn, error = DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-    found = []
-    if lately.bad:
-        share = lately.bad / (lately.bad + lately.processed)
-        level = error if lately.bad >= _FEW and share >= settings.bad_error else warn
-        found.append((level, f'{lately.bad} bad inputs in the last second'))
-    if lately.silent_s is None:
-        return found[0] if found else (DiagnosticStatus.STALE, 'nothing has come yet')
-    if lately.silent_s > settings.silence_warn_s:
-        level = error if lately.silent_s > settings.silence_error_s else warn
-        found.append((level, f'nothing has come for {lately.silent_s:.0f} s'))
-    dropped = lately.dropped / max(lately.dropped + lately.processed, 1)
-    if dropped > settings.drops_warn:
-        level = error if dropped > settings.drops_error else warn
-        found.append((level, f'{dropped:.0%} of the images of the last second dropped'))
-    if abs(lately.latency_ms) > _ANOTHER_CLOCK_MS:
-        found.append((warn, 'the stamps are not of this clock (a recording? set use_sim_time)'))
-    elif lately.processed and lately.latency_ms > settings.latency_warn_ms:
-        level = error if lately.latency_ms > settings.latency_error_ms else warn
-        found.append((level, f'latency {lately.latency_ms:.0f} ms'))
-    if not found:
-        return DiagnosticStatus.OK, f'{lately.processed / lately.seconds:.0f} frames per second'
-    return max(level for level, _ in found), '; '.join(text for _, text in found)
-
-
 class NodeDiagnostics:
-    """Counters and timings of one node; safe to use from its worker threads.
+    """Counters and timings of one node, published each second; safe to use from its worker threads.
 
-    `dropped` is asked for the number of frames overtaken by newer ones, `details` for further key-value pairs,
-    `problem` for what is wrong beyond counts (ERROR) and `idle_reason` for why there is nothing to do (OK); both give '' when
-    there is no such thing. Timings are kept for the last images only, unless `keep_all` was called (benchmarks).
+    Callbacks, called at each report: `dropped` returns the number of frames replaced by newer ones since the start,
+    `details` further key-value pairs, `problem` an error beyond the counts (ERROR), `idle_reason` why there is nothing
+    to do (OK); the last two return '' if there is none. Timings are kept for the last images only, unless `keep_all`
+    was called (benchmarks).
     """
 
     def __init__(
         self,
         node: Node,
         dropped: Callable[[], int],
-        details: Callable[[], dict] = dict,
+        details: Callable[[], Mapping[str, object]] = dict,
         problem: Callable[[], str] = str,
         idle_reason: Callable[[], str] = str,
-    ):
+    ) -> None:
         self._node = node
         self._dropped = dropped
         self._details = details
         self._problem = problem
-        self._rests = idle_reason
-        self._settings = declare(node, DiagnosticsSettings, on_change=self._change)
+        self._idle_reason = idle_reason
+        self._settings = declare_settings(node, DiagnosticsSettings, on_change=self._change)
         self._lock = threading.Lock()
         self._last = (0, 0, 0)  # processed, dropped, bad inputs at the last report
         self._reported = time.monotonic()
-        self._heard: float | None = None  # when the last input came
+        self._last_input: float | None = None  # time of arrival
         self.processed = 0
         self.bad_inputs: Counter[str] = Counter()
         self._timings_ms: dict[str, deque | array.array] = defaultdict(lambda: deque(maxlen=_RECENT))
@@ -106,65 +67,85 @@ class NodeDiagnostics:
         node.create_timer(_PERIOD_S, self.report)
 
     def keep_all(self) -> None:
-        """From now on every timing is kept (4 bytes each)."""
+        """Keep every timing from now on (4 bytes each)."""
         with self._lock:
             self._timings_ms = defaultdict(lambda: array.array('f'))
 
     def timings_ms(self) -> dict[str, np.ndarray]:
-        """The timings kept, by stage; `latency` is from the stamp of the image to the end of this node's work."""
+        """Timings kept, by stage, (N,) float32; `latency` is from the image stamp to the end of this node's work."""
         with self._lock:
             return {stage: np.array(values, np.float32) for stage, values in self._timings_ms.items()}
 
     def done(self, latency_ms: float) -> None:
-        """One image has been processed, `latency_ms` after its stamp."""
+        """Count one processed image, `latency_ms` after its stamp."""
         with self._lock:
             self.processed += 1
-            self._heard = time.monotonic()
+            self._last_input = time.monotonic()
             self._timings_ms['latency'].append(latency_ms)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Times a stage of the work on one image."""
+        """Time the block as one stage of the work on an image."""
         start = time.perf_counter()
         yield
         self.time(stage, time.perf_counter() - start)
 
     def time(self, stage: str, seconds: float) -> None:
-        """A stage of the work on one image took this long."""
+        """Record the duration of one stage of the work on an image."""
         with self._lock:
             self._timings_ms[stage].append(seconds * 1e3)
 
     def bad_input(self, error: Exception, outcome: str = 'skipped') -> None:
-        """Counts an input that is not as it should be; the first of each kind is warned of, with what came of it."""
-        kind = error.kind if isinstance(error, BadInputError) else 'internal'
+        """Count an input that cannot be used, by the kind of a BadInputError, and log the first of each kind.
+
+        `outcome` says in the log line what is done instead. Any other exception is counted as `internal`, an error of
+        this package, and logged with its place in the source.
+        """
         with self._lock:
-            self.bad_inputs[kind] += 1
-            self._heard = time.monotonic()
-            first = self.bad_inputs[kind] == 1
-        if first and kind == 'internal':
-            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._last_input = time.monotonic()
+        if isinstance(error, BadInputError):
+            self.event(error.kind, str(error), outcome, label='bad input')
+        elif self._count('internal'):
+            where = traceback.extract_tb(error.__traceback__)[-1:]
+            place = f' ({where[0].filename}:{where[0].lineno})' if where else ''
             self._node.get_logger().error(
-                f'{type(error).__name__}: {error} ({where.filename}:{where.lineno}); skipped, further ones are only '
+                f'{type(error).__name__}: {error}{place}; skipped, further ones are only '
                 'counted in /diagnostics. This is a mistake of ours: please report it'
             )
-        elif first:
+
+    def event(self, kind: str, text: str, outcome: str = 'skipped', label: str = 'failure') -> None:
+        """Count a failure of a part of the node (such as `detector`) under `kind`, and log the first of each kind."""
+        if self._count(kind):
             self._node.get_logger().warning(
-                f'bad input ({kind}): {error}; {outcome}, further ones of this kind are only counted in /diagnostics'
+                f'{label} ({kind}): {text}; {outcome}, further ones of this kind are only counted in /diagnostics'
             )
 
+    def _count(self, kind: str) -> bool:
+        """Count one event; returns whether it is the first of its kind."""
+        with self._lock:
+            self.bad_inputs[kind] += 1
+            return self.bad_inputs[kind] == 1
+
     def report(self) -> None:
-        """Publishes the state since the last report."""
+        """Publish the activity since the last report."""
         with self._lock:
             processed, dropped, bad = self.processed, self._dropped(), dict(self.bad_inputs)
-        now, moment = (processed, dropped, sum(bad.values())), time.monotonic()
-        since = [a - b for a, b in zip(now, self._last, strict=True)]
-        seconds = max(moment - self._reported, 1e-3)
-        self._last, self._reported = now, moment
-        values = {
-            'rate_hz': f'{since[0] / seconds:.1f}',
+        counts, now = (processed, dropped, sum(bad.values())), time.monotonic()
+        seconds = max(now - self._reported, 1e-3)
+        recent = [a - b for a, b in zip(counts, self._last, strict=True)]
+        activity = Activity(
+            seconds,
+            processed=recent[0],
+            dropped=recent[1],
+            bad=recent[2],
+            silent_s=None if self._last_input is None else now - self._last_input,
+        )
+        self._last, self._reported = counts, now
+        values: dict[str, object] = {
+            'rate_hz': f'{activity.processed / seconds:.1f}',
             'frames_processed': processed,
             'frames_dropped': dropped,
-            'bad_inputs': now[2],
+            'bad_inputs': counts[2],
             **{f'bad_inputs_{kind}': count for kind, count in bad.items()},
         }
         latency_ms = 0.0
@@ -173,18 +154,17 @@ class NodeDiagnostics:
             values[f'{stage}_ms_p50'], values[f'{stage}_ms_p95'] = f'{p50:.1f}', f'{p95:.1f}'
             latency_ms = float(p95) if stage == 'latency' else latency_ms
         values.update(self._details())
-        silent_s = None if self._heard is None else moment - self._heard
-        level, text = self._level(Lately(seconds, *since, silent_s, latency_ms))
+        level, text = self._level(replace(activity, latency_ms=latency_ms))
         self._publisher.publish(self._message(level, text, values))
 
-    def _level(self, lately: Lately) -> tuple[bytes, str]:
-        problem, idle_reason = self._problem(), self._rests()
-        if getattr(self._node, 'finished', False) and not lately.bad:
+    def _level(self, activity: Activity) -> tuple[bytes, str]:
+        problem, idle_reason = self._problem(), self._idle_reason()
+        if getattr(self._node, 'finished', False) and not activity.bad:
             idle_reason = 'finished'
-        level, text = (DiagnosticStatus.OK, idle_reason) if idle_reason else diagnose(lately, self._settings)
+        level, text = (DiagnosticStatus.OK, idle_reason) if idle_reason else diagnose(activity, self._settings)
         return (DiagnosticStatus.ERROR, f'{problem}; {text}') if problem else (level, text)
 
-    def _message(self, level: bytes, text: str, values: dict) -> DiagnosticArray:
+    def _message(self, level: bytes, text: str, values: Mapping[str, object]) -> DiagnosticArray:
         name, path = self._node.get_name(), self._node.get_fully_qualified_name()[1:]
         status = DiagnosticStatus(
             level=level,

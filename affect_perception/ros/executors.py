@@ -1,12 +1,13 @@
-"""How every executable starts and ends: errors of the user are one line and exit status 2, Ctrl-C is a clean end."""
+"""Start and end of every executable: one line and exit status 2 for errors of the user, a clean end on Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -15,15 +16,18 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
+from affect_perception.ros.log_bridge import log_to_ros
+
+GraphNode = Any  # an rclpy Node with `close()`, as all nodes of this package have it
 
 
 class Spinner:
-    """Spins nodes, each with an executor and a thread of its own, so that none waits for another's callbacks.
+    """Executor threads: spins each node in a thread of its own, so that none waits for another's callbacks.
 
-    (One multi-threaded executor would share a single wait set among all of them, which rclpy does slowly.)
+    (One multi-threaded executor would share a single wait set among all nodes, which rclpy does slowly.)
     """
 
-    def __init__(self, nodes: Sequence[Node]):
+    def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
         self._executors = [SingleThreadedExecutor() for _ in nodes]
         self._closing = threading.Event()
@@ -35,6 +39,7 @@ class Spinner:
             self._threads.append(thread)
 
     def close(self) -> None:
+        """Stop spinning; waits up to 2 s for each thread."""
         self._closing.set()
         for executor in self._executors:
             executor.shutdown(timeout_sec=2.0)
@@ -47,21 +52,21 @@ class Spinner:
                 return executor.spin()
             except ExternalShutdownException:
                 return None
-            except Exception as error:  # one callback that fails must not silence its node
-                if self._closing.is_set():  # rclpy takes the executor from under a callback that still runs
+            except Exception as error:  # noqa: BLE001 - thread border: a failing callback must not end its node
+                if self._closing.is_set():  # rclpy destroys the executor under a callback that still runs
                     return None
-                if type(error).__name__ == 'InvalidHandle':  # what called has just been destroyed: a node deactivates
+                if type(error).__name__ == 'InvalidHandle':  # the caller was destroyed meanwhile: a node deactivates
                     self._closing.wait(0.01)
                     continue
                 get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
 
 
 @contextmanager
-def stop_on_signals():
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends at once."""
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Event that SIGINT (Ctrl-C) and SIGTERM set; a second signal raises KeyboardInterrupt."""
     stop = threading.Event()
 
-    def handle(number, _):
+    def handle(_number: int, _frame: object) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
@@ -74,17 +79,18 @@ def stop_on_signals():
             signal.signal(number, handler)
 
 
-def run_nodes(make: Callable[[], Sequence[Node]], args: Sequence[str] | None = None) -> None:
-    """The `main` of an executable: makes the nodes, spins until a signal or until all are `finished`, closes all.
+def run_nodes(make: Callable[[], Sequence[GraphNode]], args: Sequence[str] | None = None) -> None:
+    """Run an executable: make the nodes, spin until a signal or until all are `finished`, close them.
 
-    Exits with status 2 and one line when `make` raises an error that the user can mend. rclpy's own signal handlers
-    stay out: they end the context at once, under the feet of threads that are publishing.
+    Exits with status 2 and one line on stderr when `make` raises an AffectPerceptionError. rclpy's own signal handlers
+    are not installed: they shut the context down at once, while threads still publish.
     """
-    nodes: Sequence[Node] = ()
+    nodes: Sequence[GraphNode] = ()
     spinner = None
     with stop_on_signals() as stop:
         try:
-            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+            rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
+            log_to_ros()
             nodes = make()
             spinner = Spinner(nodes)
             while not stop.wait(0.2) and not all(getattr(node, 'finished', False) for node in nodes):
@@ -92,7 +98,7 @@ def run_nodes(make: Callable[[], Sequence[Node]], args: Sequence[str] | None = N
         except KeyboardInterrupt:
             pass
         except AffectPerceptionError as error:
-            print(f'affect_perception: {error}', file=sys.stderr)
+            sys.stderr.write(f'affect_perception: {error}\n')
             sys.exit(2)
         finally:
             for node in nodes:

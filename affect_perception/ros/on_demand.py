@@ -1,4 +1,4 @@
-"""Subscriptions that exist only while somebody wants what they lead to: an output nobody listens to costs nothing."""
+"""Subscriptions that exist only while the output made of them has subscribers; rate limits of outputs."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-_EARLY = 0.25  # of a period: things that come about as often as they may are not to be halved by their jitter
-_PERIOD_S = 0.5  # each look wakes the executor of the node, which is what an idle node costs
+_EARLY = 0.25  # of a period: inputs at about the maximum rate must not be halved by their jitter
+_PERIOD_S = 0.5  # each check wakes the executor of the node, which is what an idle node costs
 
 
 class OnDemand:
-    """`inputs` maps a name to (is it wanted?, make the subscription); looked at twice a second.
+    """Subscriptions on demand. `inputs` maps a name to (is it wanted?, create the subscription), checked each 0.5 s.
 
-    In the node's own thread and on the steady clock, so that a paused simulation does not stop it.
+    The check runs in the node's own thread and on the steady clock, so that a paused simulation does not stop it.
     """
 
-    def __init__(self, node: Node, inputs: Mapping[str, tuple[Callable[[], bool], Callable[[], Subscription]]]):
+    def __init__(self, node: Node, inputs: Mapping[str, tuple[Callable[[], bool], Callable[[], Subscription]]]) -> None:
         self._node = node
         self._inputs = inputs
         self._subscriptions: dict[str, Subscription] = {}
-        node.create_timer(_PERIOD_S, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(_PERIOD_S, self.update, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
     def active(self) -> frozenset[str]:
-        """The inputs that are subscribed now."""
+        """Names of the inputs that are subscribed now."""
         return frozenset(self._subscriptions)
 
-    def look(self) -> None:
-        """Subscribes what is wanted, and ends what no longer is."""
+    def update(self) -> None:
+        """Create the subscriptions that are wanted, and destroy those that no longer are."""
         for name, (wanted, subscribe) in self._inputs.items():
             if wanted() and name not in self._subscriptions:
                 self._subscriptions[name] = subscribe()
@@ -39,41 +39,43 @@ class OnDemand:
                 self._node.destroy_subscription(self._subscriptions.pop(name))
 
     def idle_reason(self) -> str:
-        """Why nothing is done, for diagnostics; '' when something is."""
+        """Reason why the node is idle, for diagnostics; '' while any input is subscribed."""
         return '' if self._subscriptions else 'nobody is subscribed'
 
 
 class WhileWanted(CallbackGroup):
-    """Messages of its subscriptions are left with the middleware, which keeps the newest, until `wanted` is true.
+    """Callback group whose messages stay with the middleware, which keeps the newest, until `wanted()` is true.
 
-    Python takes a millisecond or more to unpack an image, and holds the interpreter meanwhile. Something else must wake
-    the node when `wanted` becomes true.
+    Python takes a millisecond or more to unpack an image, and holds the interpreter lock meanwhile. Something else must
+    wake the node when `wanted` becomes true.
     """
 
-    def __init__(self, wanted: Callable[[], bool]):
+    def __init__(self, wanted: Callable[[], bool]) -> None:
         super().__init__()
         self._wanted = wanted
 
-    def can_execute(self, entity) -> bool:
+    def can_execute(self, _entity: object) -> bool:
+        """Callback of rclpy: whether the entity may be taken."""
         return self._wanted()
 
-    def beginning_execution(self, entity) -> bool:
+    def beginning_execution(self, _entity: object) -> bool:
+        """Callback of rclpy: asked once more before the callback runs."""
         return self._wanted()
 
-    def ending_execution(self, entity) -> None:
-        pass
+    def ending_execution(self, _entity: object) -> None:
+        """Callback of rclpy: nothing to release."""
 
 
-class Pace:
-    """At most `rate` things a second, evenly. Time is an argument, in seconds of any steady clock."""
+class RateLimit:
+    """Rate limit with even spacing. Time is an argument, in seconds of any steady clock; rates are in 1/s."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._next_s = 0.0
 
     def due(self, now_s: float, rate: float) -> bool:
-        """Whether another one may pass."""
+        """Whether another item may pass now."""
         return now_s >= self._next_s - _EARLY / rate
 
     def passed(self, now_s: float, rate: float) -> None:
-        """One has passed."""
+        """Record that an item has passed."""
         self._next_s = max(self._next_s, now_s - 1 / rate) + 1 / rate

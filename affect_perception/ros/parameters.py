@@ -1,21 +1,25 @@
-"""Settings as ROS parameters: declared with description, unit and range; checked at start and when changed."""
+"""Settings as ROS parameters: declared with description, unit and range; validated at start and when changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from affect_perception.errors import ConfigError
 from affect_perception.settings import Setting, Settings
 
 _UNBOUNDED = 2**31 - 1  # rclpy wants both ends of a range
 
+Group = TypeVar('Group', bound=Settings)
+Overrides = Mapping[str, Any]  # settings given by a program; they weigh more than YAML and command line
+
 
 def descriptor(declared: Setting) -> ParameterDescriptor:
-    """What `ros2 param describe` shows of a setting."""
+    """Descriptor of a setting, as `ros2 param describe` shows it."""
     unit = f' [{declared.unit}]' if declared.unit else ''
     out = ParameterDescriptor(
         description=declared.meaning + unit,
@@ -31,30 +35,25 @@ def descriptor(declared: Setting) -> ParameterDescriptor:
     return out
 
 
-def declare(
+def declare_settings(
     node: Node,
-    group: type[Settings],
-    overrides: Mapping[str, Any] | None = None,
-    on_change: Callable[[Settings], None] | None = None,
-) -> Settings:
-    """Declares every setting of `group` on `node`; returns the values: `overrides` over what YAML and
-    command line give, over the defaults.
+    group: type[Group],
+    overrides: Overrides | None = None,
+    on_change: Callable[[Group], None] | None = None,
+) -> Group:
+    """Declare every setting of `group` as a parameter of `node`; returns the values.
 
-    Raises ConfigError with name, value and allowed range. `on_change` gets the new settings when a live one is set.
+    `overrides` weigh more than YAML and command line, these more than the defaults. `on_change` gets the new settings
+    when a live one is set. Raises ConfigError with name, value and allowed range.
     """
     values = {}
     for declared in group.declared():
-        if overrides and declared.name in overrides:
-            given = overrides[declared.name]
-        else:  # read without a type first, so that a wrong value is refused in our words and `rate: 2` does for 2.0
-            untyped = ParameterDescriptor(dynamic_typing=True)
-            given = node.declare_parameter(declared.name, declared.default, untyped).value
-            node.undeclare_parameter(declared.name)
-        values[declared.name] = declared.checked(given)
-        node.declare_parameter(declared.name, values[declared.name], descriptor(declared), ignore_override=True)
+        value = declared.checked(_given(node, declared, overrides or {}))
+        node.declare_parameter(declared.name, value, descriptor(declared), ignore_override=True)
+        values[declared.name] = value
     settings = group(**values)
 
-    def changed(parameters) -> SetParametersResult:
+    def changed(parameters: Iterable[Parameter]) -> SetParametersResult:
         nonlocal settings
         names = {declared.name for declared in group.declared()}
         try:
@@ -69,3 +68,21 @@ def declare(
 
     node.add_on_set_parameters_callback(changed)
     return settings
+
+
+def _given(node: Node, declared: Setting, overrides: Overrides) -> Any:
+    """Value of a setting from `overrides`, else YAML or command line, by its name or its earlier one; else the default.
+
+    Parameters are read without a type first, so that a wrong value is refused with our error text and `rate: 2` is
+    accepted for 2.0.
+    """
+    names = [name for name in (declared.name, declared.alias) if name]
+    for name in names:
+        if name in overrides:
+            return overrides[name]
+    for name in names:
+        value = node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True)).value
+        node.undeclare_parameter(name)
+        if value is not None:
+            return value
+    return declared.default

@@ -1,4 +1,6 @@
-"""The quality-of-service policies of the package; each can be overridden from YAML (`qos_overrides./topic...`)."""
+"""Quality-of-service profiles of the package; each can be overridden from YAML (`qos_overrides./topic...`)."""
+
+from __future__ import annotations
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -10,16 +12,16 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 __all__ = ['IMAGES', 'NEWEST_RESULT', 'RELIABLE_IMAGES', 'RESULTS', 'SubscriptionEventCallbacks', 'overridable']
 
-# Images: newest only. Best effort on the reader's side matches reliable and best-effort cameras alike.
+# Images: newest only. A best-effort reader matches reliable and best-effort cameras alike.
 IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.BEST_EFFORT)
-# For replays that must not lose a frame; needs a publisher that is reliable too.
+# Images of replays that must not lose a frame; needs a reliable publisher.
 RELIABLE_IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
-# The newest of what we publish, for those who may miss some.
+# The newest result, for subscribers that may miss some.
 NEWEST_RESULT = RELIABLE_IMAGES
-# What we publish.
+# Results.
 RESULTS = QoSProfile(depth=10, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
 
 
 def overridable() -> QoSOverridingOptions:
-    """Lets YAML change history, depth and reliability of one publisher or subscription."""
+    """Options of a publisher or subscription that let YAML override history, depth and reliability."""
     return QoSOverridingOptions.with_default_policies()

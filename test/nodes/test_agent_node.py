@@ -21,7 +21,7 @@ from affect_perception.nodes.agent_node import AgentNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
-from affect_perception.ros.policy_loader import Decider, find_policy
+from affect_perception.ros.policy_loader import PolicyRunner, find_policy
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect, AffectFrame, Box
 
@@ -193,13 +193,13 @@ def test_policy_that_does_not_exist_is_refused_at_start_and_named(ros, name, say
 @pytest.mark.parametrize(('name', 'says'), [('Mute', 'no method decide'), ('Shy', 'cannot be made: TypeError')])
 def test_class_that_is_no_policy_is_refused_at_start(policy, name, says):
     with pytest.raises(ConfigError, match=says):
-        Decider(AgentSettings(policy=policy(name)), print)
+        PolicyRunner(AgentSettings(policy=policy(name)), print)
 
 
 @pytest.mark.parametrize(('name', 'says'), [('Wild', 'returned Affect'), ('Loud', 'strength nan')])
 def test_policy_that_returns_nonsense_is_replaced(policy, name, says):
     told = []
-    decider = Decider(AgentSettings(policy=policy(name)), told.append)
+    decider = PolicyRunner(AgentSettings(policy=policy(name)), told.append)
     assert [decider.decide(faces(), T0 + i).action for i in range(3)] == ['idle'] * 3
     assert len(told) == 1
     assert says in told[0] and says in decider.failure

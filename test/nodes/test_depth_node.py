@@ -65,12 +65,12 @@ class Camera(Node):
         """Sends depth and camera_info, then the image once they are there; returns the only track."""
         if self.infos is not None:
             self.infos.publish(convert.intrinsics_to_msg(CAMERA, convert.header_to_msg(stamp_ns, FRAME_ID)))
-            wait_until(lambda: node._depth._locator.intrinsics)
+            wait_until(lambda: node.depth.locator.intrinsics)
         if depth is not None:
             bad = node.diagnostics.bad_inputs['depth']
             depth.header = convert.header_to_msg(stamp_ns, FRAME_ID)
             self.depths.publish(depth)
-            wait_until(lambda: node._depth._locator.nearest(stamp_ns) or node.diagnostics.bad_inputs['depth'] > bad)
+            wait_until(lambda: node.depth.locator.nearest(stamp_ns) or node.diagnostics.bad_inputs['depth'] > bad)
         before = len(self.tracks)
         self.images.publish(convert.frame_to_msg(Frame(stamp_ns, FRAME_ID, RGB)))
         wait_until(lambda: len(self.tracks) > before)
@@ -156,7 +156,7 @@ def test_camera_info_may_have_a_topic_of_its_own(pair):
     node, camera = pair({**REALSENSE, 'camera_info_topic': '/rig/info'}, info=False)
     publisher = camera.create_publisher(CameraInfo, '/rig/info', SYSTEM_DEFAULT)
     message = convert.intrinsics_to_msg(CAMERA, convert.header_to_msg(T0, FRAME_ID))
-    wait_until(lambda: publisher.publish(message) or node._depth._locator.intrinsics)
+    wait_until(lambda: publisher.publish(message) or node.depth.locator.intrinsics)
     assert camera.shoot(node, depth=depth_16uc1(wall(1.0))).position.z == pytest.approx(1.0, abs=0.01)
 
 

@@ -50,7 +50,7 @@ def test_expression_is_always_one_of_the_listed(made, labels, expected):
     name, confidence = ros4hri.expression(made, labels)
     assert (name, confidence) == (expected[0], pytest.approx(expected[1]))
     assert name in LISTED
-    assert set(ros4hri.EXPRESSIONS.values()) <= LISTED
+    assert set(ros4hri.HRI_EXPRESSIONS.values()) <= LISTED
 
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')

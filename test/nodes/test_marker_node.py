@@ -23,7 +23,7 @@ from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
 from affect_perception.ros.marker_messages import marker_id, shapes_to_msg
-from affect_perception.ros.on_demand import Pace
+from affect_perception.ros.on_demand import RateLimit
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
 
@@ -225,7 +225,7 @@ def stamps(messages, first_ns: int) -> set[int]:
 
 def test_pace_is_even_and_does_not_halve_what_comes_as_often_as_it_may():
     def passed(times, rate):
-        pace, let = Pace(), []
+        pace, let = RateLimit(), []
         for now in times:
             if pace.due(now, rate):
                 pace.passed(now, rate)
@@ -256,7 +256,7 @@ def test_positions_that_are_not_numbers_give_markers_that_are(view):
 
 def test_nothing_is_subscribed_while_nobody_looks(view):
     node, viewer = view({})
-    node._demand.look()
+    node._demand.update()
     assert node._demand.active == frozenset()
     assert viewer.affect.get_subscription_count() == viewer.images.get_subscription_count() == 0
     assert node._demand.idle_reason() == 'nobody is subscribed'

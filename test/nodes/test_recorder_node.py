@@ -181,7 +181,7 @@ def put(writer: BagWriter, count: int, size: int) -> None:
 
 def test_slow_disk_drops_what_does_not_fit_counts_it_and_says_so_once(tmp_path):
     said = []
-    writer = SlowDisk(tmp_path / 'bag', said.append, waiting_bytes=10_000)
+    writer = SlowDisk(tmp_path / 'bag', said.append, queue_bytes=10_000)
     put(writer, 100, 1000)
     writer.free.set()
     writer.close()

@@ -10,7 +10,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affect_perception.errors import BadInputError
-from affect_perception.ros.diagnostics import TASKS, Lately, NodeDiagnostics, diagnose
+from affect_perception.ros.diagnostics import TASKS, NodeDiagnostics
+from affect_perception.ros.node_level import Activity, diagnose
 from affect_perception.ros.executors import Spinner
 from affect_perception.settings import GROUPS, DiagnosticsSettings
 
@@ -18,29 +19,29 @@ OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticS
 
 
 @pytest.mark.parametrize(
-    ('lately', 'level', 'says'),
+    ('activity', 'level', 'says'),
     [
-        (Lately(1.0, processed=30), OK, '30 frames per second'),
-        (Lately(1.0, silent_s=None), STALE, 'nothing has come yet'),
-        (Lately(1.0, processed=30, bad=1), WARN, '1 bad inputs'),
-        (Lately(1.0, processed=1, bad=1), WARN, '1 bad inputs'),
-        (Lately(1.0, processed=10, bad=20), ERROR, '20 bad inputs'),
-        (Lately(1.0, bad=1, silent_s=None), WARN, '1 bad inputs'),
-        (Lately(1.0, processed=10, dropped=20), WARN, '67% of the images'),
-        (Lately(1.0, processed=1, dropped=59), ERROR, '98% of the images'),
-        (Lately(1.0, processed=10, dropped=10), OK, '10 frames'),
-        (Lately(1.0, processed=30, latency_ms=300.0), WARN, 'latency 300 ms'),
-        (Lately(1.0, processed=30, latency_ms=1500.0), ERROR, 'latency 1500 ms'),
-        (Lately(1.0, processed=30, latency_ms=4e9), WARN, 'not of this clock'),
-        (Lately(1.0, processed=30, latency_ms=-4e9), WARN, 'not of this clock'),
-        (Lately(1.0, silent_s=3.0), WARN, 'nothing has come for 3 s'),
-        (Lately(1.0, silent_s=20.0), ERROR, 'nothing has come for 20 s'),
-        (Lately(1.0, processed=30, bad=1, latency_ms=1500.0), ERROR, '1 bad inputs in the last second; latency'),
+        (Activity(1.0, processed=30), OK, '30 frames per second'),
+        (Activity(1.0, silent_s=None), STALE, 'nothing has come yet'),
+        (Activity(1.0, processed=30, bad=1), WARN, '1 bad inputs'),
+        (Activity(1.0, processed=1, bad=1), WARN, '1 bad inputs'),
+        (Activity(1.0, processed=10, bad=20), ERROR, '20 bad inputs'),
+        (Activity(1.0, bad=1, silent_s=None), WARN, '1 bad inputs'),
+        (Activity(1.0, processed=10, dropped=20), WARN, '67% of the images'),
+        (Activity(1.0, processed=1, dropped=59), ERROR, '98% of the images'),
+        (Activity(1.0, processed=10, dropped=10), OK, '10 frames'),
+        (Activity(1.0, processed=30, latency_ms=300.0), WARN, 'latency 300 ms'),
+        (Activity(1.0, processed=30, latency_ms=1500.0), ERROR, 'latency 1500 ms'),
+        (Activity(1.0, processed=30, latency_ms=4e9), WARN, 'not of this clock'),
+        (Activity(1.0, processed=30, latency_ms=-4e9), WARN, 'not of this clock'),
+        (Activity(1.0, silent_s=3.0), WARN, 'nothing has come for 3 s'),
+        (Activity(1.0, silent_s=20.0), ERROR, 'nothing has come for 20 s'),
+        (Activity(1.0, processed=30, bad=1, latency_ms=1500.0), ERROR, '1 bad inputs in the last second; latency'),
     ],
 )
-def test_level_follows_the_thresholds(lately, level, says):
-    assert diagnose(lately, DiagnosticsSettings())[0] == level
-    assert says in diagnose(lately, DiagnosticsSettings())[1]
+def test_level_follows_the_thresholds(activity, level, says):
+    assert diagnose(activity, DiagnosticsSettings())[0] == level
+    assert says in diagnose(activity, DiagnosticsSettings())[1]
 
 
 def test_every_node_with_settings_has_a_name_for_what_it_does():
