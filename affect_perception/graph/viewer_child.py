@@ -1,31 +1,26 @@
-"""The process of agent, markers, hri and dashboard: makes the nodes that `ViewerProcess` asks for, and spins them.
+"""Main program of the viewer process: creates the nodes that `ViewerProcess` requests, and spins them.
 
-It yields to those who make the results: a lower priority, and no core is taken away from them in the middle of their
-work (SCHED_BATCH). Not SCHED_IDLE: with full cores it would see nothing for seconds, and nobody would see why.
+The child yields to the processes that make the results, by a lower priority (runtime/priority.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import sys
-import threading
-from functools import partial
 from importlib import import_module
-from multiprocessing.connection import Connection
+from typing import Any
 
-import numpy as np
 import rclpy
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.ros.executors import Spinner
+from affect_perception.runtime.child_process import answers_ping, child_link
+from affect_perception.runtime.framing import Link
+from affect_perception.runtime.log_handler import log_to
+from affect_perception.runtime.priority import use_batch_priority
 from affect_perception.types import Frame
 
-_NICE = 19  # at 10 the slowest results came a fifth later
-_CLASSES = {  # each imported when it is wanted: the dashboard's need aiohttp
+_CLASSES = {  # each imported when it is requested: the dashboard's needs aiohttp
     'agent_node': 'AgentNode',
     'hri_node': 'HriNode',
     'dashboard_node': 'DashboardNode',
@@ -34,20 +29,22 @@ _CLASSES = {  # each imported when it is wanted: the dashboard's need aiohttp
 
 
 class ViewerNodes:
-    """The nodes, and the link to the process that makes results. `serve` until that ends it, or is gone."""
+    """The viewer nodes, driven by messages on `link`: `serve` until the parent says `end` or is gone."""
 
-    def __init__(self, link: Connection):
-        self._link, self._sending = link, threading.Lock()
-        self._nodes: dict[str, Node] = {}
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._nodes: dict[str, Any] = {}
         self._spinners: list[Spinner] = []
 
     def serve(self) -> None:
+        """Answer the parent's messages, then close all nodes."""
         try:
             while True:
-                kind, *said = self._link.recv()
-                if kind == 'end':
+                message = self._link.receive()
+                if message.kind == 'end':
                     return
-                getattr(self, f'_{kind}')(*said)
+                if not answers_ping(self._link, message):
+                    getattr(self, f'_{message.kind}')(*message.arrays, **message.fields)
         except (EOFError, OSError):
             return
         finally:
@@ -56,27 +53,30 @@ class ViewerNodes:
     def _init(self, arguments: list[str]) -> None:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
 
-    def _make(self, name: str, overrides: dict) -> None:
-        more = {'ask': partial(self._send, 'wanted')} if name == 'marker_node' else {}
+    def _make(self, node: str, overrides: dict[str, Any]) -> None:
+        more = {'ask': self._request_picture} if node == 'marker_node' else {}
         try:
-            kind = getattr(import_module(f'affect_perception.nodes.{name}'), _CLASSES[name])
-            node = self._nodes[name] = kind(overrides, **more)
+            kind = getattr(import_module(f'affect_perception.nodes.{node}'), _CLASSES[node])
+            made = self._nodes[node] = kind(overrides, **more)
         except AffectPerceptionError as error:
-            return self._send('made', name, error, None)
-        self._spinners.append(Spinner([node]))
-        self._send('made', name, None, (node.address, node.port) if name == 'dashboard_node' else None)
+            return self._send('made', node=node, refusal=str(error), page=None)
+        self._spinners.append(Spinner([made]))
+        page = (made.address, made.port) if node == 'dashboard_node' else None
+        self._send('made', node=node, refusal='', page=page)
 
-    def _picture(self, stamp_ns: int, frame_id: str, width: int, shape: tuple[int, int, int]) -> None:
-        rgb = np.frombuffer(self._link.recv_bytes(), np.uint8).reshape(shape)
+    def _request_picture(self, stamp_ns: int, width: int) -> None:
+        self._send('wanted', stamp_ns=stamp_ns, width=width)
+
+    def _picture(self, rgb: Any, stamp_ns: int, frame_id: str, width: int) -> None:
         if 'marker_node' in self._nodes:
             self._nodes['marker_node'].take(Frame(stamp_ns, frame_id, rgb), width)
 
     def _count(self) -> None:
-        self._send('counted', sum(sum(node.diagnostics.bad_inputs.values()) for node in self._nodes.values()))
+        self._send('counted', count=sum(sum(node.diagnostics.bad_inputs.values()) for node in self._nodes.values()))
 
-    def _send(self, *what) -> None:
-        with self._sending, contextlib.suppress(OSError):  # the other one is gone, which `serve` sees
-            self._link.send(what)
+    def _send(self, kind: str, **fields: Any) -> None:
+        with contextlib.suppress(OSError, EOFError):  # the parent is gone, which `serve` notices
+            self._link.send(kind, **fields)
 
     def _close(self) -> None:
         for node in self._nodes.values():
@@ -88,17 +88,12 @@ class ViewerNodes:
         rclpy.try_shutdown()
 
 
-def _step_back() -> None:
-    with contextlib.suppress(AttributeError, OSError):  # elsewhere than on Linux
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    os.nice(_NICE)
-
-
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # they go to all of a group; the other one ends us in its time
-        signal.signal(number, signal.SIG_IGN)
-    _step_back()
-    ViewerNodes(Connection(int(sys.argv[1]))).serve()
+    """Run as `python -m affect_perception.graph.viewer_child FD` by `ViewerProcess`."""
+    link = child_link()
+    log_to()
+    use_batch_priority()
+    ViewerNodes(link).serve()
 
 
 if __name__ == '__main__':

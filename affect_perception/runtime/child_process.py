@@ -7,6 +7,7 @@ plain time-out would not do: a child at idle priority on a busy machine legitima
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,34 +48,30 @@ class ChildProcess:
 
     def __init__(self, name: str, module: str, arguments: Sequence[str] = ()) -> None:
         self.name = name
-        self._command = ['-m', module]
-        self._arguments = list(arguments)
+        self._module, self._arguments = module, list(arguments)
         self._lock = threading.Lock()  # of starting and closing
-        self._child: subprocess.Popen[bytes] | None = None
-        self._link: Link | None = None
+        self._run: _Run | None = None
         self._closed = False
-        self._started_s = 0.0
 
     @property
     def pid(self) -> int:
-        """Process id of the last child that was started."""
-        assert self._child is not None
-        return self._child.pid
+        """Process id of the last child; 0 before the first start."""
+        return self._run.child.pid if self._run is not None else 0
 
     @property
     def running(self) -> bool:
         """Whether the child has been started and has not ended."""
-        return self._child is not None and self._child.poll() is None
+        return self._run is not None and self._run.child.poll() is None
 
     @property
     def status(self) -> int | None:
         """Exit status of the last child, negative for a signal; None while it runs."""
-        return None if self._child is None else self._child.poll()
+        return None if self._run is None else self._run.child.poll()
 
     @property
     def ended_early(self) -> bool:
         """Whether the last child was started less than ten seconds ago."""
-        return time.monotonic() - self._started_s < _EARLY_S
+        return self._run is not None and time.monotonic() - self._run.started_s < _EARLY_S
 
     def start(self) -> None:
         """Start a new child, after killing the former one. RuntimeError once `close` was called."""
@@ -82,67 +79,81 @@ class ChildProcess:
             if self._closed:
                 raise RuntimeError(f'{self.name} has been closed')
             self.kill()
-            ours, theirs = socket.socketpair()
-            folders = [folder for folder in sys.path if folder]  # a policy of the user may be anywhere on it
-            self._child = subprocess.Popen(
-                [sys.executable, *self._command, str(theirs.fileno()), *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=2,  # what a library prints must not mix with the output of this process
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, 'PYTHONPATH': os.pathsep.join(folders)},
-            )
-            theirs.close()
-            self._link, self._started_s = Link(ours), time.monotonic()
+            self._run = _Run(self._module, self._arguments)
 
     def send(self, kind: str, *arrays: np.ndarray, **fields: Any) -> None:
         """Send one message. ChildEnded or ChildHung if the child does not take it."""
-        self._guarded(lambda link: link.send(kind, *arrays, waiting=_Watch(self.pid), **fields))
+        run = self._current()
+        with self._ending(run):
+            run.link.send(kind, *arrays, waiting=_Watch(run.child.pid), **fields)
 
     def receive(self, ping: bool = False) -> Message:
         """Return the child's next message. ChildEnded or ChildHung if there will be none.
 
         `ping`: silence is legitimate; a silent child is asked whether it is alive, and only then expected to answer.
         """
+        run = self._current()
         while True:
-            message: Message = self._guarded(lambda link: link.receive(_Watch(self.pid, link if ping else None)))
+            with self._ending(run):
+                message = run.link.receive(_Watch(run.child.pid, run.link if ping else None))
             if message.kind != _PONG:
                 return message
 
-    def kill(self) -> int | None:
-        """End the child whatever it does, also while stopped (SIGKILL); returns its exit status, None: no child."""
-        child, link, self._link = self._child, self._link, None
-        if child is None:
-            return None
-        child.kill()
-        status = child.wait()
-        if link is not None:
-            link.close()
-        return status
+    def kill(self) -> None:
+        """End the child whatever it does, also while it is stopped (SIGKILL). No effect without a child."""
+        if self._run is not None:
+            self._run.kill()
 
     def close(self, farewell: str = '', timeout_s: float = 0.0) -> None:
         """End the child for good: send `farewell`, wait at most `timeout_s` for it to end by itself, then kill."""
         with self._lock:
             self._closed = True
-        child, link = self._child, self._link
-        if farewell and child is not None and link is not None:
-            try:
-                if link.send(farewell, waiting=_give_up, lock_timeout_s=CHECK_S):
-                    child.wait(timeout_s)
-            except (OSError, EOFError, _NoProgress, subprocess.TimeoutExpired):
-                pass  # ended already, or does not read: killed now
+        if farewell and self._run is not None:
+            # An error: the child has ended already, or does not read.
+            with contextlib.suppress(OSError, EOFError, _NoProgress, subprocess.TimeoutExpired):
+                if self._run.link.send(farewell, waiting=_give_up, lock_timeout_s=CHECK_S):
+                    self._run.child.wait(timeout_s)
         self.kill()
 
-    def _guarded(self, use: Callable[[Link], Any]) -> Any:
-        link = self._link
-        if link is None:
-            raise ChildEnded(f'{self.name} has ended')
+    def _current(self) -> _Run:
+        if self._run is None:
+            raise ChildEnded(f'{self.name} has not been started')
+        return self._run
+
+    @contextlib.contextmanager
+    def _ending(self, run: _Run) -> Iterator[None]:
+        """Turn errors of the link into ChildEnded or ChildHung, and kill the child that they are about."""
         try:
-            return use(link)
+            yield
         except _NoProgress as error:
-            self.kill()
+            run.kill()
             raise ChildHung(f'{self.name} {error} and was killed') from None
         except (EOFError, OSError) as error:
-            raise ChildEnded(f'{self.name} ended (status {self.kill()})') from error
+            raise ChildEnded(f'{self.name} ended (status {run.kill()})') from error
+
+
+class _Run:
+    """One start of the child: process, link, time."""
+
+    def __init__(self, module: str, arguments: Sequence[str]) -> None:
+        ours, theirs = socket.socketpair()
+        folders = [folder for folder in sys.path if folder]  # a policy of the user may be anywhere on it
+        self.child = subprocess.Popen(
+            [sys.executable, '-m', module, str(theirs.fileno()), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=2,  # what a library prints must not mix with the output of this process
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(folders)},
+        )
+        theirs.close()
+        self.link, self.started_s = Link(ours), time.monotonic()
+
+    def kill(self) -> int:
+        """End the child and the link; returns the exit status."""
+        self.child.kill()
+        status = self.child.wait()
+        self.link.close()
+        return status
 
 
 class _NoProgress(Exception):

@@ -28,6 +28,7 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
+from affect_perception.runtime import child_process
 from affect_perception.types import AffectFrame, Frame
 
 T0 = 1_795_000_000_000_000_000
@@ -64,7 +65,7 @@ def watchers():
     yield start
     for process in started:
         process.close()
-        assert process._child.poll() is not None
+        assert not process.running
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_what_cannot_be_had_is_refused_at_start(watchers, node, overrides, says)
 
 
 def test_a_process_that_cannot_start_is_an_error_of_the_start_and_not_waited_for(watchers, monkeypatch, capfd):
-    monkeypatch.setattr(viewer_process.sys, 'executable', '/bin/false')
+    monkeypatch.setattr(child_process.sys, 'executable', '/bin/false')
     with pytest.raises(ConfigError, match=r'the process of agent_node ended \(status 1\)'):
         watchers(agent_node={})
 
@@ -144,7 +145,7 @@ def test_what_was_bad_is_counted_and_asked_for(watchers):
 
 
 def test_a_process_that_dies_is_said_and_the_page_comes_back_where_it_was(watchers, monkeypatch, said):
-    monkeypatch.setattr(viewer_process, '_SOON_S', 0.0)
+    monkeypatch.setattr(child_process, '_EARLY_S', 0.0)
     process = watchers(dashboard_node={'dashboard_port': 0})
     assert status_of(process.address) == 200
     before, pid = process.address, process.pid
@@ -152,6 +153,24 @@ def test_a_process_that_dies_is_said_and_the_page_comes_back_where_it_was(watche
     wait_until(lambda: process.pid != pid)
     wait_until(lambda: status_of(before) == 200, 30)
     assert said == ['the process of dashboard_node ended (status -9); it is started again']
+
+
+@pytest.mark.slow
+def test_a_stopped_process_is_noticed_and_replaced(watchers, monkeypatch, said):
+    monkeypatch.setattr(child_process, '_EARLY_S', 0.0)
+    process = watchers(dashboard_node={'dashboard_port': 0})
+    pid = process.pid
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: process.pid != pid)
+    wait_until(lambda: status_of(process.address) == 200, 30)
+    assert said == ['the process of dashboard_node made no progress for 7 s and was killed; it is started again']
+
+
+def test_closing_does_not_wait_for_a_stopped_process(watchers):
+    process = watchers(agent_node={})
+    os.kill(process.pid, signal.SIGSTOP)
+    process.close()
+    assert not process.running
 
 
 def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(watchers, said):
@@ -165,8 +184,8 @@ def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(watchers
 
 def test_the_process_ignores_signals_for_all_and_ends_with_the_one_that_made_it():
     code = (
-        'import os, time; from affect_perception.graph.viewer_process import WatchProcess; '
-        "p = WatchProcess(); p.make('agent_node'); p.wait(); print(p.pid, flush=True); time.sleep(60)"
+        'import os, time; from affect_perception.graph.viewer_process import ViewerProcess; '
+        "p = ViewerProcess(); p.make('agent_node'); p.wait(); print(p.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     child = int(parent.stdout.readline())
@@ -199,7 +218,8 @@ def test_interrupted_run_ends_whole_with_its_figures_and_leaves_nobody_behind(tm
     out, err = run.communicate(timeout=30)
     assert run.returncode == 0
     assert '"bad_inputs": 0' in out.splitlines()[-1]
-    assert 'Traceback' not in err and 'ended' not in err
+    assert 'Traceback' not in err
+    assert 'ended' not in err
     wait_until(lambda: not any_of_session(run.pid))
 
 
