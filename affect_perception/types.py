@@ -161,6 +161,59 @@ class Detection:
 
 
 @dataclass(frozen=True, eq=False)
+class DetectionRequest:
+    """One frame for the detector, with the faces already tracked in it and whether each needs a new embedding.
+
+    `known_boxes` (N, 4) float: predicted faces as rows of (centre x, centre y, width, height) px; `embed` (N,) bool.
+    The defaults ask for an embedding of every face. Raises ValueError for arrays of other shapes.
+    """
+
+    frame: Frame
+    known_boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    embed: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        count = len(self.known_boxes)
+        object.__setattr__(self, 'known_boxes', _rows(self.known_boxes, (count, 4), 'f', 'known_boxes'))
+        object.__setattr__(self, 'embed', _rows(self.embed, (count,), 'b', 'embed'))
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionResult:
+    """Faces found in the frame of `stamp_ns`, in pixels of that frame; the arrays have a row per detection.
+
+    `embeddings` (N, D) float, a row of NaN where a face was not embedded; None disables re-identification.
+    `rolls` (N,) float: clockwise rotation of the line through the eyes in rad, NaN or None where unknown.
+    `colour_histograms` (N, K) float; None lets the tracker compute them at 0.4 ms each.
+    Raises ValueError for arrays of other shapes.
+    """
+
+    stamp_ns: int
+    detections: tuple[Detection, ...]
+    embeddings: np.ndarray | None = None
+    rolls: np.ndarray | None = None
+    colour_histograms: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'detections', tuple(self.detections))
+        count = len(self.detections)
+        for name, shape in (('embeddings', (count, -1)), ('rolls', (count,)), ('colour_histograms', (count, -1))):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _rows(getattr(self, name), shape, 'f', name))
+
+
+def _rows(array: np.ndarray, shape: tuple[int, ...], kind: str, name: str) -> np.ndarray:
+    """A read-only view of an array of that shape (-1: any length) and dtype kind; raises ValueError for another."""
+    fits = isinstance(array, np.ndarray) and array.dtype.kind == kind and array.ndim == len(shape)
+    if not fits or any(want not in (-1, length) for want, length in zip(shape, array.shape, strict=True)):
+        given = f'{array.dtype} {array.shape}' if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f'{name} is {given}; wanted an array of kind {kind} and shape {shape}')
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
 class Track:
     """One person's face in one frame. `crop` is (S, S, 3) uint8 RGB, `position` metres in the optical frame or NaN."""
 

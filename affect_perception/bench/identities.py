@@ -84,10 +84,10 @@ def play(name: str, scene: Scene, seed: int, finder: FaceAnalyzer, settings: Tra
         frame, found = scene.frame(index), None
         if waiting and waiting[0] <= index:
             found, waiting = waiting[1], None
-        if tracker.due(frame) and waiting is None:
-            here = finder.find(frame, tracker.wish(frame))
+        request = tracker.request(frame) if waiting is None else None
+        if request is not None:
+            here = finder.analyze(request)
             if late:
-                tracker.detection_asked(frame)
                 waiting = index + late, here
             else:
                 found = here

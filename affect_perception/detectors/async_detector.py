@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from affect_perception.core.tracking.reidentification import EmbeddingRequest
-from affect_perception.core.tracking.tracker import DetectionResult
 from affect_perception.detectors.detector_process import FaceAnalyzerProcess
 from affect_perception.detectors.face_analyzer import FaceAnalyzer
-from affect_perception.types import Frame
+from affect_perception.types import DetectionRequest, DetectionResult
 
 
 class AsyncDetector:
-    """One picture at a time in a thread of its own. `ask` never waits; `collect` never waits unless told to."""
+    """One picture at a time in a thread of its own. `submit` never waits; `collect` never waits unless told to."""
 
     def __init__(
         self, finder: FaceAnalyzer | FaceAnalyzerProcess, on_done: Callable[[float], None] = lambda seconds: None
@@ -29,14 +27,14 @@ class AsyncDetector:
     def free(self) -> bool:
         return self._running is None
 
-    def ask(self, frame: Frame, wish: EmbeddingRequest) -> None:
-        """Starts on `frame`, with the tracker's wish for it; only when `free`."""
+    def submit(self, request: DetectionRequest) -> None:
+        """Start the detection that the tracker requests; only while `free`. Non-blocking."""
         self.runs += 1
-        self._running = self._pool.submit(self._find, frame, wish)
+        self._running = self._pool.submit(self._analyze, request)
 
-    def _find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
+    def _analyze(self, request: DetectionRequest) -> DetectionResult:
         start = time.perf_counter()
-        found = self._finder.find(frame, wish)
+        found = self._finder.analyze(request)
         self._on_done(time.perf_counter() - start)
         return found
 

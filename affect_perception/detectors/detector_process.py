@@ -22,12 +22,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest
-from affect_perception.core.tracking.tracker import DetectionResult
 from affect_perception.detectors import device
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Detection, Frame
+from affect_perception.types import Detection, DetectionRequest, DetectionResult, Frame
 
 _LENGTH = struct.Struct('<Q')
 MODEST = '--modest'
@@ -56,13 +54,14 @@ class FaceAnalyzerProcess:
     def warm_up(self) -> None:
         """The child has done so before it was ready."""
 
-    def find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
-        """The faces of `frame`, in pixels of it."""
+    def analyze(self, request: DetectionRequest) -> DetectionResult:
+        """Detect and measure the faces of a frame in the child."""
+        rgb = request.frame.rgb
         if self._child is None or self._child.poll() is not None:
             self._start()
         try:
-            _send(self._child.stdin, (frame.stamp_ns, frame.rgb.shape, wish))
-            self._child.stdin.write(np.ascontiguousarray(frame.rgb).data)
+            _send(self._child.stdin, (request.frame.stamp_ns, rgb.shape, request.known_boxes, request.embed))
+            self._child.stdin.write(np.ascontiguousarray(rgb).data)
             self._child.stdin.flush()
             found = _receive(self._child.stdout)
         except (EOFError, OSError) as error:
@@ -129,11 +128,11 @@ class DetectorProcess:
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
         """Faces in `rgb`, (H, W, 3) uint8, in its pixels."""
-        frame = Frame(0, '', rgb)
+        request = DetectionRequest(Frame(0, '', rgb))
         try:
-            return self._process.find(frame, EMBED_ALL).detections
+            return list(self._process.analyze(request).detections)
         except ChildEnded:
-            return self._process.find(frame, EMBED_ALL).detections
+            return list(self._process.analyze(request).detections)
 
     def close(self) -> None:
         self._process.close()
@@ -188,12 +187,12 @@ def serve(pictures: BinaryIO, answers: BinaryIO) -> None:
     answer((finder.detector, finder.name))
     while True:
         try:
-            stamp_ns, shape, wish = _receive(pictures)
+            stamp_ns, shape, known_boxes, embed = _receive(pictures)
             rgb = np.frombuffer(_read(pictures, int(np.prod(shape))), np.uint8).reshape(shape)
         except EOFError:
             return
         try:
-            answer(finder.find(Frame(stamp_ns, '', rgb), wish))
+            answer(finder.analyze(DetectionRequest(Frame(stamp_ns, '', rgb), known_boxes, embed)))
         except Exception as error:
             answer(RuntimeError(f'{type(error).__name__}: {error}'))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
 from affect_perception.core.boxes import boxes_to_rows
-from affect_perception.core.tracking.frame_detections import DetectionResult, colours_of
-from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest
+from affect_perception.core.tracking.frame_detections import colours_of
+from affect_perception.core.tracking.reidentification import faces_to_embed
 from affect_perception.detectors import FaceDetector, device, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Box, Detection, Frame
+from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 class FaceAnalyzer:
     """A detector, and what looks closer at its faces; `landmarks` and `describe` may be missing.
 
-    On one core 1 ms per face for the landmarks, and 5 ms for each face that `EmbeddingRequest` chooses.
+    On one core 1 ms per face for the landmarks, and 5 ms for each face that `faces_to_embed` chooses.
     """
 
     def __init__(self, detector: FaceDetector, landmarks=None, describe=None):
@@ -37,22 +38,23 @@ class FaceAnalyzer:
         """The first run of a network is slow: it is made here, not on the first picture."""
         black = np.zeros((480, 640, 3), np.uint8)
         self._detector.detect(black)
-        self.look(Frame(0, '', black), [Detection(Box(200, 100, 100, 100), 1.0)], EMBED_ALL)
+        self.analyze_detections(DetectionRequest(Frame(0, '', black)), [Detection(Box(200, 100, 100, 100), 1.0)])
 
-    def find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
-        """The faces of `frame`, in pixels of it."""
-        return self.look(frame, self.detect(frame), wish)
+    def analyze(self, request: DetectionRequest) -> DetectionResult:
+        """Detect the faces of a frame and measure them: `detect`, then `analyze_detections`."""
+        return self.analyze_detections(request, self.detect(request.frame))
 
     def detect(self, frame: Frame) -> list[Detection]:
-        """The faces of `frame` and no more; `look` makes the rest of `find`."""
+        """The faces of `frame`, without further measurements."""
         return self._detector.detect(frame.rgb)
 
-    def look(self, frame: Frame, detections: list[Detection], wish: EmbeddingRequest) -> DetectionResult:
-        """What there is to know of faces that were found already."""
+    def analyze_detections(self, request: DetectionRequest, detections: Sequence[Detection]) -> DetectionResult:
+        """Add landmark rolls, embeddings and colour histograms to faces that were detected already."""
+        frame = request.frame
         return DetectionResult(
             frame.stamp_ns,
-            detections,
-            self._descriptors(frame, detections, wish),
+            tuple(detections),
+            self._embeddings(request, detections),
             self._rolls(frame, detections),
             colours_of(frame, detections),
         )
@@ -63,16 +65,16 @@ class FaceAnalyzer:
         if close is not None:
             close()
 
-    def _descriptors(self, frame: Frame, detections: list[Detection], wish: EmbeddingRequest) -> np.ndarray | None:
+    def _embeddings(self, request: DetectionRequest, detections: Sequence[Detection]) -> np.ndarray | None:
         if self._describe is None:
             return None
-        chosen = wish.chosen(boxes_to_rows([d.box for d in detections]))
-        described = self._describe(frame.rgb, [detections[i].box for i in chosen])
+        chosen = faces_to_embed(request, boxes_to_rows([d.box for d in detections]))
+        described = self._describe(request.frame.rgb, [detections[i].box for i in chosen])
         rows = np.full((len(detections), described.shape[1]), np.nan, np.float32)
         rows[chosen] = described
         return rows
 
-    def _rolls(self, frame: Frame, detections: list[Detection]) -> np.ndarray | None:
+    def _rolls(self, frame: Frame, detections: Sequence[Detection]) -> np.ndarray | None:
         if self._landmarks is None:
             return None
         from affect_perception.detectors.dlib.landmarks import points, roll

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.detector_process import FaceAnalyzerProcess, wants_process
 from affect_perception.detectors.face_analyzer import make_face_analyzer
@@ -28,10 +28,10 @@ from affect_perception.ros.depth_input import DepthInput
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
-from affect_perception.ros.parameters import declare
+from affect_perception.ros.parameters import declare_settings
 from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Frame
+from affect_perception.types import DetectionResult, Frame
 
 _SILENCE_S = 5.0  # without an image for this long, say what could be wrong
 
@@ -44,7 +44,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
 
     def __init__(self, overrides: dict | None = None, **node_options):
         super().__init__('face_tracker_node', **node_options)
-        self.settings = declare(self, TrackerSettings, overrides, on_change=self._change)
+        self.settings = declare_settings(self, TrackerSettings, overrides, on_change=self._change)
         self.people = 0
         self.show: Callable[[Frame], None] | None = None
         self._last_ns = 0
@@ -54,7 +54,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
         self._images: Subscription | None = None
         self._depth: DepthInput | None = None
         self.slot = NewestItemSlot()
-        self.health = NodeDiagnostics(self, lambda: self.slot.dropped, self._facts)
+        self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._facts)
         self.autostart_lifecycle()
 
     def load(self) -> None:
@@ -80,7 +80,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
             event_callbacks=qos.SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
             qos_overriding_options=qos.overridable(),
         )
-        self._depth = DepthInput(self, self._images.topic_name, self.settings, self.health)
+        self._depth = DepthInput(self, self._images.topic_name, self.settings, self.diagnostics)
         self._silence = self.create_timer(_SILENCE_S, self._on_silence)
 
     def stop(self) -> None:
@@ -101,7 +101,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
     @property
     def frames_per_detection(self) -> float:
         """How often the detector really ran, so far: it may need longer than `detect_every` frames."""
-        return self.health.processed / max(self._detector.runs, 1)
+        return self.diagnostics.processed / max(self._detector.runs, 1)
 
     def _facts(self) -> dict[str, object]:
         if self._tracker is None:
@@ -119,43 +119,41 @@ class FaceTrackerNode(AutostartLifecycleNode):
 
     def _process(self, msg: Image | CompressedImage) -> None:
         try:
-            with self.health.timed('decode'):
+            with self.diagnostics.timed('decode'):
                 frame = frame_from_msg(msg)
             if frame.stamp_ns < self._last_ns:
                 error = BadInputError(
                     'stamp', f'the stamps went back by {(self._last_ns - frame.stamp_ns) * 1e-9:.3f} s'
                 )
-                self.health.bad_input(error, 'all tracks begin anew')
+                self.diagnostics.bad_input(error, 'all tracks begin anew')
             self._last_ns = frame.stamp_ns
             found = self._detect(frame)
-            with self.health.timed('track'):
+            with self.diagnostics.timed('track'):
                 tracked = self._tracker.step(frame, found)
-            with self.health.timed('depth'):
+            with self.diagnostics.timed('depth'):
                 tracked = self._depth.locate(tracked)
-            with self.health.timed('publish'):
+            with self.diagnostics.timed('publish'):
                 self._tracks.publish(tracks_to_msg(tracked))
             if self.show is not None:
                 self.show(frame)
         except Exception as error:
-            self.health.bad_input(error)
+            self.diagnostics.bad_input(error)
             return
         self.people = len(tracked.tracks)
-        self.health.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
+        self.diagnostics.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
 
     def _detect(self, frame: Frame) -> DetectionResult | None:
         """What the detector has found by now: in this frame when it is waited for, else in an earlier one."""
         found = self._detector.collect()
-        if self._tracker.due(frame) and self._detector.free:
-            wish = self._tracker.wish(frame)
-            if not self.settings.detect_inline:
-                self._tracker.detection_asked(frame)
-            self._detector.ask(frame, wish)
+        request = self._tracker.request(frame) if self._detector.free else None
+        if request is not None:
+            self._detector.submit(request)
             if self.settings.detect_inline:
                 found = self._detector.collect(wait=True)
         return found
 
     def _on_detection(self, seconds: float) -> None:
-        self.health.time('detect', seconds)
+        self.diagnostics.time('detect', seconds)
 
     def _change(self, settings: TrackerSettings) -> None:
         self.settings = settings

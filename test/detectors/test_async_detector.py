@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from conftest import wait_until
 
-from affect_perception.core.tracking.reidentification import EMBED_ALL
 from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.face_analyzer import FaceAnalyzer
-from affect_perception.types import Box, Detection, Frame
+from affect_perception.types import Box, Detection, DetectionRequest, Frame
 
-FRAME = Frame(5, '', np.zeros((4, 4, 3), np.uint8))
+REQUEST = DetectionRequest(Frame(5, '', np.zeros((4, 4, 3), np.uint8)))
 
 
 class Gated:
@@ -37,7 +36,7 @@ class Broken:
 def test_detector_beside_answers_later_with_the_stamp_of_its_picture():
     detector = Gated()
     beside = AsyncDetector(FaceAnalyzer(detector))
-    beside.ask(FRAME, EMBED_ALL)
+    beside.submit(REQUEST)
     assert not beside.free
     assert beside.collect() is None
     detector.gate.set()
@@ -50,7 +49,7 @@ def test_detector_beside_answers_later_with_the_stamp_of_its_picture():
 
 def test_error_of_the_detector_reaches_who_collects_and_it_can_be_asked_again():
     beside = AsyncDetector(FaceAnalyzer(Broken()))
-    beside.ask(FRAME, EMBED_ALL)
+    beside.submit(REQUEST)
     with pytest.raises(RuntimeError, match='out of memory'):
         beside.collect(wait=True)
     assert beside.free

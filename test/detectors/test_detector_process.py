@@ -6,14 +6,13 @@ import pytest
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
 from affect_perception.core.tracking.association import COLOURS
-from affect_perception.core.tracking.reidentification import EMBED_ALL
 from affect_perception.detectors import make_detector
 from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.detector_process import DetectorProcess, FaceAnalyzerProcess, wants_process
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Frame
+from affect_perception.types import DetectionRequest, Frame
 
 HOG = TrackerSettings(detector='dlib_hog', reid='off', align=False)
 
@@ -32,17 +31,17 @@ def finder():
 
 
 def test_a_process_finds_what_a_thread_finds(finder, frame):
-    found, expected = finder.find(frame, EMBED_ALL), make_face_analyzer(HOG).find(frame, EMBED_ALL)
+    found, expected = (one.analyze(DetectionRequest(frame)) for one in (finder, make_face_analyzer(HOG)))
     assert found.stamp_ns == expected.stamp_ns == 7
     assert found.detections and found.detections == expected.detections
-    np.testing.assert_array_equal(found.colours, expected.colours)
-    assert found.colours.shape == (len(found.detections), COLOURS)
+    np.testing.assert_array_equal(found.colour_histograms, expected.colour_histograms)
+    assert found.colour_histograms.shape == (len(found.detections), COLOURS)
 
 
 def test_a_child_that_died_between_two_images_is_started_again(finder, frame):
     finder._child.kill()
     finder._child.wait()
-    assert finder.find(frame, EMBED_ALL).detections
+    assert finder.analyze(DetectionRequest(frame)).detections
 
 
 def test_settings_that_cannot_be_are_refused_at_the_start():
@@ -53,11 +52,11 @@ def test_settings_that_cannot_be_are_refused_at_the_start():
 def test_closing_ends_the_child_and_it_stays_ended(frame):
     beside = AsyncDetector(finder := FaceAnalyzerProcess(HOG))
     child = finder._child
-    beside.ask(frame, EMBED_ALL)
+    beside.submit(DetectionRequest(frame))
     beside.close()
     assert child.returncode is not None
     with pytest.raises(RuntimeError, match='closed'):
-        finder.find(frame, EMBED_ALL)
+        finder.analyze(DetectionRequest(frame))
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,10 @@ def test_tracks_are_those_of_a_detector_that_is_asked():
             foresight.read(one)
         for one in frames:
             found = None
-            if tracker.due(one):
-                wish = tracker.wish(one)
-                found = finder.look(one, foresight.detections(one), wish) if early else finder.find(one, wish)
+            if request := tracker.request(one):
+                found = (
+                    finder.analyze_detections(request, foresight.detections(one)) if early else finder.analyze(request)
+                )
             tracks.append([(t.track_id, t.box) for t in tracker.step(one, found).tracks])
             if early:
                 foresight.passed()

@@ -15,25 +15,9 @@ from affect_perception.core.tracking.optical_flow import FlowImage
 from affect_perception.core.tracking.reidentification import FaceEmbedding
 from affect_perception.core.tracking.snapshots import Snapshot, SnapshotHistory
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Detection, Frame
+from affect_perception.types import Detection, DetectionResult, Frame
 
 _CLEAR_PX, _CLEAR_INSIDE = 40, 0.98  # size, and share inside the picture, of a face that is worth remembering
-
-
-@dataclass(frozen=True, eq=False)
-class DetectionResult:
-    """What a detector found in the picture of time `stamp_ns`, in pixels of that picture.
-
-    `descriptors` (N, D) float32 has a row of NaN for each detection that was not described; None: nobody is, and there
-    is no re-identification. `rolls` (N,): by how many rad the line through the eyes is turned clockwise; None: unknown.
-    `colours` (N, COLOURS): those of each; None: the tracker looks for itself, at 0.4 ms each.
-    """
-
-    stamp_ns: int
-    detections: list[Detection] | tuple[Detection, ...]
-    descriptors: np.ndarray | None = None
-    rolls: np.ndarray | None = None
-    colours: np.ndarray | None = None
 
 
 def colours_of(frame: Frame, detections: Sequence[Detection]) -> np.ndarray:
@@ -45,7 +29,7 @@ def colours_of(frame: Frame, detections: Sequence[Detection]) -> np.ndarray:
 class FrameDetections:
     """M detections that count, with their boxes `then` (M, 4).
 
-    `colours` (M, COLOURS); `descriptors` as in `DetectionResult`; `rolls` (M,) rad or NaN; `alone` (M,): nobody in the way;
+    `colours` (M, COLOURS); `descriptors` as `DetectionResult.embeddings`; `rolls` (M,) rad or NaN; `alone` (M,): nobody in the way;
     `clear` (M,): large, and all of it in the picture besides.
     """
 
@@ -68,8 +52,8 @@ class FrameDetections:
         return cls(
             detections,
             then,
-            colours_of(moment.frame, detections) if found.colours is None else found.colours[kept],
-            None if found.descriptors is None else found.descriptors[kept],
+            colours_of(moment.frame, detections) if found.colour_histograms is None else found.colour_histograms[kept],
+            None if found.embeddings is None else found.embeddings[kept],
             np.full(len(kept), np.nan) if found.rolls is None else found.rolls[kept],
             alone,
             alone & credible & inside & (then[:, 2] >= _CLEAR_PX),

@@ -1,24 +1,21 @@
-"""Finding and following in one thread: no frame lost, the same result on every run. Live, they run side by side."""
+"""Synchronous tracking: the detector is waited for, no frame is dropped, and every run gives the same tracks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from affect_perception.core.tracking.reidentification import EmbeddingRequest
-from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
-from affect_perception.types import Frame, TrackedFrame
+from affect_perception.core.tracking.tracker import FaceTracker
+from affect_perception.types import DetectionRequest, DetectionResult, Frame, TrackedFrame
 
-Find = Callable[
-    [Frame, EmbeddingRequest], DetectionResult
-]  # detectors.finder.Finder.find; the core does not know detectors
+Analyze = Callable[[DetectionRequest], DetectionResult]  # `FaceAnalyzer.analyze`; the core knows no detector
 
 
-def step_inline(frame: Frame, find: Find, tracker: FaceTracker) -> TrackedFrame:
-    """The faces of one frame; the detector is waited for when the frame is due."""
-    found = find(frame, tracker.wish(frame)) if tracker.due(frame) else None
-    return tracker.step(frame, found)
+def step_inline(frame: Frame, analyze: Analyze, tracker: FaceTracker) -> TrackedFrame:
+    """Track one frame; runs `analyze` first where the tracker requests a detection."""
+    request = tracker.request(frame)
+    return tracker.step(frame, None if request is None else analyze(request))
 
 
-def track_inline(frames: Iterable[Frame], find: Find, tracker: FaceTracker) -> Iterator[TrackedFrame]:
-    """The faces of each frame."""
-    return (step_inline(frame, find, tracker) for frame in frames)
+def track_inline(frames: Iterable[Frame], analyze: Analyze, tracker: FaceTracker) -> Iterator[TrackedFrame]:
+    """Track each frame in turn, see `step_inline`."""
+    return (step_inline(frame, analyze, tracker) for frame in frames)

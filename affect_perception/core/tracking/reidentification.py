@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from affect_perception.core.boxes import iou
+from affect_perception.types import DetectionRequest
 
 STRANGER = 0.6  # dlib's own threshold: descriptors further apart are two people's
 _GALLERY = 5  # descriptors kept of one person: neutral, smiling, turned
@@ -45,29 +46,15 @@ def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.linalg.norm(a[:, None] - b[None], axis=2)
 
 
-@dataclass(frozen=True, eq=False)
-class EmbeddingRequest:
-    """What the tracker would like to have described of the next picture the detector sees.
-
-    `places` (N, 4) are the known faces, rows of core.geometry; `wanted` (N,) bool tells of whom another look is due.
-    Frozen, so that it may go to another thread.
-    """
-
-    places: np.ndarray
-    wanted: np.ndarray
-
-    def chosen(self, boxes: np.ndarray) -> list[int]:
-        """Which of the detected `boxes` (M, 4) to describe: wanted faces, and the largest of those nobody knows."""
-        if not len(boxes):
-            return []
-        overlap = iou(boxes, self.places.reshape(-1, 4))
-        known = overlap.max(axis=1, initial=0) > _AT
-        due = [i for i in np.nonzero(known)[0] if self.wanted[overlap[i].argmax()]]
-        new = sorted(np.nonzero(~known)[0], key=lambda i: -boxes[i, 2])
-        return sorted(int(i) for i in [*due, *new[:_NEWCOMERS]])
-
-
-EMBED_ALL = EmbeddingRequest(np.zeros((0, 4)), np.zeros(0, bool))  # nobody is known yet
+def faces_to_embed(request: DetectionRequest, boxes: np.ndarray) -> list[int]:
+    """Indices of the detected `boxes` (M, 4) to embed: requested known faces, and the largest unknown ones."""
+    if not len(boxes):
+        return []
+    overlap = iou(boxes, request.known_boxes)
+    known = overlap.max(axis=1, initial=0) > _AT
+    due = [i for i in np.nonzero(known)[0] if request.embed[overlap[i].argmax()]]
+    new = sorted(np.nonzero(~known)[0], key=lambda i: -boxes[i, 2])
+    return sorted(int(i) for i in [*due, *new[:_NEWCOMERS]])
 
 
 @dataclass(frozen=True, eq=False)

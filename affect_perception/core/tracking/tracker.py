@@ -12,16 +12,15 @@ import numpy as np
 
 from affect_perception.core.boxes import carry_box, covered_share, inside_share, iou
 from affect_perception.core.tracking.face_state import FaceState, blended
-from affect_perception.core.tracking.frame_detections import DetectionResult, FrameDetections
+from affect_perception.core.tracking.frame_detections import FrameDetections
 from affect_perception.core.tracking.identities import IdentityRegistry
 from affect_perception.core.tracking.matching import match
 from affect_perception.core.tracking.occlusion import HIDDEN, swallowed, touched, visible_points
 from affect_perception.core.tracking.optical_flow import LIKENESS, SEEN_AGAIN, SUPPORT, FlowImage, follow, similarity
-from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest
 from affect_perception.core.tracking.snapshots import FaceSnapshot, Snapshot, SnapshotHistory
 from affect_perception.core.tracking.track_output import report
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Frame, TrackedFrame
+from affect_perception.types import DetectionRequest, DetectionResult, Frame, TrackedFrame
 
 _CUT = 0.6  # likeness of successive pictures below which the scene is another one
 _SAME_FACE = 0.5  # IoU from which a detection is a face that is being followed already
@@ -35,17 +34,16 @@ _MAX_PATIENCE_S = 10.0
 
 
 class FaceTracker:
-    """Follows faces from picture to picture. With a detector in the same thread:
+    """Multi-face tracker: frames and occasional detections in, tracks with stable ids out. In one thread:
 
-        found = finder.find(frame, tracker.wish(frame)) if tracker.due(frame) else None
-        tracked = tracker.step(frame, found)
+        request = tracker.request(frame)
+        tracked = tracker.step(frame, analyzer.analyze(request) if request else None)
 
-    With a detector beside: when `due(frame)` and the detector is free, hand it frame and wish and call
-    `detection_asked(frame)` before `step(frame)`; give what it finds to any later `step`. `counts` tells how often the
-    tracker began anew and why, and how many late results were of use.
+    With an asynchronous detector, call `request` only while it is free, submit the request, and give the result to any
+    later `step`. `counts` holds the number of restarts by reason and of late results, used and unusable.
 
-    Descriptors in `DetectionResult` give people who return within `reid_memory_s` their old id. They are kept of the people in
-    view and, for that time, of those who left; also over a scene cut, but not when the stamps go backwards.
+    With embeddings in the results, a person who returns within `reid_memory_s` gets the old id. Embeddings are kept of
+    the people in view and, for that time, of those who left; also over a scene cut, but not when stamps go backwards.
     """
 
     def __init__(self, settings: TrackerSettings):
@@ -53,7 +51,8 @@ class FaceTracker:
         self._register = IdentityRegistry()
         self._next_key = 1
         self._index = 0  # of the coming frame
-        self._view: tuple[Frame, FlowImage] | None = None
+        self._view: tuple[Frame, FlowImage] | None = None  # of the frame that was last asked about
+        self._requested: Frame | None = None  # frame given to the detector and not yet stepped
         self.counts: Counter[str] = Counter()
         self.reset()
 
@@ -79,18 +78,24 @@ class FaceTracker:
         """Other settings from the next step on; the faces stay."""
         self._settings = settings
 
-    def due(self, frame: Frame) -> bool:
-        """Whether the detector should see this frame, the next to step: the first, each `detect_every`, after a cut."""
-        if self._asked_index is None or self._break(self._view_of(frame)):
-            return True
-        every, since = self._settings.detect_every, self._index - self._asked_index
-        return since >= (min(every, _LOOK_AGAIN) if any(f.person is None for f in self._faces) else every)
+    def request(self, frame: Frame) -> DetectionRequest | None:
+        """Detection request for `frame`, the next to step, or None where no detection is due.
 
-    def wish(self, frame: Frame) -> EmbeddingRequest:
-        """Which faces of this frame, the next to step, are to be described if the detector sees it."""
+        Due are the first frame, every `detect_every`-th, and the first after a scene cut; sooner while an id is open.
+        Call only while the detector is free: a request counts as made once `frame` is stepped.
+        """
+        self._requested = None
         view = self._view_of(frame)
+        begins = self._asked_index is None or bool(self._break(view))
+        every, since = self._settings.detect_every, self._index - (self._asked_index or 0)
+        if not begins and since < (min(every, _LOOK_AGAIN) if any(f.person is None for f in self._faces) else every):
+            return None
+        self._requested = frame
+        return self._embedding_request(frame, view)
+
+    def _embedding_request(self, frame: Frame, view: FlowImage) -> DetectionRequest:
         if self._last is None or self._break(view):
-            return EMBED_ALL
+            return DetectionRequest(frame)
         dt_s = (view.stamp_ns - self._last.stamp_ns) * 1e-9
         faces = [f for f in self._faces if f.followed]
         boxes = np.array([f.box + np.append(f.guess(dt_s), (0, 0)) for f in faces]).reshape(-1, 4)
@@ -98,22 +103,19 @@ class FaceTracker:
         due = np.where(fit, [f.looks_due(view.stamp_ns) for f in faces], 0.0)
         wanted = np.array([f.person is None for f in faces], bool)
         wanted[[i for i in np.argsort(np.where(wanted, 0, -due), kind='stable')[:_REFRESHED] if due[i] > 0]] = True
-        return EmbeddingRequest(boxes, wanted)
-
-    def detection_asked(self, frame: Frame) -> None:
-        """The detector has been given this frame, to be stepped next; what it finds may come many frames later."""
-        reason = self._break(self._view_of(frame))
-        if reason:
-            self._begin_anew(reason)
-        self._history.ask(frame.stamp_ns)
-        self._asked_index = self._index
+        return DetectionRequest(frame, boxes, wanted)
 
     def step(self, frame: Frame, found: DetectionResult | None = None) -> TrackedFrame:
-        """All credible faces of `frame`. `found` is of this frame or of an earlier one that `detection_asked` named."""
-        view = self._view_of(frame)
+        """Track all faces to `frame`. `found`: detections of this frame or of an earlier one that was requested."""
+        view, self._view = self._view_of(frame), None
         reason = self._break(view)
         if reason:
             self._begin_anew(reason)
+        if self._requested is frame:
+            self._asked_index = self._index
+            if found is None or found.stamp_ns != frame.stamp_ns:
+                self._history.ask(frame.stamp_ns)
+        self._requested = None
         self._advance(view)
         if found is not None:
             self._take(frame, view, found)
@@ -126,6 +128,7 @@ class FaceTracker:
         return TrackedFrame(frame.stamp_ns, frame.frame_id, frame.width, frame.height, tracks)
 
     def _view_of(self, frame: Frame) -> FlowImage:
+        """Flow image of `frame`, kept from `request` to `step`."""
         if self._view is None or self._view[0] is not frame:
             self._view = frame, FlowImage.of(frame, self._settings.flow_width)
         return self._view[1]

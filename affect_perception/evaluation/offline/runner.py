@@ -18,8 +18,7 @@ import cv2
 
 import affect_perception
 from affect_perception.core.tracking.inline import step_inline
-from affect_perception.core.tracking.reidentification import EmbeddingRequest
-from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.detectors.prefetch import DetectorPrefetch
@@ -30,10 +29,10 @@ from affect_perception.evaluation.offline.recorded import FromAffect, FromTracks
 from affect_perception.evaluation.report.report import ReportOptions, Watcher
 from affect_perception.inference.engine import AffectEngine, reproducible
 from affect_perception.runtime.files import LineFile
-from affect_perception.runtime.prefetch import prefetch, batched
+from affect_perception.runtime.prefetch import batched, prefetch
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import OnBad, open_source
-from affect_perception.types import Affect, AffectFrame, Frame, TrackedFrame
+from affect_perception.types import Affect, AffectFrame, DetectionRequest, DetectionResult, Frame, TrackedFrame
 
 # fmt: off
 COLUMNS = (
@@ -77,12 +76,12 @@ class Analysis:
         if self._alone:
             self._tracker.reset()
         try:
-            return step_inline(frame, self._find, self._tracker)
+            return step_inline(frame, self._analyze, self._tracker)
         finally:
             self._foresight.passed()
 
-    def _find(self, frame: Frame, wish: EmbeddingRequest) -> DetectionResult:
-        return self._finder.look(frame, self._foresight.detections(frame), wish)
+    def _analyze(self, request: DetectionRequest) -> DetectionResult:
+        return self._finder.analyze_detections(request, self._foresight.detections(request.frame))
 
     def see(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:
         """What the faces of some frames show."""

@@ -6,11 +6,11 @@ import pytest
 
 from affect_perception.core.images.crops import cut, face_crop, face_square, levelled
 from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import Key, Script, ScriptedPerson
-from affect_perception.types import Box, Detection
+from affect_perception.types import Box, Detection, DetectionResult
 
 FACE = Box(168, 69, 96, 96)  # of the astronaut
 
@@ -76,12 +76,14 @@ def crops(tilt_deg, rolls):
     actor = ScriptedPerson(0, (Key(0, 0.5, 0.5, 0.4, 0.0, tilt_deg),), sway=0.0)
     scene = Scene(640, 360, 30, script=Script((actor,), 60.0))
 
-    def find(frame, wish):
+    def analyze(request):
         box = scene.truth(0)[0].box
-        return DetectionResult(frame.stamp_ns, [Detection(box, 0.95)], None, np.radians([tilt_deg]) if rolls else None)
+        return DetectionResult(
+            request.frame.stamp_ns, [Detection(box, 0.95)], None, np.radians([tilt_deg]) if rolls else None
+        )
 
     pictures = (scene.frame(i) for i in range(12))
-    return [tracked.tracks[0].crop for tracked in track_inline(pictures, find, FaceTracker(TrackerSettings()))]
+    return [tracked.tracks[0].crop for tracked in track_inline(pictures, analyze, FaceTracker(TrackerSettings()))]
 
 
 def test_tracker_levels_the_crops_of_a_tilted_head():
@@ -96,8 +98,8 @@ def test_tilt_is_followed_between_detections():
     scene = Scene(640, 360, 30, script=Script((ScriptedPerson(0, keys, sway=0.0),), 60.0))
     tracker = FaceTracker(TrackerSettings(detect_every=60))
 
-    def find(frame, wish):
-        return DetectionResult(frame.stamp_ns, [Detection(scene.truth(0)[0].box, 0.95)], None, np.zeros(1))
+    def analyze(request):
+        return DetectionResult(request.frame.stamp_ns, [Detection(scene.truth(0)[0].box, 0.95)], None, np.zeros(1))
 
-    tracked = list(track_inline((scene.frame(i) for i in range(16)), find, tracker))
+    tracked = list(track_inline((scene.frame(i) for i in range(16)), analyze, tracker))
     assert difference(tracked[-1].tracks[0].crop, tracked[0].tracks[0].crop) < 15

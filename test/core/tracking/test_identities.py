@@ -9,15 +9,15 @@ import pytest
 from affect_perception.core.boxes import box_to_row, boxes_to_rows, iou
 from affect_perception.core.tracking.face_state import FaceState
 from affect_perception.core.tracking.identities import HOLD_S, IdentityRegistry
-from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.reidentification import EMBED_ALL, EmbeddingRequest, FaceEmbedding, Identity
-from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
+from affect_perception.core.tracking.inline import step_inline, track_inline
+from affect_perception.core.tracking.reidentification import FaceEmbedding, Identity, faces_to_embed
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import Key, Script
 from affect_perception.sources.scene.script import ScriptedPerson as Actor
-from affect_perception.types import Box, Detection, Frame
+from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
 SETTINGS = TrackerSettings(detect_every=10)
@@ -47,17 +47,18 @@ def descriptor(number, apart=0.0):
 def finder(scene, describe=lambda number, index: descriptor(number), calls=None):
     """A detector that knows the truth, and descriptors for those whom the tracker wishes to have described."""
 
-    def find(frame, wish):
+    def analyze(request):
+        frame = request.frame
         index = round(frame.stamp_ns * FPS / 1e9)
         seen = [t for t in scene.truth(index) if t.visible > 0.7]
         rows = np.full((len(seen), 128), np.nan, np.float32)
-        for i in wish.chosen(boxes_to_rows([t.box for t in seen])):
+        for i in faces_to_embed(request, boxes_to_rows([t.box for t in seen])):
             rows[i] = describe(seen[i].person_id, index)
             if calls is not None:
                 calls.append((index, seen[i].person_id))
         return DetectionResult(frame.stamp_ns, [Detection(t.box, 0.95) for t in seen], rows)
 
-    return find
+    return analyze
 
 
 def ids_of(scene, frames, tracker=None, **made):
@@ -93,7 +94,7 @@ def test_person_who_returns_gets_a_new_id_without_descriptors():
     find = finder(RETURNS)
     bare = track_inline(
         (RETURNS.frame(i) for i in range(300)),
-        lambda frame, wish: DetectionResult(frame.stamp_ns, find(frame, wish).detections),
+        lambda request: DetectionResult(request.frame.stamp_ns, find(request).detections),
         FaceTracker(SETTINGS),
     )
     assert different((0, t.track_id) for tracked in bare for t in tracked.tracks) == [1, 2]
@@ -170,10 +171,9 @@ def test_scene_cut_back_to_the_same_people_gives_them_their_ids_back():
         find = (
             finder(s)
             if not 20 <= index < 40
-            else lambda frame, wish: DetectionResult(frame.stamp_ns, [], np.zeros((0, 128)))
+            else lambda request: DetectionResult(request.frame.stamp_ns, (), np.zeros((0, 128)))
         )
-        found = find(frame, tracker.wish(frame)) if tracker.due(frame) else None
-        seen.append([t.track_id for t in tracker.step(frame, found).tracks])
+        seen.append([t.track_id for t in step_inline(frame, find, tracker).tracks])
     assert seen[19] == seen[40] == seen[59] == [1]
     assert not any(seen[20:40])
     assert tracker.counts['scene_cut'] == 2
@@ -203,10 +203,11 @@ def test_known_faces_are_rarely_described_again():
 
 def test_of_a_crowd_only_so_many_newcomers_are_described_at_once():
     boxes = np.array([[50.0 * i, 50, 30 + i, 30 + i] for i in range(40)])
-    assert EMBED_ALL.chosen(boxes) == list(range(28, 40))
-    assert EmbeddingRequest(boxes[:39], np.zeros(39, bool)).chosen(boxes) == [39]
-    assert EmbeddingRequest(boxes, np.arange(40) == 7).chosen(boxes) == [7]
-    assert EMBED_ALL.chosen(np.zeros((0, 4))) == []
+    frame = Frame(0, 'camera', np.zeros((1, 1, 3), np.uint8))
+    assert faces_to_embed(DetectionRequest(frame), boxes) == list(range(28, 40))
+    assert faces_to_embed(DetectionRequest(frame, boxes[:39], np.zeros(39, bool)), boxes) == [39]
+    assert faces_to_embed(DetectionRequest(frame, boxes, np.arange(40) == 7), boxes) == [7]
+    assert faces_to_embed(DetectionRequest(frame), np.zeros((0, 4))) == []
 
 
 def test_gallery_keeps_looks_that_differ():
@@ -284,15 +285,16 @@ def test_finder_describes_whom_the_tracker_wishes_inline_and_beside(describe):
 
     rgb = pytest.importorskip('skimage.data').astronaut()
     frame, made = Frame(0, 'camera', rgb), make_face_analyzer(TrackerSettings(detector='dlib_hog', reid='on'))
-    inline = made.find(frame, EMBED_ALL)
-    assert inline.descriptors.shape == (len(inline.detections), 128)
-    assert np.isfinite(inline.descriptors).any(axis=1).sum() >= 1
+    inline = made.analyze(DetectionRequest(frame))
+    assert inline.embeddings.shape == (len(inline.detections), 128)
+    assert np.isfinite(inline.embeddings).any(axis=1).sum() >= 1
     assert abs(inline.rolls[0]) < 0.2
-    known = EmbeddingRequest(boxes_to_rows([d.box for d in inline.detections]), np.zeros(len(inline.detections), bool))
-    assert not np.isfinite(made.find(frame, known).descriptors).any()
+    known = boxes_to_rows([d.box for d in inline.detections])
+    request = DetectionRequest(frame, known, np.zeros(len(known), bool))
+    assert not np.isfinite(made.analyze(request).embeddings).any()
     beside = AsyncDetector(made)
-    beside.ask(frame, EMBED_ALL)
-    np.testing.assert_array_equal(beside.collect(wait=True).descriptors, inline.descriptors)
+    beside.submit(DetectionRequest(frame))
+    np.testing.assert_array_equal(beside.collect(wait=True).embeddings, inline.embeddings)
     beside.close()
 
 
@@ -309,7 +311,7 @@ def test_without_weights_reid_on_is_refused_and_auto_goes_without(monkeypatch, c
     with pytest.raises(ConfigError, match='reid = on: '):
         face_analyzer.make_face_analyzer(TrackerSettings(detector='dlib_hog', reid='on'))
     made = face_analyzer.make_face_analyzer(TrackerSettings(detector='dlib_hog'))
-    said = ' '.join(record.getMessage() for record in caplog.records if 'finder' in record.name)
+    said = ' '.join(record.getMessage() for record in caplog.records if 'face_analyzer' in record.name)
     assert 'not levelled' in said and 'get a new id' in said
-    found = made.find(Frame(0, 'camera', np.zeros((200, 200, 3), np.uint8)), EMBED_ALL)
-    assert (found.descriptors, found.rolls) == (None, None)
+    found = made.analyze(DetectionRequest(Frame(0, 'camera', np.zeros((200, 200, 3), np.uint8))))
+    assert (found.embeddings, found.rolls) == (None, None)

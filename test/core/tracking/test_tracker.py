@@ -6,11 +6,11 @@ import pytest
 from affect_perception.core.boxes import box_to_row, iou
 from affect_perception.core.tracking.frame_detections import colours_of
 from affect_perception.core.tracking.inline import track_inline
-from affect_perception.core.tracking.tracker import DetectionResult, FaceTracker
+from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, ScriptedPerson, Script
-from affect_perception.types import Box, Detection, Frame
+from affect_perception.sources.scene.script import Key, Script, ScriptedPerson
+from affect_perception.types import Box, Detection, DetectionResult, Frame
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
 SETTINGS = TrackerSettings(detect_every=10, flow_width=640)
@@ -55,11 +55,10 @@ def play(scene_, frames, tracker=None, late=0, jitter=0.0, edit=lambda index, rg
         found = None
         if waiting and waiting[0] <= index:
             found, waiting = waiting[1], None
-        if tracker.due(frame) and not waiting:
+        if not waiting and tracker.request(frame):
             seen = find(index)
-            here = DetectionResult(frame.stamp_ns, seen, colours=colours_of(frame, seen) if colours else None)
+            here = DetectionResult(frame.stamp_ns, seen, colour_histograms=colours_of(frame, seen) if colours else None)
             if late:
-                tracker.detection_asked(frame)
                 waiting = index + late, here
             else:
                 found = here
@@ -214,9 +213,9 @@ def test_a_detector_that_takes_two_seconds_does_not_make_tracks_blink():
 def test_a_result_from_before_a_scene_cut_is_not_used():
     tracker, s, other = FaceTracker(SETTINGS), scene(STANDING), scene(person(5, (0, 0.2, 0.4, 0.4)))
     cut = Frame(s.frame(3).stamp_ns, 'camera', np.ascontiguousarray(255 - other.frame(0).rgb[:, ::-1]))
-    tracker.detection_asked(s.frame(0))
-    for index in range(3):
-        tracker.step(s.frame(index))
+    tracker.request(first := s.frame(0))
+    for frame in (first, s.frame(1), s.frame(2)):
+        tracker.step(frame)
     assert not ids(tracker.step(cut, DetectionResult(0, detections(s, 0))))
     assert tracker.counts['scene_cut'] == 1
     assert tracker.counts['late_unusable'] == 1
@@ -226,7 +225,7 @@ def test_scene_cut_ends_all_ids_and_asks_for_the_detector_at_once():
     tracker, s = FaceTracker(SETTINGS), scene(STANDING)
     assert ids(play(s, 5, tracker)[-1]) == [1]
     upside_down = Frame(s.frame(5).stamp_ns, 'camera', np.ascontiguousarray(255 - s.frame(5).rgb[::-1]))
-    assert tracker.due(upside_down)
+    assert tracker.request(upside_down)
     assert not ids(tracker.step(upside_down))
 
 
@@ -255,10 +254,7 @@ def test_detector_is_due_at_first_and_then_every_tenth_frame():
     tracker, s, due = FaceTracker(SETTINGS), scene(STANDING), []
     for index in range(31):
         frame = s.frame(index)
-        due.append(tracker.due(frame))
-        if due[-1]:
-            tracker.detection_asked(frame)
-            assert not tracker.due(frame)
+        due.append(tracker.request(frame))
         tracker.step(frame)
     assert [i for i, d in enumerate(due) if d] == [0, 10, 20, 30]
 
@@ -289,7 +285,7 @@ def test_fifty_faces_at_once():
     grid = [Detection(Box(64 * i + 7, 72 * j + 11, 50, 50), 0.9) for i in range(10) for j in range(5)]
     frames = [Frame(i * 10**8, 'camera', rgb) for i in range(4)]
     tracked = list(
-        track_inline(frames, lambda frame, wish: DetectionResult(frame.stamp_ns, grid), FaceTracker(SETTINGS))
+        track_inline(frames, lambda request: DetectionResult(request.frame.stamp_ns, grid), FaceTracker(SETTINGS))
     )
     assert [len(t.tracks) for t in tracked] == [50] * 4
 
