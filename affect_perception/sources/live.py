@@ -1,4 +1,4 @@
-"""A live source: a thread reads pictures as they come, one slot keeps the newest."""
+"""Live sources: a thread reads a connection and stamps its images; a depth-1 slot keeps the newest one."""
 
 from __future__ import annotations
 
@@ -9,74 +9,80 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from affect_perception.errors import AffectPerceptionError, BadInputError
+from affect_perception.runtime.newest_item import NewestItemSlot
 from affect_perception.types import Frame
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two attempts to connect again; doubled each time
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two attempts to reconnect; doubled each time
 
 
 class Connection:
-    """What a live source reads from. `read` blocks up to a few seconds.
-
-    It gives (H, W, 3) uint8 RGB, stamped when it arrives, or a whole `Frame` where the device knows more.
-
-    `read` raises BadInputError for one picture that is to be skipped, and OSError when the connection is over.
-    """
+    """An open camera or stream. `read` blocks for up to a few seconds."""
 
     fps: float = 0.0
 
     def read(self) -> np.ndarray | Frame:
+        """Return the next image, (H, W, 3) uint8 RGB, to be stamped on arrival, or a `Frame` if the device stamps it.
+
+        BadInputError for one image to skip, OSError when the connection is over.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
+        """Release the device or socket."""
         raise NotImplementedError
 
 
 class NewestFrame:
-    """A `Source` that reads a connection in its own thread, counts overwritten frames and connects again after a break.
+    """`Source` of the newest frame of a connection, which is read in a thread and reopened after a break.
 
-    `connect` opens the connection or raises ConfigError; it is called once here, so that a camera or stream that is not
-    there is refused at start.
+    `connect` opens the connection or raises ConfigError; the first call is in the constructor, so that an absent camera
+    or stream is refused at start. `on_bad` gets each skipped image and each break as a BadInputError.
     """
 
     live = True
 
-    def __init__(self, name: str, connect: Callable[[], Connection], frame_id: str, fps: float, on_bad):
-        self.name, self.dropped, self.size = name, 0, None
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Connection],
+        frame_id: str,
+        fps: float,
+        on_bad: Callable[[BadInputError], object],
+    ) -> None:
+        self.name = name
+        self.size: tuple[int, int] | None = None  # width and height of the last frame, px
         self._connect, self._frame_id, self._on_bad = connect, frame_id, on_bad
         connection = connect()
         self.fps = connection.fps or fps
-        self._slot: Frame | None = None
+        self._slot: NewestItemSlot[Frame] = NewestItemSlot()
         self._failure: Exception | None = None
-        self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(connection,), name=f'source {name}', daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """Frames that were overwritten by newer ones before they were taken."""
+        return self._slot.dropped
+
     def __iter__(self) -> Iterator[Frame]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._slot is not None or self._closing.is_set())
-                frame, self._slot = self._slot, None
-            if self._failure is not None:
-                raise self._failure
-            if self._closing.is_set():
-                return
+        while (frame := self._slot.take()) is not None:
             yield frame
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
+        """End iteration and the reading thread; a read that hangs ends with the process."""
         self._closing.set()
-        with self._changed:
-            self._changed.notify_all()
-        self._thread.join(timeout=2.0)  # a read that hangs ends with the process
+        self._slot.close()
+        self._thread.join(timeout=2.0)
 
     def _run(self, connection: Connection) -> None:
         try:
             self._read(connection)
-        except Exception as error:  # a fault of ours: shown to the reader, who would wait forever otherwise
+        except Exception as error:  # noqa: BLE001  thread border: raised again in the consumer
             self._failure = error
-            self._closing.set()
-            with self._changed:
-                self._changed.notify_all()
+            self._slot.close()
 
     def _read(self, connection: Connection | None) -> None:
         pause_s = FIRST_PAUSE_S
@@ -100,10 +106,7 @@ class NewestFrame:
         if connection is not None:
             connection.close()
 
-    def _put(self, picture: np.ndarray | Frame) -> None:
-        frame = picture if isinstance(picture, Frame) else Frame(time.time_ns(), self._frame_id, picture)
-        with self._changed:
-            self.size = (frame.width, frame.height)
-            self.dropped += self._slot is not None
-            self._slot = frame
-            self._changed.notify_all()
+    def _put(self, image: np.ndarray | Frame) -> None:
+        frame = image if isinstance(image, Frame) else Frame(time.time_ns(), self._frame_id, image)
+        self.size = (frame.width, frame.height)
+        self._slot.put(frame)
