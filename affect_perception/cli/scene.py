@@ -26,10 +26,10 @@ def add_parsers(commands: Commands) -> None:
 def _scene(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from affect_perception.evaluation.offline.scene_recording import write
+    from affect_perception.evaluation.offline.scene_recording import write_recording
 
     def progress(frames: Iterable) -> Iterable:
         return tqdm(frames, unit='frame', disable=None)
 
     settings = SourceSettings.from_mapping(settings_of(args, 'camera_node'))
-    return write(args.out, settings, args.duration, progress)
+    return write_recording(args.out, settings, args.duration, progress)

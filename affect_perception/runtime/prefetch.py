@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar('T')
@@ -43,7 +43,7 @@ class _Producer(Generic[T]):
         return False
 
 
-def prefetch(items: Iterable[T], count: int = 8, interrupt: Callable[[], None] | None = None) -> Iterator[T]:
+def prefetch(items: Iterable[T], count: int = 8, interrupt: Callable[[], None] | None = None) -> Generator[T, None, None]:
     """Yield `items` in order, produced by a background thread that is at most `count` items ahead.
 
     An exception of `items` is raised here after the items before it. Closing the iterator ends the thread and waits

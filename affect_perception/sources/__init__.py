@@ -21,7 +21,7 @@ KINDS = (
 )
 STREAMS = ('http://', 'https://', 'rtsp://', 'rtsps://', 'tcp://', 'udp://')
 
-OnBad = Callable[[BadInputError], None]
+BadInputCallback = Callable[[BadInputError], None]
 
 
 class Source(Protocol):
@@ -39,7 +39,7 @@ class Source(Protocol):
         """Ends the iteration, also from another thread."""
 
 
-def open_source(settings: SourceSettings, on_bad: OnBad) -> Source:
+def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     """The source that `settings.source` names, ready to read.
 
     `on_bad` is told of every picture that cannot be used and every break of a stream, while running, possibly from a
@@ -52,7 +52,7 @@ def open_source(settings: SourceSettings, on_bad: OnBad) -> Source:
     return _open_path(settings, on_bad)
 
 
-def _open_scene(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_scene(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.scene.scene import Scene
 
     return Scene(
@@ -66,7 +66,7 @@ def _open_scene(settings: SourceSettings, on_bad: OnBad) -> Source:
     )
 
 
-def _open_auto(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_auto(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.camera import cameras
 
     for index in cameras():
@@ -77,25 +77,25 @@ def _open_auto(settings: SourceSettings, on_bad: OnBad) -> Source:
     return _open_scene(settings, on_bad)
 
 
-def _open_camera(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.camera import open_camera
 
     return open_camera(settings, on_bad)
 
 
-def _open_realsense(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_realsense(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.realsense import open_realsense
 
     return open_realsense(settings, on_bad)
 
 
-def _open_stream(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_stream(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.stream import open_stream
 
     return open_stream(settings, on_bad)
 
 
-def _open_path(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_path(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.bags.files import is_bag
     from affect_perception.sources.folder import Folder
     from affect_perception.sources.video import open_file
@@ -114,13 +114,13 @@ def _open_path(settings: SourceSettings, on_bad: OnBad) -> Source:
     raise ConfigError(f'unknown source {settings.source!r}; choose one of: {KINDS}')
 
 
-def _refuse_topic(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _refuse_topic(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     topic = settings.source.removeprefix('topic:')
     raise ConfigError(f'{settings.source!r} is read by the tracker itself: set its parameter image_topic to {topic!r}')
 
 
 # What a source's name begins with, in the order of looking; anything else is a path.
-OPENERS: dict[str, Callable[[SourceSettings, OnBad], Source]] = {
+OPENERS: dict[str, Callable[[SourceSettings, BadInputCallback], Source]] = {
     'auto': _open_auto,
     'scene': _open_scene,
     'camera': _open_camera,

@@ -14,7 +14,7 @@ from affect_perception.types import Frame
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
 
-def natural(name: str) -> list:
+def natural_sort_key(name: str) -> list:
     """Sorting key: numbers in a name count as numbers."""
     return [(0, int(part), '') if part.isdigit() else (1, 0, part.lower()) for part in re.split(r'(\d+)', name) if part]
 
@@ -36,7 +36,7 @@ class Folder:
         paths = (
             [path] if path.is_file() else [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
         )
-        self._paths = sorted(paths, key=lambda p: natural(p.name))
+        self._paths = sorted(paths, key=lambda p: natural_sort_key(p.name))
         if not self._paths:
             raise ConfigError(f'no images in folder {str(path)!r}; wanted files ending in {", ".join(SUFFIXES)}')
         self.files = tuple(p.name for p in self._paths)

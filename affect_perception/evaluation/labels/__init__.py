@@ -1,4 +1,4 @@
-"""Human and generated labels of recordings, read from ELAN, CSV, Aff-Wild2 and scene files into one form.
+"""Labels of recordings: ELAN, CSV and Aff-Wild2 files read into one form.
 
-Not here: comparing labels with predictions (`evaluation/metrics/`, `evaluation/report/`).
+Not here: scores against them (`evaluation/metrics/`) and data sets for training (`training/data/`).
 """

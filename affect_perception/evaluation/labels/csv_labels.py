@@ -10,45 +10,50 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels.labels import (
+from affect_perception.evaluation.labels.quantities import CLASSES, QUANTITIES, RANGES, parse_value
+from affect_perception.evaluation.labels.series import (
     BOX,
-    CLASSES,
-    RANGES,
     UNITS,
     Labels,
     Series,
-    from_points,
-    from_segments,
-    value_of,
-)
+    series_from_points,
+    series_from_segments,
+)  # fmt: skip
 
-_SAME = {'smile_level': 'smile', 'track_id': 'person', 'start_s': 'start', 'end_s': 'end', 'time_s': 'time'}
+_ALIASES = {'smile_level': 'smile', 'track_id': 'person', 'start_s': 'start', 'end_s': 'end', 'time_s': 'time'}
 _BOX = ('x', 'y', 'width', 'height')
+Rows = list[tuple[str, dict[str, str]]]  # place in the file, field by column
 
 
 def read(path: Path) -> Labels:
-    """All series of the file; ConfigError names the line that cannot be used."""
+    """Read all series of the file; ConfigError names an unusable line."""
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
             lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f'{path} cannot be read as CSV: {error}') from None
-    header = [_SAME.get(name.strip().lower(), name.strip().lower()) for name in lines[0]] if lines else []
+    header = [_ALIASES.get(name.strip().lower(), name.strip().lower()) for name in lines[0]] if lines else []
     quantities = [n for n in header if n in CLASSES or n in RANGES or n.startswith('reaction_')]
     units = [unit for unit in UNITS if unit in header]
     if not quantities or not ({'start', 'end'} <= set(header) or units):
         raise ConfigError(
             f'{path} has the columns {", ".join(header) or "none"}; wanted start and end, or one of '
-            f'{", ".join(UNITS)}, and one of {", ".join((*CLASSES, *RANGES))}'
+            f'{", ".join(UNITS)}, and one of {", ".join(QUANTITIES)}'
         )
-    rows = []
-    for number, line in enumerate(lines[1:], 2):
+    rows = _parse_rows(path, header, lines[1:])
+    if {'start', 'end'} <= set(header):
+        return _read_segments(path, rows, quantities)
+    return _read_points(path, rows, quantities, units[0])
+
+
+def _parse_rows(path: Path, header: list[str], lines: list[list[str]]) -> Rows:
+    rows: Rows = []
+    for number, line in enumerate(lines, 2):
         if not any(field.strip() for field in line):
             continue
         if len(line) != len(header):
@@ -56,11 +61,10 @@ def read(path: Path) -> Labels:
         rows.append((f'{path.name}, line {number}', dict(zip(header, line, strict=True))))
     if not rows:
         raise ConfigError(f'{path} holds no labels, only a header')
-    make = _segments if {'start', 'end'} <= set(header) else _points
-    return make(path, rows, quantities, units)
+    return rows
 
 
-def _segments(path: Path, rows: list, quantities: list[str], units: list[str]) -> Labels:
+def _read_segments(path: Path, rows: Rows, quantities: list[str]) -> Labels:
     notes: list[str] = []
     found: dict[tuple, list] = {}
     for where, row in rows:
@@ -69,10 +73,10 @@ def _segments(path: Path, rows: list, quantities: list[str], units: list[str]) -
             raise ConfigError(f'{where}: the segment ends at {end:g} s, before it begins at {begin:g} s')
         for quantity in quantities:
             if row[quantity].strip():
-                value = value_of(quantity, row[quantity], where)
-                found.setdefault((*_who(path, row), quantity), []).append((begin, end, value))
+                value = parse_value(quantity, row[quantity], where)
+                found.setdefault((*_person_and_annotator(path, row), quantity), []).append((begin, end, value))
     series = [
-        from_segments(
+        series_from_segments(
             segments, notes, where=f'{path.name}, {quantity} of {person} by {annotator}',
             quantity=quantity, person=person, annotator=annotator,
         )
@@ -81,8 +85,7 @@ def _segments(path: Path, rows: list, quantities: list[str], units: list[str]) -
     return Labels(tuple(series), tuple(notes))
 
 
-def _points(path: Path, rows: list, quantities: list[str], units: list[str]) -> Labels:
-    unit = units[0]
+def _read_points(path: Path, rows: Rows, quantities: list[str], unit: str) -> Labels:
     files: dict[str, int] = {}
     found: dict[tuple, dict[float, float | np.ndarray]] = {}
     for where, row in rows:
@@ -90,22 +93,24 @@ def _points(path: Path, rows: list, quantities: list[str], units: list[str]) -> 
             position = float(files.setdefault(row['file'].strip(), len(files)))
         else:
             position = _finite(row[unit], unit, where)
-        person, annotator = _who(path, row)
+        person, annotator = _person_and_annotator(path, row)
         for quantity in quantities:
-            _put(found, (person, annotator, quantity), position, value_of(quantity, row[quantity], where), where)
+            _add_point(
+                found, (person, annotator, quantity), position, parse_value(quantity, row[quantity], where), where
+            )
         if all(row.get(name, '').strip() for name in _BOX):
-            # Boxes are of a person, whoever drew them.
+            # A box belongs to the person, whichever annotator drew it.
             box = np.array([_finite(row[name], name, where) for name in _BOX])
             found.setdefault((person, '', BOX), {})[position] = box
     series: list[Series] = []
     for (person, annotator, quantity), points in found.items():
         if quantity == BOX or not all(math.isnan(v) for v in points.values()):
             names = {'person': person, 'annotator': annotator, 'quantity': quantity, 'where': path.name}
-            series.append(from_points(unit, points, files=tuple(files), **names))
+            series.append(series_from_points(unit, points, files=tuple(files), **names))
     return Labels(tuple(series))
 
 
-def _put(found: dict, key: tuple, position: float, value: float, where: str) -> None:
+def _add_point(found: dict, key: tuple, position: float, value: float, where: str) -> None:
     points = found.setdefault(key, {})
     if position in points:
         raise ConfigError(
@@ -114,13 +119,13 @@ def _put(found: dict, key: tuple, position: float, value: float, where: str) -> 
     points[position] = value
 
 
-def _who(path: Path, row: dict[str, str]) -> tuple[str, str]:
+def _person_and_annotator(path: Path, row: dict[str, str]) -> tuple[str, str]:
     return row.get('person', '').strip() or '1', row.get('annotator', '').strip() or path.stem
 
 
-def _finite(text: str, name: str, where: str, convert: Callable[[str], float] = float) -> float:
+def _finite(text: str, name: str, where: str) -> float:
     try:
-        value = convert(text)
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

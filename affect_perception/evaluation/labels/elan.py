@@ -1,4 +1,4 @@
-"""Labels from ELAN (.eaf, Wittenburg et al. 2006), the program that the smile paper's annotators used.
+"""Labels from ELAN documents (.eaf, Wittenburg et al. 2006), the annotation tool of Witzig et al. 2019.
 
 A tier is named QUANTITY@PERSON@ANNOTATOR, such as `smile@left@anna`; what the name leaves out is taken from the tier's
 PARTICIPANT and ANNOTATOR, else the person is `1` and the annotator the document's author. Times are of the first
@@ -11,13 +11,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels.labels import CLASSES, RANGES, Labels, Series, from_segments, value_of
-
-QUANTITIES = (*CLASSES, *RANGES)
+from affect_perception.evaluation.labels.quantities import QUANTITIES, parse_value
+from affect_perception.evaluation.labels.series import Labels, Series, series_from_segments
 
 
 def read(path: Path) -> Labels:
-    """The tiers whose names begin with a quantity; ConfigError for a file that is no ELAN document or has none."""
+    """Read the tiers whose names begin with a quantity; ConfigError for no ELAN document or no such tier."""
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
@@ -25,10 +24,10 @@ def read(path: Path) -> Labels:
     if root.tag != 'ANNOTATION_DOCUMENT':
         raise ConfigError(f'{path} is no ELAN document: its root is {root.tag}, wanted ANNOTATION_DOCUMENT')
     notes: list[str] = []
-    unit_s, origin_s = _times(path, root, notes)
-    slots = {slot.get('TIME_SLOT_ID'): slot.get('TIME_VALUE') for slot in root.iter('TIME_SLOT')}
+    unit_s, origin_s = _time_scale(path, root, notes)
+    slots = {slot.get('TIME_SLOT_ID', ''): slot.get('TIME_VALUE') for slot in root.iter('TIME_SLOT')}
     at_s = {name: float(value) * unit_s + origin_s for name, value in slots.items() if value is not None}
-    tiers = [_tier(path, root, tier, at_s, notes) for tier in root.iter('TIER')]
+    tiers = [_read_tier(path, root, tier, at_s, notes) for tier in root.iter('TIER')]
     series = tuple(one for one in tiers if one is not None)
     if not series:
         names = ', '.join(repr(t.get('TIER_ID')) for t in root.iter('TIER')) or 'none'
@@ -39,8 +38,8 @@ def read(path: Path) -> Labels:
     return Labels(series, tuple(notes))
 
 
-def _times(path: Path, root: ElementTree.Element, notes: list[str]) -> tuple[float, float]:
-    """Seconds per unit, and the time in the first medium at which the document's time is 0."""
+def _time_scale(path: Path, root: ElementTree.Element, notes: list[str]) -> tuple[float, float]:
+    """Seconds per time unit, and the time in the first medium at which the document's time is 0."""
     header = root.find('HEADER')
     medium = header.find('MEDIA_DESCRIPTOR') if header is not None else None
     if medium is None:
@@ -52,7 +51,9 @@ def _times(path: Path, root: ElementTree.Element, notes: list[str]) -> tuple[flo
     return 1e-3, float(origin) * 1e-3
 
 
-def _tier(path: Path, root, tier, at_s: dict[str, float], notes: list[str]) -> Series | None:
+def _read_tier(
+    path: Path, root: ElementTree.Element, tier: ElementTree.Element, at_s: dict[str, float], notes: list[str]
+) -> Series | None:
     name = tier.get('TIER_ID', '')
     quantity, person, annotator = ([part.strip() for part in name.split('@')] + ['', '', ''])[:3]
     if quantity.lower() not in QUANTITIES:
@@ -68,11 +69,11 @@ def _tier(path: Path, root, tier, at_s: dict[str, float], notes: list[str]) -> S
         if begin is None or end is None or end <= begin:
             timeless += 1
             continue
-        value = value_of(quantity, annotation.findtext('ANNOTATION_VALUE', ''), f'{where}, at {begin:.2f} s')
+        value = parse_value(quantity, annotation.findtext('ANNOTATION_VALUE', ''), f'{where}, at {begin:.2f} s')
         segments.append((begin, end, value))
     if timeless:
         notes.append(f'{where}: {timeless} segments without a beginning before their end are left out')
     if not segments:
         notes.append(f'{where} is empty: taken as not annotated')
         return None
-    return from_segments(segments, notes, where=where, quantity=quantity, person=person, annotator=annotator)
+    return series_from_segments(segments, notes, where=where, quantity=quantity, person=person, annotator=annotator)

@@ -1,4 +1,4 @@
-"""Scores of predictions against labels: agreement, classification, regression, tracking; with confidence intervals.
+"""Scores of predictions against labels: agreement, regression, calibration, onsets, tracking; intervals.
 
 Not here: reading labels (`evaluation/labels/`) and presenting scores (`evaluation/report/`).
 """

@@ -1,4 +1,4 @@
-"""Tracks in MOTChallenge text form, and their scores against the truth by py-motmetrics.
+"""Tracks in MOTChallenge text form, and their scores (IDF1, MOTA) against the truth by py-motmetrics.
 
 A line is `frame,id,left,top,width,height,confidence,-1,-1,-1`; frames count from 1 (motchallenge.net, "Submission").
 """
@@ -17,7 +17,7 @@ SAME_FACE_IOU = 0.5  # MOTChallenge's: a box that overlaps the true one by less 
 
 
 def line(index: int, face: Affect) -> str:
-    """One face of frame `index`, which counts from 0 here and from 1 in the file."""
+    """Format one face of frame `index`, which counts from 0 here and from 1 in the file."""
     box = face.box
     return (
         f'{index + 1},{face.track_id},{box.x:.2f},{box.y:.2f},{box.width:.2f},{box.height:.2f},'
@@ -26,7 +26,7 @@ def line(index: int, face: Affect) -> str:
 
 
 def read(path: Path) -> dict[int, dict[int, Box]]:
-    """For each frame (from 1) the box of each id; ConfigError names the line that is no track."""
+    """Read the box of each id per frame (from 1); ConfigError names an unusable line."""
     frames: dict[int, dict[int, Box]] = {}
     try:
         lines = path.read_text().splitlines()
@@ -44,7 +44,7 @@ def read(path: Path) -> dict[int, dict[int, Box]]:
 
 
 def scores(truth: Path, result: Path) -> dict[str, float]:
-    """IDF1, MOTA, switches, misses and false alarms of one file against another, both in MOTChallenge form.
+    """Score one MOTChallenge file against another: IDF1, MOTA, switches, misses, false alarms, true boxes.
 
     Raises ConfigError when a file cannot be read or py-motmetrics is not installed.
     """

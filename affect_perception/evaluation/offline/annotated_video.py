@@ -1,4 +1,4 @@
-"""Annotated video of an evaluation: one MP4 frame per input frame, with every face marked."""
+"""Annotated video of an evaluation: one MP4 frame per input frame, every face with its box and smile level."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from affect_perception.types import AffectFrame, Frame
 
 
 class VideoWriter:
-    """Writes annotated frames to an mp4 file; opens at the first frame, whose size all others are scaled to."""
+    """Write annotated frames to an MP4 file, opened at the first frame; all others are scaled to its size."""
 
-    def __init__(self, path: Path, fps: float):
+    def __init__(self, path: Path, fps: float) -> None:
         self._path, self._fps = path, fps
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
     def write(self, frame: Frame, affect: AffectFrame) -> None:
+        """Append one frame; ConfigError if the file cannot be opened."""
         if self._writer is None:
             self._size = (frame.width, frame.height)
             self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*'mp4v'), self._fps, self._size)
@@ -31,5 +32,6 @@ class VideoWriter:
         self._writer.write(bgr)
 
     def close(self) -> None:
+        """Finish the file."""
         if self._writer is not None:
             self._writer.release()

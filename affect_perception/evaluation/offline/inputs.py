@@ -1,4 +1,4 @@
-"""Several recordings to evaluate: found in folders, named apart, and known again by what they are."""
+"""Recordings to evaluate: found in folders, given unique names, and identified by a fingerprint of their files."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from pathlib import Path
 
 from affect_perception.errors import ConfigError
 from affect_perception.sources.bags.files import is_bag
-from affect_perception.sources.folder import SUFFIXES, natural
+from affect_perception.sources.folder import SUFFIXES, natural_sort_key
 
 VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.gif', '.m4v', '.mpg', '.mpeg', '.wmv', '.ogv', '.flv')
 
 
 @dataclass(frozen=True)
 class Input:
-    """One recording: a bag, a video or a folder of images. `name` is unique among all, and fit for a folder's name."""
+    """One recording: a bag, a video or a folder of images; `name` is unique and can name a folder."""
 
     name: str
     path: Path
 
     @property
     def files(self) -> list[Path]:
+        """All files of the recording, sorted."""
         if self.path.is_file():
             return [self.path]
         return sorted(file for file in self.path.rglob('*') if file.is_file())
 
     @property
     def size(self) -> int:
-        """Bytes of all its files."""
+        """Size of all files in bytes."""
         return sum(file.stat().st_size for file in self.files)
 
 
 def fingerprint(path: Path) -> list[tuple[str, int, int]]:
-    """(name, bytes, time of change in ns) of every file; changes with the content, not with the place."""
+    """(relative name, bytes, modification time in ns) of every file: independent of where the recording lies."""
     out = []
     for file in Input('', path).files:
         about = file.stat()
@@ -54,7 +55,7 @@ def file_hash(path: Path) -> str:
 
 
 def is_recording(path: Path) -> bool:
-    """A bag, a video, or a folder that holds images itself."""
+    """Whether `path` is a bag, a video, or a folder that directly holds images."""
     if is_bag(path):
         return True
     if path.is_file():
@@ -63,43 +64,43 @@ def is_recording(path: Path) -> bool:
 
 
 def is_several(given: Sequence[str]) -> bool:
-    """Whether more than one result is wanted: several inputs, or a folder of recordings."""
+    """Whether the arguments mean a batch: several inputs, or a folder of recordings."""
     path = Path(given[0]).expanduser()
-    return len(given) > 1 or (path.is_dir() and not is_recording(path) and bool(_below(path)))
+    return len(given) > 1 or (path.is_dir() and not is_recording(path) and bool(_find_below(path)))
 
 
 def find_inputs(given: Sequence[str], out: Path) -> list[Input]:
-    """What is given, and what folders hold that are no recordings themselves, without repetition.
+    """Find the recordings among `given` paths, searching folders; each once, in order.
 
-    What lies below `out` was written by us, and is left out. Raises ConfigError for what is not there and for folders
-    without a recording.
+    Paths below `out` are results of this package and are skipped. Raises ConfigError for a missing path and for a
+    folder without a recording.
     """
     found: dict[Path, None] = {}  # in order
     for text in given:
         path = Path(text).expanduser()
         if not path.exists():
             raise ConfigError(f'no file or folder {text!r}')
-        inside = [path] if path.is_file() or is_recording(path) else _below(path)
+        inside = [path] if path.is_file() or is_recording(path) else _find_below(path)
         if not inside:
             raise ConfigError(f'no bag, video or image in folder {text!r}')
         found |= dict.fromkeys(p for item in inside if out.resolve() not in (p := item.resolve()).parents)
     return _named(list(found))
 
 
-def _below(folder: Path) -> list[Path]:
+def _find_below(folder: Path) -> list[Path]:
     out = []
-    for path in sorted(folder.iterdir(), key=lambda p: natural(p.name)):
+    for path in sorted(folder.iterdir(), key=lambda p: natural_sort_key(p.name)):
         if path.name.startswith('.'):
             continue
         if is_recording(path):
             out.append(path)
         elif path.is_dir() and not path.is_symlink():
-            out += _below(path)
+            out += _find_below(path)
     return out
 
 
 def _named(paths: list[Path]) -> list[Input]:
-    """Each by the last part of its path; where that is not unique, by its path from the common folder on."""
+    """Name each by the last part of its path; where that is not unique, by its path from the common folder on."""
     count = Counter(path.name for path in paths)
     if len(paths) < 2:
         return [Input(path.name, path) for path in paths]

@@ -1,8 +1,8 @@
-"""The built-in scene as a labelled recording: `affect-perception scene` writes a clip and what is true in it.
+"""The built-in scene as a labelled recording: `affect-perception scene` writes a clip and its ground truth.
 
-`scene.mp4` is the clip. `scene.csv` has the truth of every frame: level, intensity, and the face box of everybody of
-whose face at least half is seen. `scene.eaf` has a second annotator, who is simulated: `late` marks smiles a quarter of
-a second after they change, as a person might, and calls faint ones neutral.
+`scene.mp4` is the clip. `scene.csv` has level, intensity and face box per frame of every person whose face is at least
+half visible. `scene.eaf` has a simulated second annotator: `late` marks smiles a quarter of a second after they change,
+as a person might, and calls faint ones neutral.
 """
 
 from __future__ import annotations
@@ -16,36 +16,42 @@ import cv2
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels.labels import SMILE_LEVELS, Labels, Series, from_points
-from affect_perception.evaluation.metrics.agreement import runs_of
+from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
+from affect_perception.evaluation.labels.series import Labels, Series, series_from_points
+from affect_perception.evaluation.metrics.runs import find_runs
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.scene.scene import PersonTruth, Scene
 from affect_perception.types import LEVEL_BOUNDS
 
-SEEN = 0.5  # share of a face that must be visible for its label to count
+MIN_VISIBLE = 0.5  # share of a face that must be visible for its label to count
 ANNOTATOR, SECOND = 'truth', 'late'
 _LATE_S = 0.25
 _SECOND_BOUNDS = (0.2, 0.4, 0.75)
 
 
 def scene_labels(scene: Scene, frames: int) -> Labels:
-    """The truth of the first `frames` frames, by time: level, intensity and box of who is seen."""
+    """Ground truth of the first `frames` frames, by time: level, intensity and box of every visible person."""
     found: dict[tuple[str, str], dict[float, float | np.ndarray]] = {}
-    for time_s, truth in _seen(scene, frames):
+    for time_s, truth in _visible_people(scene, frames):
         box = np.array([truth.box.x, truth.box.y, truth.box.width, truth.box.height])
         for quantity, value in (('smile', _level(truth.smile)), ('smile_intensity', truth.smile), ('box', box)):
             found.setdefault((_name(truth), quantity), {})[time_s] = value
     series: list[Series] = [
-        from_points('time', points, person=person, annotator='' if quantity == 'box' else ANNOTATOR, quantity=quantity)
+        series_from_points(
+            'time', points, person=person, annotator='' if quantity == 'box' else ANNOTATOR, quantity=quantity
+        )
         for (person, quantity), points in found.items()
     ]
     return Labels(tuple(series))
 
 
-def write(
+def write_recording(
     out: Path, settings: SourceSettings, duration_s: float, progress: Callable[[range], Iterable[int]] = iter
 ) -> dict:
-    """Writes the three files to `out`; returns where they are and how much there is. ConfigError for what cannot be."""
+    """Write the three files to `out`; returns their paths and the numbers of frames and people.
+
+    Raises ConfigError for a duration without frames and a folder that cannot be written.
+    """
     frames = round(duration_s * settings.fps)
     if frames < 1:
         raise ConfigError(f'--duration {duration_s} is no length; give seconds, 1 or more')
@@ -59,19 +65,19 @@ def write(
         _write_eaf(out / 'scene.eaf', scene, frames)
     except OSError as error:
         raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
-    film = cv2.VideoWriter(str(out / 'scene.mp4'), cv2.VideoWriter.fourcc(*'mp4v'), scene.fps, scene.size)
+    video = cv2.VideoWriter(str(out / 'scene.mp4'), cv2.VideoWriter.fourcc(*'mp4v'), scene.fps, scene.size)
     for index in progress(range(frames)):
-        film.write(np.ascontiguousarray(scene.frame(index).rgb[..., ::-1]))
-    film.release()
+        video.write(np.ascontiguousarray(scene.frame(index).rgb[..., ::-1]))
+    video.release()
     people = len(scene.script.people)
     labels = [str(out / name) for name in ('scene.csv', 'scene.eaf')]
     return {'clip': str(out / 'scene.mp4'), 'labels': labels, 'frames': frames, 'people': people}
 
 
-def _seen(scene: Scene, frames: int) -> Iterator[tuple[float, PersonTruth]]:
+def _visible_people(scene: Scene, frames: int) -> Iterator[tuple[float, PersonTruth]]:
     for index in range(frames):
         for truth in scene.truth(index):
-            if truth.visible >= SEEN:
+            if truth.visible >= MIN_VISIBLE:
                 yield index / scene.fps, truth
 
 
@@ -87,7 +93,7 @@ def _write_csv(path: Path, scene: Scene, frames: int) -> None:
     with path.open('w', newline='') as file:
         table = csv.writer(file, lineterminator='\n')
         table.writerow(['time', 'person', 'annotator', 'smile', 'smile_intensity', 'x', 'y', 'width', 'height'])
-        for time_s, truth in _seen(scene, frames):
+        for time_s, truth in _visible_people(scene, frames):
             box = truth.box
             corner = [f'{v:.2f}' for v in (box.x, box.y, box.width, box.height)]
             level = SMILE_LEVELS[_level(truth.smile)]
@@ -95,7 +101,7 @@ def _write_csv(path: Path, scene: Scene, frames: int) -> None:
 
 
 def _write_eaf(path: Path, scene: Scene, frames: int) -> None:
-    """One tier per person, of the simulated second annotator."""
+    """Write one tier per person, of the simulated second annotator."""
     late = round(_LATE_S * scene.fps)
     root = ElementTree.Element(
         'ANNOTATION_DOCUMENT', AUTHOR=SECOND, DATE='2026-01-01T00:00:00+00:00', FORMAT='3.0', VERSION='3.0'
@@ -112,7 +118,7 @@ def _write_eaf(path: Path, scene: Scene, frames: int) -> None:
         tier = ElementTree.Element(
             'TIER', TIER_ID=f'smile@{name}@{SECOND}', PARTICIPANT=name, ANNOTATOR=SECOND, LINGUISTIC_TYPE_REF='level'
         )
-        for start, end, level in runs_of(levels):
+        for start, end, level in find_runs(levels):
             if level == 0:
                 continue
             for at in (start, end):

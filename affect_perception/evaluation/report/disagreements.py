@@ -1,4 +1,4 @@
-"""Where model and reference differ longest: the places of a recording to look at first."""
+"""The longest disagreements of model and reference, which are the parts of a recording to look at first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affect_perception.evaluation.metrics.agreement import runs_of
-from affect_perception.evaluation.report.analysis import MODEL, Analysis
+from affect_perception.evaluation.metrics.runs import find_runs
+from affect_perception.evaluation.report.analysis import Analysis
+from affect_perception.evaluation.report.ratings import MODEL
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A stretch in which the model and the reference say different levels all the time."""
+    """A stretch in which the model and the reference give two different levels throughout."""
 
     person: str
     start_s: float
@@ -22,14 +23,16 @@ class Disagreement:
 
 
 def disagreements(analysis: Analysis, most: int = 10) -> list[Disagreement]:
-    """The longest ones: where to look first."""
+    """The `most` longest disagreements on smile levels, longest first; [] where no smile is labelled."""
     smile, times, period = analysis.classes.get('smile'), analysis.run.times, analysis.run.period_s
     if smile is None:
         return []
     found = []
-    for person, true, said in zip(analysis.people, smile.said[smile.reference], smile.said[MODEL], strict=True):
-        differ = np.where(np.isnan(true) | np.isnan(said) | (true == said), np.nan, true * len(smile.names) + said)
-        for start, end, pair in runs_of(differ):
+    ratings = zip(analysis.people, smile.ratings[smile.reference], smile.ratings[MODEL], strict=True)
+    for person, reference, model in ratings:
+        same = np.isnan(reference) | np.isnan(model) | (reference == model)
+        differ = np.where(same, np.nan, reference * len(smile.names) + model)
+        for start, end, pair in find_runs(differ):
             names = smile.names[pair // len(smile.names)], smile.names[pair % len(smile.names)]
             found.append(Disagreement(person, float(times[start]), float(times[end - 1] + period), *names))
     return sorted(found, key=lambda d: (d.start_s - d.end_s, d.start_s))[:most]

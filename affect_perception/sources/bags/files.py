@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affect_perception.sources.folder import natural
+from affect_perception.sources.folder import natural_sort_key
 
 STORAGE = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 SUFFIXES = ('.bag', '.bag.active', *STORAGE)
@@ -37,4 +37,4 @@ def _unfinished(folder: Path) -> bool:
 def storage_files(folder: Path) -> list[Path]:
     """The rosbag2 files of a folder in natural order of their names."""
     files = [file for file in folder.iterdir() if file.name.lower().endswith(STORAGE) and file.is_file()]
-    return sorted(files, key=lambda file: natural(file.name))
+    return sorted(files, key=lambda file: natural_sort_key(file.name))

@@ -1,12 +1,11 @@
-"""Labels of every kind of file in one form, and what is said when they are wrong."""
-
-import csv
+"""Labels of every kind of file in one form, and the error texts for unusable ones."""
 
 import numpy as np
 import pytest
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.labels.labels import Labels, Series, levels_from_intensity, read_labels
+from affect_perception.evaluation.labels.reader import read_labels
+from affect_perception.evaluation.labels.series import Labels, Series, add_smile_levels
 
 
 def eaf(tiers, medium='<MEDIA_DESCRIPTOR MEDIA_URL="file:///clip.mp4" MIME_TYPE="video/mp4"/>'):
@@ -72,7 +71,7 @@ def test_time_origin_of_the_medium_shifts_the_segments(labels):
     assert at(found.get('anna', '1', 'smile'), 1.4, 1.5, 2.4) == [0, 1, 1]
 
 
-def test_elan_document_without_media_is_read_and_said_so(labels):
+def test_elan_document_without_media_is_read_with_a_note(labels):
     found = labels('a.eaf', eaf([('TIER_ID="smile@1@anna"', [(0, 500, 'low')])], medium=''))
     assert 'names no medium' in found.notes[0]
 
@@ -109,7 +108,7 @@ def test_subtle_smiles_are_left_out_as_in_the_paper(labels):
 
 
 @pytest.mark.parametrize(
-    ('name', 'text', 'said'),
+    ('name', 'text', 'message'),
     [
         (
             'a.eaf',
@@ -133,8 +132,8 @@ def test_subtle_smiles_are_left_out_as_in_the_paper(labels):
         ('a.doc', '', 'is no label file'),
     ],
 )
-def test_what_cannot_be_a_label_is_named_with_its_place(labels, name, text, said):
-    with pytest.raises(ConfigError, match=said):
+def test_unusable_label_is_refused_with_its_place(labels, name, text, message):
+    with pytest.raises(ConfigError, match=message):
         labels(name, text)
 
 
@@ -177,29 +176,5 @@ def test_same_labels_twice_are_refused(labels, tmp_path):
 
 
 def test_intensities_are_levels_too(labels):
-    found = levels_from_intensity(labels('a.csv', 'frame,smile_intensity\n0,0.1\n1,0.3\n2,0.9\n'))
+    found = add_smile_levels(labels('a.csv', 'frame,smile_intensity\n0,0.1\n1,0.3\n2,0.9\n'))
     assert at(found.get('a', '1', 'smile'), 0, 1, 2) == [0, 1, 3]
-
-
-def test_scene_writes_labels_that_say_what_the_scene_says(tmp_path):
-    from affect_perception.evaluation.offline.scene_recording import scene_labels, write
-    from affect_perception.settings import SourceSettings
-    from affect_perception.sources.scene.scene import Scene
-
-    pytest.importorskip('sklearn', reason='needs scikit-learn (pip install affect-perception[eval])')
-    settings = SourceSettings(width=320, height=180, fps=10.0, scene_people=2)
-    made = write(tmp_path, settings, 3.0)
-    read = read_labels([tmp_path / 'scene.csv', tmp_path / 'scene.eaf'])
-    scene = Scene(320, 180, 10.0, people=2)
-    truth = scene_labels(scene, 30)
-    times = np.arange(30) / 10
-    assert made['frames'] == 30
-    assert read.annotators[0] == 'truth'
-    for person in ('person1', 'person2'):
-        for quantity in ('smile', 'smile_intensity'):
-            a, b = (one.get('truth', person, quantity).at(times) for one in (read, truth))
-            np.testing.assert_allclose(a, b, atol=1e-4)
-        np.testing.assert_allclose(read.box(person).at(times), truth.box(person).at(times), atol=0.01)
-    with (tmp_path / 'scene.csv').open() as file:
-        first = next(csv.DictReader(file))
-    assert first['person'] == 'person1'

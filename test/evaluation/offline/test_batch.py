@@ -1,4 +1,4 @@
-"""Many inputs at once: found, named, done once each, and continued after a kill."""
+"""Batches: inputs found, named, evaluated once each, and continued after a kill."""
 
 import contextlib
 import io
@@ -99,7 +99,7 @@ def test_one_recording_is_not_several(recordings):
     assert not is_several(['/no/such/thing'])
 
 
-def test_what_is_not_there_is_refused(tmp_path):
+def test_missing_input_is_refused(tmp_path):
     with pytest.raises(ConfigError, match='/no/such'):
         find_inputs(['/no/such'], tmp_path / 'out')
     with pytest.raises(ConfigError, match='no bag, video or image'):
@@ -153,12 +153,14 @@ def test_an_input_that_fails_does_not_stop_the_others(capsys, recordings, result
         (['--truth', 'truth.txt'], '--truth'),
     ],
 )
-def test_what_would_fail_everywhere_is_refused_once(capsys, recordings, tmp_path, flags, says):
+def test_arguments_that_no_input_can_use_are_refused_once(capsys, recordings, tmp_path, flags, says):
     assert main(command([recordings], tmp_path / 'out', *flags)) == 2
     error = capsys.readouterr().err.strip()
-    assert says in error and len(error.splitlines()) == 1
+    assert says in error
+    assert len(error.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_killed_and_continued_in_parallel_gives_the_bytes_of_one_go(capsys, made, alone, tmp_path):
     out = tmp_path / 'out'
     start = [sys.executable, '-m', 'affect_perception.cli', *command([made], out)]
@@ -176,6 +178,7 @@ def test_killed_and_continued_in_parallel_gives_the_bytes_of_one_go(capsys, made
         assert (out / name).read_bytes() == (alone[0] / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_ray_does_the_same_work(capsys, recordings, tmp_path, monkeypatch):
     pytest.importorskip('ray', reason='needs Ray (pip install affect-perception[ray])')
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(ROOT), *sys.path]))  # of its workers

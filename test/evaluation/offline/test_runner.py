@@ -11,7 +11,8 @@ from builders.bags import EPOCH_NS, image, write_bag2
 from skimage import data as pictures
 
 from affect_perception.errors import ConfigError
-from affect_perception.evaluation.offline.runner import COLUMNS, evaluate
+from affect_perception.evaluation.offline.runner import evaluate
+from affect_perception.evaluation.offline.tables import COLUMNS
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.scene.scene import Scene
@@ -74,15 +75,17 @@ def test_bag_gives_what_its_frames_give_with_its_own_stamps_to_the_nanosecond(ba
         assert [row[name] for row in rows] == [row[name] for row in plain]
 
 
-def test_stamps_that_jump_are_told_and_the_ids_begin_anew(frames, tmp_path):
+def test_stamps_that_jump_are_reported_and_the_ids_begin_anew(frames, tmp_path):
     stamps = [EPOCH_NS + i * 10**8 for i in range(5)] + [EPOCH_NS - 3600 * 10**9 + i * 10**8 for i in range(5)]
     given = write_bag2(tmp_path / 'bag', {'/image': recorded(frames, stamps)})
     rows = evaluated(given, tmp_path / 'out')
     ids = [{row['track_id'] for row in rows if (int(row['frame']) < 5) == before} for before in (True, False)]
-    assert len(ids[0]) == len(ids[1]) == 2 and not ids[0] & ids[1]
+    assert len(ids[0]) == len(ids[1]) == 2
+    assert not ids[0] & ids[1]
     metrics = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     assert metrics['bad_input_counts'] == {'stamp': 1}
-    assert 'jump by -3600' in metrics['bad_inputs'][0] and 'at image 5' in metrics['bad_inputs'][0]
+    assert 'jump by -3600' in metrics['bad_inputs'][0]
+    assert 'at image 5' in metrics['bad_inputs'][0]
 
 
 def test_equal_stamps_are_no_reason_to_stop(frames, tmp_path):
@@ -98,11 +101,11 @@ def test_results_can_be_taken_only_from_bags_that_hold_them(bag, frames, tmp_pat
         evaluated(frames, tmp_path / 'out', start_from=start_from)
 
 
-def test_frames_of_a_sequence_share_their_ids_and_single_pictures_do_not(frames, tmp_path):
+def test_frames_of_a_sequence_share_their_ids_and_single_images_do_not(frames, tmp_path):
     sequence = evaluated(frames, tmp_path / 'sequence', sequence=True)
-    strangers = evaluated(frames, tmp_path / 'strangers')
+    singles = evaluated(frames, tmp_path / 'singles')
     assert len({row['track_id'] for row in sequence}) == 2
-    assert len({row['track_id'] for row in strangers}) == len(strangers)
+    assert len({row['track_id'] for row in singles}) == len(singles)
 
 
 def test_table_has_the_columns_of_the_contract(tmp_path):
@@ -114,6 +117,8 @@ def test_table_has_the_columns_of_the_contract(tmp_path):
     assert rows[0]['smile_level'] in ('medium', 'high')
 
 
+@pytest.mark.data
+@pytest.mark.slow
 def test_london_test_people_smile_more_than_in_their_neutral_portrait(data, tmp_path):
     with (data / 'london' / 'index.csv').open() as file:
         wanted = [row for row in csv.DictReader(file) if row['split'] == 'test']
