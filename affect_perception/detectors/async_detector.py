@@ -1,4 +1,4 @@
-"""A detector that runs beside the tracker: ask when it is free, collect what it found some frames later."""
+"""Asynchronous detection beside the tracker: submit a request, collect its result some frames later."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from affect_perception.types import DetectionRequest, DetectionResult
 
 
 class AsyncDetector:
-    """One picture at a time in a thread of its own. `submit` never waits; `collect` never waits unless told to."""
+    """Runs one request at a time in a thread. `submit` never blocks, `collect` only with `wait`.
+
+    `on_done` gets the seconds that each successful run took, in the detector's thread. `runs` counts the requests.
+    `problem` says why the last request failed; '' after a success.
+    """
 
     def __init__(
-        self, finder: FaceAnalyzer | FaceAnalyzerProcess, on_done: Callable[[float], None] = lambda seconds: None
-    ):
-        self._finder = finder
-        self._on_done = on_done  # gets the seconds that each run took
+        self, analyzer: FaceAnalyzer | FaceAnalyzerProcess, on_done: Callable[[float], None] | None = None
+    ) -> None:
+        self._analyzer = analyzer
+        self._on_done = on_done
         self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
         self._running: Future[DetectionResult] | None = None
         self.runs = 0
+        self.problem = ''
 
     @property
     def free(self) -> bool:
+        """Whether `submit` may be called: no request is running or waits to be collected."""
         return self._running is None
 
     def submit(self, request: DetectionRequest) -> None:
@@ -34,17 +40,25 @@ class AsyncDetector:
 
     def _analyze(self, request: DetectionRequest) -> DetectionResult:
         start = time.perf_counter()
-        found = self._finder.analyze(request)
-        self._on_done(time.perf_counter() - start)
-        return found
+        result = self._analyzer.analyze(request)
+        if self._on_done is not None:
+            self._on_done(time.perf_counter() - start)
+        return result
 
     def collect(self, wait: bool = False) -> DetectionResult | None:
-        """What was found since the last call, or None; an error of the detector is raised here."""
+        """Return the finished result, once, or None. Raises the detector's error in place of a result."""
         if self._running is None or not (wait or self._running.done()):
             return None
         running, self._running = self._running, None
-        return running.result()
+        try:
+            result = running.result()
+        except Exception as error:
+            self.problem = str(error)
+            raise
+        self.problem = ''
+        return result
 
     def close(self) -> None:
+        """End the detector; a child process is killed, a run in this process is waited for."""
+        self._analyzer.close()  # first, as the thread may wait for a child that has stopped
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._finder.close()

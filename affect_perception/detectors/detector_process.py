@@ -1,234 +1,143 @@
-"""A `FaceAnalyzer` in a process of its own, for a CPU with few cores.
+"""A `FaceAnalyzer` or a `FaceDetector` in a child process of its own, for a CPU with few cores.
 
-There it has an interpreter to itself, which in a thread it shares with those that answer each image: each of its steps
-would wait for them or they for it. And live it takes only what they leave of the cores, which must not be said of a
-thread that holds a lock. The picture goes to the child through a pipe, what was found comes back; nothing is written
-anywhere.
+In a child the detector has an interpreter to itself, and live it takes only the CPU time that the processes answering
+each image leave over; a thread that holds the interpreter's lock must not be delayed like that. Frames go to the child
+and results come back through a socket pair; nothing is written to disk. The other side is `detector_child.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
+import dataclasses
 import os
-import pickle
-import signal
-import struct
-import subprocess
-import sys
-import threading
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from affect_perception.detectors import device
-from affect_perception.errors import ConfigError
+from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.runtime.child_process import ChildEnded, ChildProcess
+from affect_perception.runtime.devices import chosen_device
+from affect_perception.runtime.framing import Message
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Detection, DetectionRequest, DetectionResult, Frame
+from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
-_LENGTH = struct.Struct('<Q')
-MODEST = '--modest'
-_ROOT = Path(__file__).resolve().parents[2]
+_CHILD = 'affect_perception.detectors.detector_child'
+MEASUREMENTS = ('embeddings', 'rolls', 'colour_histograms')  # arrays of DetectionResult in the order of their sending
 
 
-class ChildEnded(RuntimeError):
-    """The child died over an image."""
+class DetectorFailure(BadInputError):
+    """The detector's process ended or hung over a frame (kind `detector`); the next request starts another one."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__('detector', text)
 
 
 class FaceAnalyzerProcess:
-    """Has the names of `FaceAnalyzer` that `AsyncDetector` needs. For one thread at a time.
+    """A `FaceAnalyzer` in a child process, with the part of its interface that `AsyncDetector` uses.
 
-    Raises ConfigError for what `make_face_analyzer` refuses in the child. A child that died is started again by the next
-    image; the one during which it died is an error. `modest`: it gets a core only while nobody else wants one.
+    `idle`: the child gets a core only while no other process wants it. The constructor raises ConfigError for what
+    `make_face_analyzer` refuses. For one thread at a time, except `close`, `pid` and `running`.
     """
 
-    def __init__(self, settings: TrackerSettings, modest: bool = True):
-        self._settings = settings
-        self._modest = modest
-        self._lock = threading.Lock()
-        self._child: subprocess.Popen | None = None
-        self._closed = False
+    def __init__(self, settings: TrackerSettings, idle: bool = True) -> None:
+        self._settings, self._idle = settings, idle
+        self._child = ChildProcess('the detector process', _CHILD)
+        self.detector = self.name = ''
         self._start()
-
-    def warm_up(self) -> None:
-        """The child has done so before it was ready."""
-
-    def analyze(self, request: DetectionRequest) -> DetectionResult:
-        """Detect and measure the faces of a frame in the child."""
-        rgb = request.frame.rgb
-        if self._child is None or self._child.poll() is not None:
-            self._start()
-        try:
-            _send(self._child.stdin, (request.frame.stamp_ns, rgb.shape, request.known_boxes, request.embed))
-            self._child.stdin.write(np.ascontiguousarray(rgb).data)
-            self._child.stdin.flush()
-            found = _receive(self._child.stdout)
-        except (EOFError, OSError) as error:
-            status = self._child.wait()
-            raise ChildEnded(f'the process of the detector ended (status {status}); it is started again') from error
-        if isinstance(found, Exception):
-            raise found
-        return found
 
     @property
     def pid(self) -> int:
+        """Process id of the child."""
         return self._child.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the child runs; a child that has ended is restarted by the next request."""
+        return self._child.running
+
+    def warm_up(self) -> None:
+        """Do nothing: the child has run once before the constructor returned."""
+
+    def analyze(self, request: DetectionRequest) -> DetectionResult:
+        """Detect and measure the faces of a frame in the child.
+
+        DetectorFailure if the child ends or hangs; RuntimeError for an error of the detector itself, and after `close`.
+        """
+        frame = request.frame
+        try:
+            if not self._child.running:
+                self._start()
+            self._child.send('detect', frame.rgb, request.known_boxes, request.embed, stamp_ns=frame.stamp_ns)
+            answer = self._child.receive()
+        except (ChildEnded, ConfigError) as error:
+            raise DetectorFailure(f'{error}; the next detection starts another one') from error
+        if answer.kind == 'error':
+            raise RuntimeError(answer.fields['text'])
+        return _result(answer)
+
     def close(self) -> None:
-        """Ends the child, whatever it is at; there is no other after it."""
-        with self._lock:
-            self._closed = True
-            self._end()
+        """Kill the child, whatever it does; may be called by any thread."""
+        self._child.close()
 
-    def _end(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                _close(pipe)
-
-    def __del__(self):
-        self._end()
+    def __del__(self) -> None:
+        self._child.close()
 
     def _start(self) -> None:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError('the detector has been closed')
-            self._end()
-            path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
-            self._child = subprocess.Popen(
-                [sys.executable, '-m', __spec__.name, *([MODEST] if self._modest else [])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, 'PYTHONPATH': path},
-            )
+        self._child.start()
         try:
-            _send(self._child.stdin, self._settings)
-            self._child.stdin.flush()
-            answer = _receive(self._child.stdout)
-        except (EOFError, OSError) as error:
-            status = self._child.wait()
-            raise ConfigError(f'the process of the detector ended at its start (status {status}); see above') from error
-        if isinstance(answer, Exception):
-            self._end()
-            raise answer
-        self.detector, self.name = answer
+            self._child.send('start', settings=dataclasses.asdict(self._settings), idle=self._idle)
+            answer = self._child.receive()
+        except ChildEnded as error:
+            raise ConfigError(f'{error} at its start; see above') from error
+        if answer.kind != 'ready':
+            self._child.kill()
+            raise (ConfigError if answer.kind == 'refused' else RuntimeError)(answer.fields['text'])
+        self.detector, self.name = answer.fields['detector'], answer.fields['name']
 
 
 class DetectorProcess:
-    """A `FaceDetector` in a process of its own that has its full share of the cores: nothing but faces are found there.
+    """A `FaceDetector` in a child process at normal priority: for offline work, where nothing more urgent is running.
 
-    Raises ConfigError where the child refuses the settings. An image during which the child dies is tried once more.
+    ConfigError where the child refuses the settings. A frame over which the child ends or hangs is tried once more.
     """
 
-    def __init__(self, settings: TrackerSettings):
-        self._process = FaceAnalyzerProcess(settings.changed(align=False, reid='off'), modest=False)
+    def __init__(self, settings: TrackerSettings) -> None:
+        self._process = FaceAnalyzerProcess(settings.changed(align=False, reid='off'), idle=False)
         self.name = self._process.detector
 
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Faces in `rgb`, (H, W, 3) uint8, in its pixels."""
+        """Detect faces in `rgb`, (H, W, 3) uint8, in its pixels. DetectorFailure if the child fails twice."""
         request = DetectionRequest(Frame(0, '', rgb))
         try:
             return list(self._process.analyze(request).detections)
-        except ChildEnded:
+        except DetectorFailure:
             return list(self._process.analyze(request).detections)
 
     def close(self) -> None:
+        """Kill the child; may be called by any thread."""
         self._process.close()
 
 
 def wants_process(settings: TrackerSettings) -> bool:
-    """What `detect_beside` means for these settings."""
-    if settings.detect_beside != 'auto' or settings.detect_inline:
-        return settings.detect_beside == 'process' and not settings.detect_inline
+    """Whether the detector runs in a process of its own, by `detect_beside` (auto: on the CPU, unless inline)."""
+    if os.name != 'posix' or settings.detect_inline:  # elsewhere a child cannot be given a socket
+        return False
+    if settings.detect_beside != 'auto':
+        return settings.detect_beside == 'process'
     if settings.detector not in ('auto', 'dlib_cnn'):
         return True  # dlib itself, which holds the interpreter's lock for 70 ms and more
+    if settings.detect_device != 'auto':
+        return settings.detect_device == 'cpu'
     try:
-        return device(settings.detect_device) == 'cpu'
-    except ImportError:  # no PyTorch: it will be dlib_hog
+        return chosen_device('auto').type == 'cpu'
+    except ImportError:  # no PyTorch: the detector will be dlib_hog
         return True
 
 
-def _send(pipe: BinaryIO, thing: object) -> None:
-    data = pickle.dumps(thing)
-    pipe.write(_LENGTH.pack(len(data)) + data)
-
-
-def _receive(pipe: BinaryIO) -> object:
-    """EOFError when there is no more."""
-    return pickle.loads(_read(pipe, _LENGTH.unpack(_read(pipe, _LENGTH.size))[0]))
-
-
-def _read(pipe: BinaryIO, count: int) -> bytes:
-    data = pipe.read(count)
-    if len(data) < count:
-        raise EOFError
-    return data
-
-
-def _close(pipe: BinaryIO) -> None:
-    with contextlib.suppress(OSError):  # half a picture was still to be sent
-        pipe.close()
-
-
-def serve(pictures: BinaryIO, answers: BinaryIO) -> None:
-    """The child: makes a Finder as the settings say that come first, then answers picture by picture until the end."""
-
-    def answer(thing: object) -> None:
-        _send(answers, thing)
-        answers.flush()
-
-    try:
-        finder = _finder(_receive(pictures))
-    except Exception as error:
-        answer(error if isinstance(error, ConfigError) else RuntimeError(f'{type(error).__name__}: {error}'))
-        return
-    answer((finder.detector, finder.name))
-    while True:
-        try:
-            stamp_ns, shape, known_boxes, embed = _receive(pictures)
-            rgb = np.frombuffer(_read(pictures, int(np.prod(shape))), np.uint8).reshape(shape)
-        except EOFError:
-            return
-        try:
-            answer(finder.analyze(DetectionRequest(Frame(stamp_ns, '', rgb), known_boxes, embed)))
-        except Exception as error:
-            answer(RuntimeError(f'{type(error).__name__}: {error}'))
-
-
-def _finder(settings: TrackerSettings):
-    """Made and warm, with as many threads as a neighbour of the tracker may have."""
-    import cv2
-
-    from affect_perception.detectors.face_analyzer import make_face_analyzer
-
-    finder = make_face_analyzer(settings)
-    cv2.setNumThreads(1)
-    if 'torch' in sys.modules:
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-        sys.modules['torch'].set_num_threads(min(max(usable // 2, 1), 4))
-    finder.warm_up()
-    return finder
-
-
-def _step_back() -> None:
-    """Whoever else wants a core gets it at once: on Linux only, elsewhere as low a priority as there is."""
-    if hasattr(os, 'SCHED_IDLE'):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif hasattr(os, 'nice'):
-        os.nice(19)
-
-
-def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends us in its time
-    answers = os.fdopen(os.dup(1), 'wb')
-    os.dup2(2, 1)  # whatever a library prints must not look like an answer
-    logging.basicConfig(format='%(message)s')
-    if MODEST in sys.argv:
-        _step_back()
-    serve(sys.stdin.buffer, answers)
-
-
-if __name__ == '__main__':
-    main()
+def _result(answer: Message) -> DetectionResult:
+    detections = [Detection(Box(*box), confidence) for *box, confidence in answer.fields['detections']]
+    arrays = dict(zip(answer.fields['measurements'], answer.arrays, strict=True))
+    return DetectionResult(answer.fields['stamp_ns'], tuple(detections), *(arrays.get(name) for name in MEASUREMENTS))

@@ -1,4 +1,4 @@
-"""What happens between threads: the newest item wins, the detector never blocks, errors reach who asked."""
+"""Asynchronous detection: submitting never blocks, and errors reach the caller of collect."""
 
 import threading
 
@@ -53,17 +53,24 @@ def test_error_of_the_detector_reaches_who_collects_and_it_can_be_asked_again():
     with pytest.raises(RuntimeError, match='out of memory'):
         beside.collect(wait=True)
     assert beside.free
+    assert beside.problem == 'out of memory'
     beside.close()
 
 
-def test_slot_keeps_the_newest_and_counts_what_it_replaced():
-    pytest.importorskip('rclpy', reason='the folder nodes needs ROS 2 (make set-up brings it)')
-    from affect_perception.runtime.newest_item import NewestItemSlot
+def test_a_problem_ends_with_the_next_result():
+    class Moody(Broken):
+        broken = True
 
-    slot = NewestItemSlot()
-    for item in 'abc':
-        slot.put(item)
-    assert slot.take() == 'c'
-    assert (slot.received, slot.dropped) == (3, 2)
-    slot.close()
-    assert slot.take() is None
+        def detect(self, rgb: np.ndarray) -> list[Detection]:
+            return super().detect(rgb) if self.broken else []
+
+    beside = AsyncDetector(FaceAnalyzer(moody := Moody()))
+    beside.submit(REQUEST)
+    with pytest.raises(RuntimeError):
+        beside.collect(wait=True)
+    moody.broken = False
+    beside.submit(REQUEST)
+    assert beside.problem
+    assert beside.collect(wait=True).detections == ()
+    assert not beside.problem
+    beside.close()

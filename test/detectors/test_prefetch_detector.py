@@ -32,67 +32,68 @@ def frame(number: int) -> Frame:
 def play(asks: dict[int, bool], every: int = 10, lead: int = 12):
     """What the tracker gets at the frames at which it asks, with the reader `lead` frames before it."""
     shown = Slow()
-    foresight, got = DetectorPrefetch(shown, every), {}
+    prefetch, got = DetectorPrefetch(shown, every), {}
     count = max(asks) + 1
     for number in range(count + lead):
         if number < count:
-            foresight.read(frame(number))
+            prefetch.announce(frame(number))
         at = number - lead
         if at >= 0:
             if asks.get(at):
-                got[at] = foresight.detections(frame(at))
-            foresight.passed()
-    foresight.close()
-    return got, shown.shown, foresight
+                got[at] = prefetch.detections(frame(at))
+            prefetch.advance()
+    prefetch.close()
+    return got, shown.shown, prefetch
 
 
-def test_the_rhythm_is_foreseen():
-    got, shown, foresight = play({0: True, 10: True, 20: True, 30: True})
+def test_requests_in_the_expected_rhythm_are_predicted():
+    got, shown, prefetch = play({0: True, 10: True, 20: True, 30: True})
     assert got == {at: [at] for at in (0, 10, 20, 30)}
-    assert shown == [0, 10, 20, 30] and foresight.foreseen == foresight.asked == 4
+    assert shown == [0, 10, 20, 30]
+    assert prefetch.hits == prefetch.requests == 4
 
 
-def test_what_was_not_foreseen_is_found_when_asked_for_and_the_rhythm_begins_there():
+def test_an_unpredicted_request_is_computed_and_restarts_the_rhythm():
     asks = {0: True, 10: True, 13: True, 23: True, 33: True, 43: True, 53: True}
-    got, shown, foresight = play(asks)
+    got, shown, prefetch = play(asks)
     assert got == {at: [at] for at in asks}
-    assert foresight.foreseen >= 5, 'all but the one of the cut, and what was read by then'
+    assert prefetch.hits >= 5, 'all but the one of the cut, and what was read by then'
     assert len(shown) == len(set(shown))
 
 
-def test_an_error_is_of_the_picture_that_is_asked_for():
-    foresight = DetectorPrefetch(Slow(), 33)
+def test_an_error_is_raised_for_the_frame_that_caused_it():
+    prefetch = DetectorPrefetch(Slow(), 33)
     for number in range(67):
-        foresight.read(frame(number))
+        prefetch.announce(frame(number))
     for _ in range(66):
-        foresight.passed()
+        prefetch.advance()
     with pytest.raises(BadInputError, match='frame 66'):
-        foresight.detections(frame(66))
-    foresight.close()
+        prefetch.detections(frame(66))
+    prefetch.close()
 
 
-def test_tracks_are_those_of_a_detector_that_is_asked():
+def test_tracks_are_those_of_a_detector_that_runs_on_request():
     scene = Scene(320, 180, 10.0, people=2, seed=3, duration_s=2)
     frames = [scene.frame(i) for i in range(20)]
     settings = TrackerSettings(detector='dlib_hog', detect_every=4)
     from affect_perception.detectors.dlib.hog import DlibHog
 
-    finder = FaceAnalyzer(DlibHog())
-    foresight = DetectorPrefetch(finder.detect, settings.detect_every)
+    analyzer = FaceAnalyzer(DlibHog())
+    prefetch = DetectorPrefetch(analyzer.detect, settings.detect_every)
     results = []
     for early in (False, True):
         tracker, tracks = FaceTracker(settings), []
         for one in frames if early else ():
-            foresight.read(one)
+            prefetch.announce(one)
         for one in frames:
             found = None
             if request := tracker.request(one):
-                found = (
-                    finder.analyze_detections(request, foresight.detections(one)) if early else finder.analyze(request)
-                )
+                boxes = prefetch.detections(one) if early else analyzer.detect(one)
+                found = analyzer.analyze_detections(request, boxes)
             tracks.append([(t.track_id, t.box) for t in tracker.step(one, found).tracks])
             if early:
-                foresight.passed()
+                prefetch.advance()
         results.append(tracks)
-    foresight.close()
-    assert results[0] == results[1] and foresight.foreseen > 3
+    prefetch.close()
+    assert results[0] == results[1]
+    assert prefetch.hits > 3

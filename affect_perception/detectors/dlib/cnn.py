@@ -28,6 +28,7 @@ from affect_perception.detectors.dlib.pyramid import (
 )
 from affect_perception.detectors.dlib.weights import DETECTOR_FILE, expect, read_net, weights_path
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.devices import chosen_device
 from affect_perception.types import Detection
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -55,7 +56,7 @@ class DlibCnn:
         weakest_score: float = 0.0,
         width: int = 0,
     ):
-        self._device = _device(device)
+        self._device = chosen_device(device)
         self.precision = _precision(precision, self._device)
         file = weights_path(path, DETECTOR_FILE)
         net = read_net(file)
@@ -101,18 +102,6 @@ def _doubled(image: torch.Tensor) -> torch.Tensor:
 
 
 _canvas = functools.lru_cache(maxsize=16)(canvas_for)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f'no device {name!r}; give cpu, cuda or cuda:N') from error
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f'no device {name!r}: PyTorch sees {torch.cuda.device_count()} CUDA devices; give cpu')
-    if device.type not in ('cpu', 'cuda'):
-        raise ConfigError(f'device {name!r} is not supported; give cpu, cuda or cuda:N')
-    return device
 
 
 def _precision(name: str, device: torch.device) -> str:

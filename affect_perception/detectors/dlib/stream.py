@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 
-class NotThis(Exception):
+class FormatError(Exception):
     """The bytes do not continue as they should."""
 
 
@@ -25,47 +25,47 @@ class DlibStream:
 
     def take(self, count: int) -> bytes:
         if count > len(self._data) - self._at:
-            raise NotThis(f'ends after {len(self._data)} bytes')
+            raise FormatError(f'ends after {len(self._data)} bytes')
         self._at += count
         return self._data[self._at - count : self._at]
 
     def end(self):
         if self._at != len(self._data):
-            raise NotThis(f'{len(self._data) - self._at} bytes follow the end of the network')
+            raise FormatError(f'{len(self._data) - self._at} bytes follow the end of the network')
 
     def integer(self) -> int:
         head = self.take(1)[0]
         if not 1 <= head & 0x0F <= 8 or head & 0x70:
-            raise NotThis(f'no number at byte {self._at - 1}')
+            raise FormatError(f'no number at byte {self._at - 1}')
         value = int.from_bytes(self.take(head & 0x0F), 'little')
         return -value if head & 0x80 else value
 
     def expect(self, *allowed: int) -> int:
         if (value := self.integer()) not in allowed:
-            raise NotThis(f'version {value} at byte {self._at - 1}, known: {allowed}')
+            raise FormatError(f'version {value} at byte {self._at - 1}, known: {allowed}')
         return value
 
     def real(self) -> float:
         mantissa, exponent = self.integer(), self.integer()
         if not -1100 < exponent < 1024:  # beyond lie infinity, not-a-number and nonsense
-            raise NotThis(f'no finite number before byte {self._at}')
+            raise FormatError(f'no finite number before byte {self._at}')
         return math.ldexp(mantissa, exponent)
 
     def boolean(self) -> bool:
         if (character := self.take(1)) not in (b'0', b'1'):
-            raise NotThis(f'neither 0 nor 1 at byte {self._at - 1}')
+            raise FormatError(f'neither 0 nor 1 at byte {self._at - 1}')
         return character == b'1'
 
     def text(self) -> str:
         length = self.integer()
         if not 0 <= length <= 64:
-            raise NotThis(f'no name at byte {self._at}')
+            raise FormatError(f'no name at byte {self._at}')
         return self.take(length).decode('latin-1')
 
     def sizes(self) -> tuple[int, int, int, int]:
         sizes = tuple(self.integer() for _ in range(4))
         if min(sizes) < 0 or math.prod(sizes) * 4 > len(self._data):
-            raise NotThis(f'a tensor of size {sizes} before byte {self._at}')
+            raise FormatError(f'a tensor of size {sizes} before byte {self._at}')
         return sizes
 
     def tensor(self) -> np.ndarray:
@@ -73,7 +73,7 @@ class DlibStream:
         sizes = self.sizes()
         values = np.frombuffer(self.take(4 * math.prod(sizes)), '<f4').astype(np.float32)
         if not np.isfinite(values).all():
-            raise NotThis(f'weights that are not finite before byte {self._at}')
+            raise FormatError(f'weights that are not finite before byte {self._at}')
         return values.reshape(sizes)
 
     def view(self) -> tuple[int, int, int, int]:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.detectors.dlib.stream import DlibStream, NotThis
+from affect_perception.detectors.dlib.stream import DlibStream, FormatError
 from affect_perception.errors import ConfigError
 
 PACKAGE = 'face_recognition_models'
 DETECTOR_FILE = 'mmod_human_face_detector.dat'
-DESCRIPTOR_FILE = 'dlib_face_recognition_resnet_model_v1.dat'
+EMBEDDING_FILE = 'dlib_face_recognition_resnet_model_v1.dat'
 LANDMARKS_FILE = 'shape_predictor_5_face_landmarks.dat'
 
 
@@ -79,7 +79,7 @@ def read_net(path: Path) -> DlibNet:
         return net
     except OSError as error:
         raise ConfigError(f'cannot read {path}: {error.strerror}') from error
-    except NotThis as error:
+    except FormatError as error:
         raise ConfigError(
             f'{path} is not a network saved by dlib, or is damaged ({error}); '
             f'give the file of pip package {PACKAGE} unchanged'
@@ -92,7 +92,7 @@ def _net(stream: DlibStream) -> DlibNet:
     versions = []
     while (version := stream.integer()) != 3:  # 3: the innermost layer, which holds the input
         if version not in (1, 2) or len(versions) > 1000:
-            raise NotThis(f'version {version} of a layer')
+            raise FormatError(f'version {version} of a layer')
         versions.append(version)
     net_input = _input(stream)
     layers = [_layer(stream)]
@@ -125,13 +125,13 @@ def _loss(stream: DlibStream) -> dict:
         return {'kind': kind, **window, **{name: stream.real() for name in names + overlaps}}
     if kind == 'loss_metric_2':
         return {'kind': kind, 'margin': stream.real(), 'threshold': stream.real()}
-    raise NotThis(f'its loss is {kind!r}')
+    raise FormatError(f'its loss is {kind!r}')
 
 
 def _input(stream: DlibStream) -> dict:
     kind = stream.text()
     if kind not in ('input_rgb_image_pyramid', 'input_rgb_image_sized'):
-        raise NotThis(f'its input is {kind!r}')
+        raise FormatError(f'its input is {kind!r}')
     values = {'kind': kind, 'mean': (stream.real(), stream.real(), stream.real())}
     if kind == 'input_rgb_image_sized':
         return {**values, 'size': (stream.integer(), stream.integer())}
@@ -150,14 +150,14 @@ def _layer(stream: DlibStream) -> Layer:
         return Layer(kind[:-1])
     if kind == 'fc_2':
         return _fully_connected(stream)
-    raise NotThis(f'a layer of kind {kind!r}')
+    raise FormatError(f'a layer of kind {kind!r}')
 
 
 def _window(stream: DlibStream) -> tuple[int, int, int, int]:
     """Rows, columns, stride, padding; stride and padding must be the same both ways."""
     rows, columns, stride_y, stride_x, padding_y, padding_x = (stream.integer() for _ in range(6))
     if stride_y != stride_x or padding_y != padding_x:
-        raise NotThis('strides or paddings that differ between rows and columns')
+        raise FormatError('strides or paddings that differ between rows and columns')
     return rows, columns, stride_y, padding_y
 
 
@@ -168,7 +168,7 @@ def _convolution(stream: DlibStream) -> Layer:
     for _ in range(4):
         stream.real()  # learning rates
     if shape[0] != filters or shape[2:] != window[:2] or values.size != math.prod(shape) + math.prod(bias_shape):
-        raise NotThis(f'a convolution of {shape} with {values.size} weights')
+        raise FormatError(f'a convolution of {shape} with {values.size} weights')
     weight, bias = np.split(values, [math.prod(shape)])
     return Layer('con', weight.reshape(shape), bias, window)
 
@@ -178,7 +178,7 @@ def _affine(stream: DlibStream, kind: str) -> Layer:
     values = stream.tensor().ravel()
     size, bias_size = math.prod(stream.view()), math.prod(stream.view())
     if values.size != size + bias_size or size != bias_size:
-        raise NotThis(f'an affine layer of {values.size} weights')
+        raise FormatError(f'an affine layer of {values.size} weights')
     weight, bias = np.split(values, [size])
     if kind == 'affine_':
         stream.expect(0, 1)  # convolutional or per value
@@ -187,7 +187,7 @@ def _affine(stream: DlibStream, kind: str) -> Layer:
     stream.integer(), stream.integer()  # updates, window of the statistics
     epsilon = [stream.real() for _ in range(5)][-1]  # after four learning rates
     if means.size != size or variances.size != size:
-        raise NotThis(f'statistics of {means.size} channels for {size}')
+        raise FormatError(f'statistics of {means.size} channels for {size}')
     scale = weight / np.sqrt(variances + np.float32(epsilon))
     return Layer('affine', scale, bias - means * scale)
 
@@ -200,7 +200,7 @@ def _fully_connected(stream: DlibStream) -> Layer:
     for _ in range(4):
         stream.real()
     if has_bias or bias_size or values.size != weight_size or weight_size != inputs * outputs:
-        raise NotThis(f'a fully connected layer of {inputs}×{outputs} with {values.size} weights')
+        raise FormatError(f'a fully connected layer of {inputs}×{outputs} with {values.size} weights')
     return Layer('fc', values.reshape(inputs, outputs))
 
 

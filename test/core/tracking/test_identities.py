@@ -15,7 +15,7 @@ from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, Script
+from affect_perception.sources.scene.script import KeyPose, Script
 from affect_perception.sources.scene.script import ScriptedPerson as Actor
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
@@ -25,7 +25,7 @@ SETTINGS = TrackerSettings(detect_every=10)
 
 def actor(number, *keys, depth=0.0):
     """Keys are (t_s, x, y, size), places as shares of the picture, size as share of its height."""
-    return Actor(number, tuple(Key(*key) for key in keys), depth=depth, sway=0.0)
+    return Actor(number, tuple(KeyPose(*key) for key in keys), depth=depth, sway=0.0)
 
 
 def visit(number, *stays, x=0.5):
@@ -257,10 +257,10 @@ def test_an_id_is_not_changed_by_a_bad_look_or_by_one_that_is_like_nobody():
 def describe():
     pytest.importorskip('torch')
     pytest.importorskip('dlib')
-    from affect_perception.detectors.dlib.descriptor import FaceDescriptor
+    from affect_perception.detectors.dlib.embedding import FaceEmbedder
 
     try:
-        return FaceDescriptor()
+        return FaceEmbedder()
     except ConfigError as error:
         pytest.skip(str(error))
 

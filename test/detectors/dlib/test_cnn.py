@@ -173,10 +173,10 @@ def test_nothing_is_found_where_nothing_is(detector, kind):
 
 def test_the_descriptor_network_is_not_taken_for_the_detector(detector):
     from affect_perception.detectors.dlib.cnn import DlibCnn
-    from affect_perception.detectors.dlib.weights import DESCRIPTOR_FILE, weights_path
+    from affect_perception.detectors.dlib.weights import EMBEDDING_FILE, weights_path
 
     with pytest.raises(ConfigError, match='holds another network than mmod_human_face_detector'):
-        DlibCnn(str(weights_path('', DESCRIPTOR_FILE)))
+        DlibCnn(str(weights_path('', EMBEDDING_FILE)))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import struct
 import numpy as np
 import pytest
 
-from affect_perception.detectors.dlib.stream import DlibStream, NotThis
+from affect_perception.detectors.dlib.stream import DlibStream, FormatError
 from affect_perception.detectors.dlib.weights import (
-    DESCRIPTOR_FILE,
     DETECTOR_FILE,
+    EMBEDDING_FILE,
     LANDMARKS_FILE,
     expect,
     folded_convolutions,
@@ -54,7 +54,7 @@ def test_a_tensor_is_its_sizes_and_its_values():
     ],
 )
 def test_what_is_no_tensor_is_refused(data):
-    with pytest.raises(NotThis):
+    with pytest.raises(FormatError):
         DlibStream(data).tensor()
 
 
@@ -97,7 +97,7 @@ def test_landmarks_are_not_taken_for_a_network():
 
 
 def test_another_network_of_dlib_is_told_apart():
-    path = installed(DESCRIPTOR_FILE)
+    path = installed(EMBEDDING_FILE)
     with pytest.raises(ConfigError, match=r'holds another network than mmod.*loss_metric_2'):
         expect(read_net(path), 'loss_mmod_', (), path, DETECTOR_FILE)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affect_perception.detectors.dlib.weights import DESCRIPTOR_FILE, DETECTOR_FILE, LANDMARKS_FILE, weights_path
+from affect_perception.detectors.dlib.weights import DETECTOR_FILE, EMBEDDING_FILE, LANDMARKS_FILE, weights_path
 from affect_perception.errors import ConfigError
 from affect_perception.types import Box
 
@@ -18,10 +18,10 @@ def dlib():
 
 @pytest.fixture(scope='module')
 def describe(dlib):
-    from affect_perception.detectors.dlib.descriptor import FaceDescriptor
+    from affect_perception.detectors.dlib.embedding import FaceEmbedder
 
     try:
-        return FaceDescriptor()
+        return FaceEmbedder()
     except ConfigError as error:
         pytest.skip(str(error))
 
@@ -33,7 +33,7 @@ def astronaut():
 
 def test_the_descriptor_is_dlibs(dlib, describe, astronaut):
     points = dlib.shape_predictor(str(weights_path('', LANDMARKS_FILE)))(astronaut, dlib.rectangle(168, 69, 263, 164))
-    network = dlib.face_recognition_model_v1(str(weights_path('', DESCRIPTOR_FILE)))
+    network = dlib.face_recognition_model_v1(str(weights_path('', EMBEDDING_FILE)))
     theirs = np.array(network.compute_face_descriptor(astronaut, points))
     assert np.abs(describe(astronaut, [FACE])[0] - theirs).max() < 1e-4  # issue: 1e-3
 
@@ -60,9 +60,9 @@ def test_a_face_half_outside_the_image_is_described(describe, astronaut):
 
 
 def test_swapped_files_are_refused(describe):
-    from affect_perception.detectors.dlib.descriptor import FaceDescriptor
+    from affect_perception.detectors.dlib.embedding import FaceEmbedder
 
     with pytest.raises(ConfigError, match='another network than dlib_face_recognition'):
-        FaceDescriptor(str(weights_path('', DETECTOR_FILE)))
+        FaceEmbedder(str(weights_path('', DETECTOR_FILE)))
     with pytest.raises(ConfigError, match='is not shape_predictor_5'):
-        FaceDescriptor(landmarks_path=str(weights_path('', DETECTOR_FILE)))
+        FaceEmbedder(landmarks_path=str(weights_path('', DETECTOR_FILE)))

@@ -17,13 +17,14 @@ import torch.nn.functional as F
 
 from affect_perception.detectors.dlib.landmarks import Landmarks, points
 from affect_perception.detectors.dlib.weights import (
-    DESCRIPTOR_FILE,
+    EMBEDDING_FILE,
     DlibNet,
     expect,
     folded_convolutions,
     read_net,
     weights_path,
 )
+from affect_perception.runtime.devices import chosen_device
 from affect_perception.types import Box
 
 SAME_PERSON = 0.6  # descriptors nearer than this are one person's
@@ -54,18 +55,18 @@ LAYERS = (
 )
 
 
-class FaceDescriptor:
+class FaceEmbedder:
     """Descriptors of faces, 5 ms each on one core with landmarks. Paths are dlib's files, empty: the installed ones.
 
     Raises ConfigError when they are missing or other files.
     """
 
     def __init__(self, path: str = '', landmarks_path: str = '', device: str = 'cpu'):
-        file = weights_path(path, DESCRIPTOR_FILE)
+        file = weights_path(path, EMBEDDING_FILE)
         net = read_net(file)
-        expect(net, 'loss_metric_2', LAYERS, file, DESCRIPTOR_FILE)
-        self._device = torch.device(device)
-        self._network = DescriptorNetwork(net, self._device)
+        expect(net, 'loss_metric_2', LAYERS, file, EMBEDDING_FILE)
+        self._device = chosen_device(device)
+        self._network = EmbeddingNetwork(net, self._device)
         self._landmarks = Landmarks(landmarks_path)
 
     def landmarks(self, rgb: np.ndarray, box: Box) -> np.ndarray:
@@ -90,7 +91,7 @@ class FaceDescriptor:
             return self._network(images.float()).cpu().numpy()
 
 
-class DescriptorNetwork:
+class EmbeddingNetwork:
     """The layers of the file in order. It does not tell tags from skips: where a wrapper stands says which it is."""
 
     def __init__(self, net: DlibNet, device: torch.device):
