@@ -1,57 +1,36 @@
-"""The network of Witzig et al. 2019, "Smile Intensity Detection in Multiparty Interaction using Deep Learning".
+"""Witzig et al. 2019, "Smile Intensity Detection in Multiparty Interaction using Deep Learning": Fig. 1 (network),
+Fig. 3 (recall and precision per level) and Fig. 6 (speed of sequential and batched faces).
 
-VGG-Face (Parkhi et al. 2015: the layers of VGG-16) on RGB faces of 96×96 in [-1, 1], its first fully connected layer
-(4096), two GRU layers of 128 units over the last 20 frames, a linear layer, softmax over neutral, low, medium, high.
+VGG-Face on RGB faces of 96×96 in [-1, 1], its first fully connected layer (4096), two GRU layers of 128 units over
+sequences of 20 frames, a linear layer, softmax over neutral, low, medium, high; with `subtle` also the class that the
+paper annotated and left out. `recipe` holds the training settings of §V-A; frames without a face are outside the mask.
 
-Difference from the paper: the schedule, not the result. The paper runs the CNN on all 20 frames at every step;
-`advance` runs it on the new frame and stores each frame's input projection of the first GRU layer (384 numbers instead
-of 4096). The two recurrent layers run over the whole window at each step, as in the paper, so outputs equal those of
-the recomputed window. Weights are random until you train or load some: the paper's were not published.
+Differences from the paper:
+- Schedule, not result: the paper runs the CNN on all 20 frames at every step; `advance` runs it on the new frame and
+  stores each frame's input projection of the first GRU layer (384 numbers instead of 4096). The two recurrent layers
+  run over the whole window at each step, as in the paper, so outputs equal those of the recomputed window.
+- fc6 starts from Glorot's initialisation: VGG-Face's own is for 224×224 and has another shape.
+- Training scores all 20 frames of a sequence; the paper does not say whether all or the last.
+- Live output has four levels: the probability of subtle is added to low, the level next to it.
+- Weights are random until you train or load some: the paper's were not published.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from pickle import UnpicklingError
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from affect_perception.errors import ConfigError
-from affect_perception.models.face_model import TemporalModel
+from affect_perception.models.backbones.vgg_face import SIDE, VggFaceModel
+from affect_perception.models.blocks.objectives import cross_entropy
+from affect_perception.models.sequence_model import Batch, Inputs, Parts, hidden_states, mask_of
 
-SIDE = 96  # px
 WINDOW = 20  # frames
-VGG16: tuple[int | str, ...] = (
-    64,
-    64,
-    'M',
-    128,
-    128,
-    'M',
-    256,
-    256,
-    256,
-    'M',
-    512,
-    512,
-    512,
-    'M',
-    512,
-    512,
-    512,
-    'M',
-)  # channels of the 3×3 convolutions; M: max pooling
-
-
-# What torch.load and safetensors raise for files that hold something else.
-_UNREADABLE = (
-    OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError,
-    UnpicklingError, SafetensorError,
-)  # fmt: skip
+LEVELS = ('neutral', 'low', 'medium', 'high')
+LEVELS_WITH_SUBTLE = ('neutral', 'subtle', 'low', 'medium', 'high')
 
 
 class LevelOutput(NamedTuple):
@@ -61,41 +40,49 @@ class LevelOutput(NamedTuple):
     intensity: Tensor  # (N,) in [0, 1]: the mean level by these probabilities, divided by 3
 
 
-class Witzig2019(TemporalModel):
-    """VGG-16, fc6 and two GRU layers of `hidden` units; E = 4096.
+class Witzig2019(VggFaceModel):
+    """VGG-16, fc6 and two GRU layers of `hidden` units; E = 4096 × width.
 
-    `width` scales the number of channels: 1 is the paper's network, smaller ones are for tests.
+    Targets: `levels` (N, T), classes of `level_names`, -1 unlabelled. `width` scales the number of channels: 1 is the
+    paper's network, smaller ones are for tests.
     """
 
-    def __init__(self, width: float = 1.0, hidden: int = 128) -> None:
-        super().__init__()
-        self.settings = {'width': width, 'hidden': hidden}
-        layers: list[nn.Module] = []
-        channels = 3
-        for size in VGG16:
-            if isinstance(size, str):
-                layers.append(nn.MaxPool2d(2))
-            else:
-                outputs = max(round(size * width), 1)
-                layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU()]
-                channels = outputs
-        self.cnn = nn.Sequential(*layers)
-        self.embedding_size = max(round(4096 * width), 1)
-        self.fc6 = nn.Linear(channels * 9, self.embedding_size)
+    metrics = {'macro_f1': 'levels', 'accuracy': 'levels'}  # noqa: RUF012
+    recipe: dict[str, Any] = MappingProxyType(  # type: ignore[assignment]
+        {
+            'optimizer': 'adam', 'learning_rate': 1e-5, 'learning_rate_factor_per_epoch': 0.97, 'epochs': 10,
+            'batch_size': 320, 'sequence_length': WINDOW, 'early_stopping': ('loss', 'macro_f1'),
+        }
+    )  # fmt: skip
+
+    def __init__(self, width: float = 1.0, hidden: int = 128, subtle: bool = False) -> None:
+        super().__init__(width)
+        self.settings = {'width': width, 'hidden': hidden, 'subtle': subtle}
+        self.inputs = Inputs(SIDE, WINDOW)
+        self.level_names = LEVELS_WITH_SUBTLE if subtle else LEVELS
         self.recurrent = nn.GRU(self.embedding_size, hidden, num_layers=2, batch_first=True)
-        self.head = nn.Linear(hidden, 4)
+        self.head: nn.Linear = nn.Linear(hidden, len(self.level_names))
+        self.initialise()
 
-    @staticmethod
-    def preprocess(crops: Tensor) -> Tensor:
-        """Convert uint8 RGB crops (N, S, S, 3) of any side S to network input (N, 3, 96, 96) float32 in [-1, 1]."""
-        x = crops.permute(0, 3, 1, 2).float()
-        if x.shape[-1] != SIDE:
-            x = functional.interpolate(x, (SIDE, SIDE), mode='bilinear', antialias=True, align_corners=False)
-        return x / 127.5 - 1
+    def initialise(self) -> None:
+        """Glorot-uniform weights (2010) and zero biases, as the paper trains from; VGG-Face weights come afterwards."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+            elif 'bias' in name:
+                nn.init.zeros_(parameter)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Run the CNN and fc6 on network input (N, 3, 96, 96); returns embeddings (N, 4096)."""
-        return functional.relu(self.fc6(self.cnn(x).flatten(1)))
+    def forward(self, batch: Batch, player: str | None = None) -> Parts:  # noqa: ARG002  # one player
+        """Logits `levels` (N, T, K) of each frame of sequences, from the first frame on; outside the mask: any."""
+        embeddings = self.embeddings(batch)
+        mask = mask_of(batch, embeddings)
+        return {'levels': self.head(hidden_states(self.recurrent, embeddings, mask)), 'mask': mask}
+
+    def loss(self, outputs: Parts, targets: Batch, player: str = 'all') -> tuple[Tensor, Parts]:  # noqa: ARG002
+        """Cross entropy over the labelled frames inside the mask."""
+        classes = targets['levels'].masked_fill(~outputs['mask'], -1)
+        loss = cross_entropy(outputs['levels'], classes)
+        return loss, {'cross_entropy': loss}
 
     def initial_state(self, faces: int) -> Tensor:
         """State (faces, 20, 385): input projections of the last 20 frames, newest last, and 1 where a frame exists."""
@@ -116,7 +103,7 @@ class Witzig2019(TemporalModel):
         state = torch.cat([state[:, 1:], newest[:, None]], 1)
         return self._answer(self._over_window(state[..., :-1], state[..., -1:])), state
 
-    def over_time(
+    def over_time(  # type: ignore[override]  # None for a state that is a window
         self,
         embeddings: Tensor,
         gaps_s: Tensor | None = None,  # noqa: ARG002  # the paper's window counts frames
@@ -166,42 +153,9 @@ class Witzig2019(TemporalModel):
 
     def _answer(self, hidden: Tensor) -> LevelOutput:
         levels = functional.softmax(self.head(hidden), -1)
+        if len(self.level_names) == 5:  # subtle counts as low
+            levels = torch.cat([levels[..., :1], levels[..., 1:2] + levels[..., 2:3], levels[..., 3:]], -1)
         return LevelOutput(levels, levels @ levels.new_tensor([0, 1 / 3, 2 / 3, 1]))
-
-    def levels_of(self, intensity: Tensor) -> Tensor:
-        """Level probabilities (N, 4) of intensities (N,) changed after inference: linear between the two nearest."""
-        place = intensity[:, None] * 3
-        return (1 - (place - torch.arange(4.0, device=place.device)).abs()).clamp(0, 1)
-
-    def fold(self) -> Witzig2019:
-        """Switch to eval mode; VGG-16 has no normalisation to merge."""
-        return self.eval()
-
-    def load_vgg_face(self, path: str | Path) -> list[str]:
-        """Load CNN weights from a VGG-Face file (names conv1_1.weight … fc6.bias); returns the names loaded.
-
-        `path` is a .safetensors file, or a .pth file, which is read without running code from it. VGG-Face's own fc6
-        is for 224×224; fc6 is loaded only if its shape fits 96×96. ConfigError for a missing, damaged or other file.
-        """
-        tensors = _tensors(Path(path))
-        blocks, block, number = [], 1, 0
-        for size in VGG16:
-            block, number = (block + 1, 0) if size == 'M' else (block, number + 1)
-            if size != 'M':
-                blocks.append(f'conv{block}_{number}')
-        modules = dict(zip(blocks, (m for m in self.cnn if isinstance(m, nn.Conv2d)), strict=True)) | {'fc6': self.fc6}
-        taken = []
-        for name, module in modules.items():
-            weight, bias = tensors.get(f'{name}.weight'), tensors.get(f'{name}.bias')
-            if weight is not None and bias is not None and weight.shape == module.weight.shape:
-                module.load_state_dict({'weight': weight, 'bias': bias})
-                taken.append(name)
-            elif name != 'fc6':
-                given = 'is absent' if weight is None else f'is {tuple(weight.shape)}'
-                raise ConfigError(
-                    f'{path}: {name}.weight {given}; wanted {tuple(module.weight.shape)}: give the weights of VGG-Face'
-                )
-        return taken
 
 
 def gru_cell(projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -211,18 +165,3 @@ def gru_cell(projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> 
     reset, update = torch.sigmoid(projected[:, : 2 * size] + from_state[:, : 2 * size]).chunk(2, 1)
     new = torch.tanh(torch.addcmul(projected[:, 2 * size :], reset, from_state[:, 2 * size :]))
     return torch.lerp(new, state, update)
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Read all tensors of a .safetensors or .pth file; ConfigError for a missing, damaged or unsafe one."""
-    if not path.is_file():
-        raise ConfigError(f'no VGG-Face weights at {path}')
-    try:
-        if path.suffix == '.safetensors':
-            from safetensors.torch import load_file
-
-            return load_file(str(path))
-        content = torch.load(path, map_location='cpu', weights_only=True)
-        return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-    except _UNREADABLE as error:
-        raise ConfigError(f'{path} is no readable file of tensors: {" ".join(str(error).split())[:200]}') from None

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from builders.papers import SMALL, needs_torchvision
 
 from affect_perception.models import MODELS
 from affect_perception.models.face_model import FaceModel, TemporalModel
 
-SMALL = {'witzig2019': {'width': 1 / 32}}  # the whole one has 150 million weights
 
-
-@pytest.mark.parametrize('name', MODELS)
+@pytest.mark.parametrize('name', [pytest.param(name, marks=needs_torchvision(name)) for name in MODELS])
 def test_every_registered_model_has_the_interface_that_the_engine_calls(name):
     kind = MODELS[name]
     assert issubclass(kind, FaceModel)

@@ -1,12 +1,11 @@
-"""Network of Witzig et al. 2019: shapes, window of 20 frames, and VGG-Face weights from a file."""
+"""Network of Witzig et al. 2019: shapes, window of 20 frames, training outputs."""
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from affect_perception.errors import ConfigError
-from affect_perception.models.witzig2019 import SIDE, WINDOW, Witzig2019
+from affect_perception.models.backbones.vgg_face import SIDE
+from affect_perception.models.witzig2019 import WINDOW, Witzig2019
 
 
 @pytest.fixture(scope='module')
@@ -59,34 +58,43 @@ def test_intensity_is_the_mean_level(model):
     assert levels.tolist() == [[1, 0, 0, 0], [0, 0.5, 0.5, 0], [0, 0, 0, 1]]
 
 
-def vgg_names() -> list[str]:
-    return [f'conv{b}_{n}' for b, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1)]
+def test_subtle_smiles_are_a_fifth_class_in_training_and_low_ones_live():
+    torch.manual_seed(2)
+    subtle = Witzig2019(width=1 / 32, hidden=12, subtle=True).eval()
+    embeddings = torch.rand(2, 3, subtle.embedding_size)
+    logits = subtle({'embeddings': embeddings})['levels']
+    assert subtle.level_names == ('neutral', 'subtle', 'low', 'medium', 'high')
+    assert logits.shape == (2, 3, 5)
+    levels = subtle.over_time(embeddings)[0].levels
+    share = logits.softmax(-1)
+    assert torch.allclose(levels[..., 1], share[..., 1] + share[..., 2], atol=1e-5)
+    assert torch.allclose(levels.sum(-1), torch.ones(2, 3))
 
 
-@pytest.mark.parametrize('suffix', ['.safetensors', '.pth'])
-def test_vgg_face_weights_are_taken_from_a_file(model, tmp_path, suffix):
-    convolutions = [m for m in model.cnn if isinstance(m, torch.nn.Conv2d)]
-    tensors = {}
-    for name, module in zip(vgg_names(), convolutions, strict=True):
-        tensors[f'{name}.weight'], tensors[f'{name}.bias'] = (
-            torch.rand_like(module.weight),
-            torch.rand_like(module.bias),
-        )
-    tensors['fc6.weight'], tensors['fc6.bias'] = torch.zeros(128, 25088), torch.zeros(128)  # made for 224×224
-    file = tmp_path / f'vgg{suffix}'
-    save_file(tensors, file) if suffix == '.safetensors' else torch.save(tensors, file)
-    fresh = Witzig2019(**model.settings)
-    assert fresh.load_vgg_face(file) == vgg_names()
-    assert torch.equal(fresh.cnn[0].weight, tensors['conv1_1.weight'])
+def test_weights_start_glorot_uniform():
+    torch.manual_seed(0)
+    fresh = Witzig2019(width=1 / 16, hidden=16)
+    weight = fresh.fc6.weight.detach()
+    bound = (6 / sum(weight.shape)) ** 0.5
+    assert weight.abs().max() <= bound
+    assert weight.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+    assert not fresh.fc6.bias.any()
+    assert not fresh.recurrent.get_parameter('bias_ih_l1').any()
 
 
-def test_files_that_are_no_vgg_face_are_refused(tmp_path):
-    fresh = Witzig2019(width=1 / 32, hidden=4)
-    with pytest.raises(ConfigError, match='no VGG-Face weights at'):
-        fresh.load_vgg_face(tmp_path / 'absent.pth')
-    (tmp_path / 'junk.pth').write_bytes(b'not tensors')
-    with pytest.raises(ConfigError, match='no readable file of tensors'):
-        fresh.load_vgg_face(tmp_path / 'junk.pth')
-    save_file({'conv1_1.weight': torch.zeros(1)}, tmp_path / 'other.safetensors')
-    with pytest.raises(ConfigError, match=r'conv1_1.weight is \(1,\); wanted'):
-        fresh.load_vgg_face(tmp_path / 'other.safetensors')
+def test_training_output_of_a_sequence_is_the_live_output_of_its_frames(model):
+    embeddings = torch.rand(2, WINDOW, model.embedding_size)
+    with torch.inference_mode():
+        logits = model({'embeddings': embeddings})['levels']
+        live, _ = model.over_time(embeddings)
+    assert torch.allclose(logits.softmax(-1), live.levels, atol=1e-5)
+
+
+def test_loss_skips_unlabelled_frames_and_frames_outside_the_mask(model):
+    embeddings = torch.rand(1, 4, model.embedding_size)
+    mask = torch.tensor([[True, True, True, False]])
+    outputs = model({'embeddings': embeddings, 'mask': mask})
+    loss, _ = model.loss(outputs, {'levels': torch.tensor([[0, -1, 2, 3]])})
+    logits = outputs['levels'][0]
+    wanted = torch.nn.functional.cross_entropy(logits[[0, 2]], torch.tensor([0, 2]))
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
