@@ -35,7 +35,7 @@ from affect_perception.bench.machine import machine, stolen_s
 from affect_perception.bench.pipeline import rehearsed
 from affect_perception.bench.viewers import CHROMIUM, Viewer
 from affect_perception.errors import ConfigError
-from affect_perception.graph.run import Run, percentiles, with_dashboard
+from affect_perception.graph.run import RunningGraph, percentiles, with_dashboard
 from affect_perception.msg import FaceAffectArray
 from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.ros import qos
@@ -136,7 +136,7 @@ def _watched(settings: dict, source, kinds: list[str], turns: int, stop: threadi
     settings = with_dashboard(settings)
     settings['dashboard_node'] = {**settings['dashboard_node'], 'dashboard_port': 0}
     sent: dict[int, float] = {}  # when each result came
-    run = Run(
+    run = RunningGraph(
         'scene', settings, source, on_affect=lambda affect: sent.setdefault(_key(affect.stamp_ns / 1e6), _now_ms())
     )
     turns_of: dict[str, list[_Turn]] = {_NOBODY: [], **{kind: [] for kind in kinds}}
@@ -168,10 +168,10 @@ def _watched(settings: dict, source, kinds: list[str], turns: int, stop: threadi
 class _Turn:
     """What the graph does from construction to `end`: timings by node and stage, in ms."""
 
-    def __init__(self, running: Run):
-        self._nodes = {node.get_name(): node.health for node in running.graph.nodes}
+    def __init__(self, running: RunningGraph):
+        self._nodes = {node.get_name(): node.diagnostics for node in running.graph.nodes}
         self._before = {key: len(values) for key, values in self._timings().items()}
-        self._beside = running.graph.watchers
+        self._beside = running.graph.viewers
         self._start_s, self._cpu_s, self._beside_cpu_s = time.monotonic(), time.process_time(), self._used_beside_s()
         self._stolen_s = stolen_s()
 
@@ -191,7 +191,7 @@ class _Turn:
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
     def _timings(self) -> dict[tuple[str, str], np.ndarray]:
-        every = {name: health.timings_ms() for name, health in self._nodes.items()}
+        every = {name: diagnostics.timings_ms() for name, diagnostics in self._nodes.items()}
         return {(name, stage): values for name, timings in every.items() for stage, values in timings.items()}
 
 

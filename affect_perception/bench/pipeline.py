@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from affect_perception.bench.machine import cpu_s, machine, resident_mb, stolen_s
-from affect_perception.graph.run import Run, percentiles
+from affect_perception.graph.run import RunningGraph, percentiles
 from affect_perception.ros.executors import stop_on_signals
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.scene.scene import Scene
@@ -59,7 +59,7 @@ def bench(args, settings: dict[str, dict]) -> dict:
     camera = SourceSettings.from_mapping(settings['camera_node'])
     with tempfile.TemporaryDirectory() as folder:
         source = rehearsed(camera, args.people, args.duration, folder)
-        with stop_on_signals() as stop, Run('scene', settings, source) as running:
+        with stop_on_signals() as stop, RunningGraph('scene', settings, source) as running:
             used_s, lost_s, start = cpu_s(), stolen_s(), time.monotonic()
             while not running.finished and not stop.is_set():
                 stop.wait(0.2)

@@ -19,7 +19,7 @@ from typing import Any
 
 from rclpy.logging import get_logger
 
-from affect_perception.core.display.overlay import shrunk
+from affect_perception.core.display.overlay import scaled_down
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.child_process import ChildEnded, ChildProcess
 from affect_perception.runtime.framing import Message
@@ -126,7 +126,7 @@ class ViewerProcess:
         frame = next((frame for frame in list(self._frames) if frame.stamp_ns == stamp_ns), None)
         if frame is None:
             return
-        rgb = shrunk(frame.rgb, width)
+        rgb = scaled_down(frame.rgb, width)
         with contextlib.suppress(ChildEnded):
             self._child.send('picture', rgb, stamp_ns=stamp_ns, frame_id=frame.frame_id, width=frame.width)
 

@@ -33,7 +33,7 @@ class BagWriter:
     topic, `dropped` those that did not fit; `stopped` is the reason why recording ended early, or ''.
     """
 
-    def __init__(self, path: Path, warn: Callable[[str], None], queue_bytes: int = QUEUE_BYTES) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], object], queue_bytes: int = QUEUE_BYTES) -> None:
         self.path, self._warn, self._queue_bytes = path, warn, queue_bytes
         self.written: Counter[str] = Counter()
         self.dropped = 0

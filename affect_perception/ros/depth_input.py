@@ -14,26 +14,18 @@ from affect_perception.errors import BadInputError
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import depth_from_msg, intrinsics_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
+from affect_perception.ros.topics import sibling_topic, subscribe
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import TrackedFrame
 
 _OUTCOME = 'positions stay NaN'
 
 
-def beside(image_topic: str, name: str) -> str:
-    """Sibling topic: `name` in the namespace of `image_topic`, whose suffix /compressed does not count.
-
-    (.../image_raw and .../image_raw/compressed have .../camera_info.)
-    """
-    base = image_topic.removesuffix('/compressed')
-    return f'{base.rpartition("/")[0]}/{name}' if '/' in base else name
-
-
 def depth_topic(image_topic: str, settings: TrackerSettings) -> str:
     """Topic of depth for images of the resolved name `image_topic`; empty: none."""
     if settings.depth_topic != 'auto':
         return settings.depth_topic
-    return beside(image_topic, 'depth') if image_topic.rpartition('/')[2] == 'image' else ''
+    return sibling_topic(image_topic, 'depth') if image_topic.rpartition('/')[2] == 'image' else ''
 
 
 class DepthInput:
@@ -46,7 +38,7 @@ class DepthInput:
         self._node, self._diagnostics = node, diagnostics
         self.locator = Locator(settings.depth_slop_s)
         self.depth_topic = depth_topic(image_topic, settings)
-        self.info_topic = settings.camera_info_topic or beside(image_topic, 'camera_info')
+        self.info_topic = settings.camera_info_topic or sibling_topic(image_topic, 'camera_info')
         self._frame_id = ''
         self._subscriptions: list[Subscription] = []
         if not self.depth_topic:
@@ -55,10 +47,7 @@ class DepthInput:
             (Image, self.depth_topic, self._on_depth),
             (CameraInfo, self.info_topic, self._on_info),
         ):
-            subscription = node.create_subscription(
-                kind, topic, callback, qos.IMAGES, qos_overriding_options=qos.overridable()
-            )
-            self._subscriptions.append(subscription)
+            self._subscriptions.append(subscribe(node, kind, topic, callback, qos.IMAGES))
 
     def close(self) -> None:
         """Destroy the subscriptions."""

@@ -29,11 +29,16 @@ def find_policy(text: str) -> Callable[[AgentSettings], Policy]:
         raise ConfigError(f'policy = {text!r}: cannot import {place} ({type(error).__name__}: {error})') from error
     found = getattr(module, name, None)
     if found is None:
-        classes = sorted(n for n, o in vars(module).items() if isinstance(o, type) and o.__module__ == module.__name__)
+        classes = sorted(name for name, thing in vars(module).items() if _is_class_of(module, thing))
         raise ConfigError(f'policy = {text!r}: no class {name} in {place}; it has: {", ".join(classes) or "none"}')
     if not callable(getattr(found, 'decide', None)):
         raise ConfigError(f'policy = {text!r}: {name} has no method decide(state, people, stamp_ns); see docs/agent.md')
     return found
+
+
+def _is_class_of(module: ModuleType, thing: object) -> bool:
+    """Whether `thing` is a class defined in `module`, or a policy that it re-exports."""
+    return isinstance(thing, type) and (thing.__module__ == module.__name__ or callable(getattr(thing, 'decide', None)))
 
 
 def _from_file(path: Path) -> ModuleType:

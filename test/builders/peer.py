@@ -13,14 +13,23 @@ ASTRONAUT = pictures.astronaut()
 
 
 class Peer(Node):
-    """A user's node: publishes on one topic, collects what comes on others."""
+    """A user's node: publishes on one topic, collects what comes on others (`got`, messages by topic)."""
 
     def __init__(self, publishes=None, subscribes=()):
         super().__init__('peer')
         self.got = {topic: [] for topic, _ in subscribes}
         self.publisher = self.create_publisher(publishes[1], publishes[0], qos.RESULTS) if publishes else None
-        for topic, kind in subscribes:
-            self.create_subscription(kind, topic, self.got[topic].append, 50)
+        self.subscribed = {
+            topic: self.create_subscription(kind, topic, self.got[topic].append, 50) for topic, kind in subscribes
+        }
+
+    def is_matched(self) -> bool:
+        """Whether the publisher has a subscription, and every subscription but that of diagnostics a publisher."""
+        topics = [topic for topic in self.subscribed if topic != '/diagnostics']
+        return bool(
+            (self.publisher is None or self.publisher.get_subscription_count())
+            and all(self.subscribed[topic].get_publisher_count() for topic in topics)
+        )
 
 
 def tracked(stamp_ns=T0, faces=1) -> TrackedFrame:

@@ -16,16 +16,17 @@ import aiohttp
 
 from affect_perception.core.agent.group_affect import GroupAffect
 from affect_perception.core.agent.policy import Behaviour
-from affect_perception.dashboard.client import wishes
+from affect_perception.core.display.markers import assumed_intrinsics
+from affect_perception.dashboard.connection import page_options
 from affect_perception.dashboard.security import check_host, check_origin, known_hosts
 from affect_perception.dashboard.server import Server
-from affect_perception.dashboard.stage_layout import camera_of, place
-from affect_perception.dashboard.view_model import Board, NodeState
+from affect_perception.dashboard.stage_layout import stage_position
+from affect_perception.dashboard.view_model import NodeState, ViewModel
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import DashboardSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box
 
-CAMERA = camera_of((640, 480), 60.0)
+CAMERA = assumed_intrinsics(640, 480, 60.0)
 TOKEN = 'a-token-of-some-length'
 
 
@@ -34,30 +35,30 @@ def face(track_id=1, x=320.0, width=80.0, smile=0.5, valence=0.2, position=NAN3)
     return Affect(track_id, box, 0.9, (0.1, 0.2, 0.6, 0.1), smile, position, valence, 0.1, evidence_frames=1)
 
 
-def told(*faces, now_s=10.0, at_s=10.0, board=None) -> dict:
-    board = board or Board(60.0)
-    board.set_size((640, 480))
-    board.take_affect(AffectFrame(5_000_000_000, 'optical', 'first', faces), at_s, 0.04)
-    return board.message(now_s, pictures=True)
+def told(*faces, now_s=10.0, at_s=10.0, view_model=None) -> dict:
+    view_model = view_model or ViewModel(60.0)
+    view_model.set_size((640, 480))
+    view_model.put_affect(AffectFrame(5_000_000_000, 'optical', 'first', faces), at_s, 0.04)
+    return view_model.message(now_s, pictures=True)
 
 
 def test_stage_is_a_mirror_and_the_far_are_smaller_and_higher():
-    left, right = place(face(x=100), CAMERA), place(face(x=540), CAMERA)
+    left, right = stage_position(face(x=100), CAMERA), stage_position(face(x=540), CAMERA)
     assert left.x > 0.5 > right.x
-    near, far = place(face(width=160), CAMERA), place(face(width=40), CAMERA)
+    near, far = stage_position(face(width=160), CAMERA), stage_position(face(width=40), CAMERA)
     assert near.size > far.size and near.y > far.y and near.distance_m < far.distance_m
 
 
 def test_perspective_is_corrected_so_that_equal_steps_in_the_room_near_and_far_are_closer_to_equal():
-    near = 0.5 - place(face(position=(0.3, 0.0, 0.8)), CAMERA).x
-    far = 0.5 - place(face(position=(0.3, 0.0, 3.2)), CAMERA).x
+    near = 0.5 - stage_position(face(position=(0.3, 0.0, 0.8)), CAMERA).x
+    far = 0.5 - stage_position(face(position=(0.3, 0.0, 3.2)), CAMERA).x
     in_picture = 3.2 / 0.8
     assert 1 < near / far < in_picture
 
 
 @pytest.mark.parametrize('position', [(math.nan, 0, 1), (math.inf, 0.0, 1.0), (0.0, 0.0, -1.0), (50.0, -50.0, 0.1)])
 def test_places_are_inside_the_stage_whatever_comes(position):
-    where = place(face(position=position, width=0.0), CAMERA)
+    where = stage_position(face(position=position, width=0.0), CAMERA)
     assert 0 <= where.x <= 1 and 0 <= where.y <= 1 and 0 < where.size < 0.5
 
 
@@ -70,34 +71,34 @@ def test_message_is_plain_json_also_with_what_is_not_known():
 
 
 def test_people_are_not_shown_for_ever_when_images_stop():
-    board = Board(60.0)
-    assert len(told(face(), now_s=11.0, board=board)['people']) == 1
-    late = board.message(20.0, pictures=True)
+    view_model = ViewModel(60.0)
+    assert len(told(face(), now_s=11.0, view_model=view_model)['people']) == 1
+    late = view_model.message(20.0, pictures=True)
     assert late['people'] == [] and late['status']['silent_s'] == 10.0
     assert told()['people'] == []
 
 
 def test_mood_is_the_agents_while_it_speaks_of_this_image():
-    board = Board(60.0)
-    board.take_behaviour(5_000_000_000, Behaviour('greet', 1, 1.0, 'is new'), GroupAffect(0.7, 0.1, 0.9, 1))
-    message = told(face(), board=board)
+    view_model = ViewModel(60.0)
+    view_model.put_behaviour(5_000_000_000, Behaviour('greet', 1, 1.0, 'is new'), GroupAffect(0.7, 0.1, 0.9, 1))
+    message = told(face(), view_model=view_model)
     assert message['agent'] == {'action': 'greet', 'target': 1, 'strength': 1.0, 'reason': 'is new'}
     assert message['group']['valence'] == 0.7
-    board.take_behaviour(1, Behaviour('greet', 1), GroupAffect(0.7))
-    assert board.message(10.0, True)['agent'] is None
+    view_model.put_behaviour(1, Behaviour('greet', 1), GroupAffect(0.7))
+    assert view_model.message(10.0, True)['agent'] is None
 
 
 def test_drops_are_those_of_tracker_and_network():
-    board = Board(60.0)
+    view_model = ViewModel(60.0)
     for name in ('face_tracker_node', 'affect_node', 'marker_node'):
-        board.take_state(NodeState(name, 'OK', '30 frames per second', {'frames_dropped': '7'}), 10.0)
-    assert told(board=board)['status']['dropped'] == 14
+        view_model.put_node(NodeState(name, 'OK', '30 frames per second', {'frames_dropped': '7'}), 10.0)
+    assert told(view_model=view_model)['status']['dropped'] == 14
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{}', '{"pause": 1}', '{"x": true}', '[' * 1000, '\x00', '{"pause": NaN}'])
 def test_wishes_that_are_none_are_refused(text):
     with pytest.raises(BadInputError, match='a page sent'):
-        wishes(text)
+        page_options(text)
 
 
 def test_hosts_are_ips_and_our_names_and_origins_are_the_host():
@@ -381,4 +382,4 @@ def test_closing_does_not_wait_for_pages(serve):
 
     talk(server, stay)
     wait_until(lambda: closed)
-    assert not server._thread.is_alive()
+    assert not server.running

@@ -145,7 +145,7 @@ def test_numbers_agent_and_mood_are_shown(shown):
 
 def test_page_comes_back_when_the_server_does(shown):
     shown.until(f'{FACES} == 1', face())
-    port = shown.node._server.port
+    port = shown.node.port
     shown.stop()
     shown.page.wait_for_function("document.getElementById('link').dataset.state == 'lost'")
     shown.start(port)

@@ -9,7 +9,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 from conftest import wait_until
 
 from affect_perception.core.boxes import box_to_row, iou
-from affect_perception.graph.run import Run
+from affect_perception.graph.run import RunningGraph
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import steady_script
 
@@ -28,7 +28,7 @@ def scene_of_three(portraits: str = '') -> Scene:
 def played(scene: Scene) -> tuple[dict, list]:
     """The summary and every result of a scene, of which no frame is lost."""
     results = []
-    with Run('scene', SETTINGS, scene, results.append) as running:
+    with RunningGraph('scene', SETTINGS, scene, results.append) as running:
         wait_until(lambda: running.finished, 120)
         running.drain()
         return running.summary(), results

@@ -6,33 +6,42 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
 from affect_perception.errors import ConfigError
-from affect_perception.graph.graph import Graph, overlay_settings, parts_of, wants_process
+from affect_perception.graph.graph import Graph, overlay_settings, parse_parts, has_viewer_process
 from affect_perception.settings import GraphSettings, TrackerSettings
 
 SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affect_node': {'device': 'cpu'}}
 
 
 def test_flags_switch_parts():
-    assert parts_of(['graph', '--no-agent', '--markers', '--hri', '--no-camera']) == {
+    assert parse_parts(['graph', '--no-agent', '--markers', '--hri', '--no-camera']) == {
         'agent': False,
         'markers': True,
         'hri': True,
     }
-    assert parts_of(['graph']) == {}
-    assert parts_of(['graph', '--watch-beside', 'thread', '--no-hri']) == {'hri': False, 'watch_beside': 'thread'}
+    assert parse_parts(['graph']) == {}
+    assert parse_parts(['graph', '--viewer-process', 'thread', '--no-hri']) == {
+        'hri': False,
+        'viewer_process': 'thread',
+    }
 
 
-@pytest.mark.parametrize('arguments', [['--watch-beside', 'elsewhere'], ['--watch-beside']])
+def test_earlier_name_of_a_flag_and_setting_still_works():
+    parts = parse_parts(['graph', '--watch-beside', 'thread'])
+    assert GraphSettings.from_mapping(parts).viewer_process == 'thread'
+    assert GraphSettings.from_mapping({'watch_beside': 'process'}).viewer_process == 'process'
+
+
+@pytest.mark.parametrize('arguments', [['--viewer-process', 'elsewhere'], ['--watch-beside']])
 def test_place_that_there_is_not_is_refused(arguments):
-    with pytest.raises(ConfigError, match=r'watch_beside = .* allowed: auto, thread, process'):
-        GraphSettings.from_mapping(parts_of(arguments))
+    with pytest.raises(ConfigError, match=r'viewer_process = .* allowed: auto, thread, process'):
+        GraphSettings.from_mapping(parse_parts(arguments))
 
 
 def test_parts_run_beside_unless_told_otherwise_or_there_are_none():
-    assert wants_process(GraphSettings())
-    assert wants_process(GraphSettings(agent=False, markers=False, dashboard=True))
-    assert not wants_process(GraphSettings(watch_beside='thread'))
-    assert not wants_process(GraphSettings(watch_beside='process', agent=False, markers=False))
+    assert has_viewer_process(GraphSettings())
+    assert has_viewer_process(GraphSettings(agent=False, markers=False, dashboard=True))
+    assert not has_viewer_process(GraphSettings(viewer_process='thread'))
+    assert not has_viewer_process(GraphSettings(viewer_process='process', agent=False, markers=False))
 
 
 def test_overlay_shows_the_images_of_the_tracker():
@@ -51,9 +60,9 @@ def test_overlay_that_is_given_images_of_another_topic_hears_only_their_camera_i
 
 
 def test_part_that_is_switched_off_is_not_there(ros):
-    graph = Graph({**SETTINGS, 'graph': {'agent': False, 'watch_beside': 'thread'}}, camera=False)
+    graph = Graph({**SETTINGS, 'graph': {'agent': False, 'viewer_process': 'thread'}}, camera=False)
     try:
-        assert graph.agent is None and graph.hri is None and graph.watchers is None
+        assert (graph.agent, graph.hri, graph.viewers) == (None, None, None)
         assert {node.get_name() for node in graph.nodes} == {'affect_node', 'face_tracker_node', 'marker_node'}
     finally:
         graph.close()

@@ -51,7 +51,7 @@ class Results(Node):
 
 
 @pytest.fixture
-def watchers():
+def viewers():
     """Starts a process with some nodes."""
     started = []
 
@@ -91,8 +91,8 @@ def status_of(address: str, **headers) -> int:
         return 0
 
 
-def test_results_are_answered_and_drawn_into_their_image_and_stop_with_the_process(ros, watchers):
-    process = watchers(agent_node={}, marker_node={'overlay_width': 320, 'overlay_rate': 60.0})
+def test_results_are_answered_and_drawn_into_their_image_and_stop_with_the_process(ros, viewers):
+    process = viewers(agent_node={}, marker_node={'overlay_width': 320, 'overlay_rate': 60.0})
     results = Results()
     spinner = Spinner([results])
     try:
@@ -126,27 +126,27 @@ def test_results_are_answered_and_drawn_into_their_image_and_stop_with_the_proce
         ('marker_node', {'overlay_rate': -1.0}, 'overlay_rate = -1.0 is out of range'),
     ],
 )
-def test_what_cannot_be_had_is_refused_at_start(watchers, node, overrides, says):
+def test_what_cannot_be_had_is_refused_at_start(viewers, node, overrides, says):
     with pytest.raises(ConfigError, match=says):
-        watchers(**{node: overrides})
+        viewers(**{node: overrides})
 
 
-def test_a_process_that_cannot_start_is_an_error_of_the_start_and_not_waited_for(watchers, monkeypatch, capfd):
+def test_a_process_that_cannot_start_is_an_error_of_the_start_and_not_waited_for(viewers, monkeypatch, capfd):
     monkeypatch.setattr(child_process.sys, 'executable', '/bin/false')
     with pytest.raises(ConfigError, match=r'the process of agent_node ended \(status 1\)'):
-        watchers(agent_node={})
+        viewers(agent_node={})
 
 
-def test_what_was_bad_is_counted_and_asked_for(watchers):
-    process = watchers(dashboard_node={'dashboard_port': 0})
+def test_what_was_bad_is_counted_and_asked_for(viewers):
+    process = viewers(dashboard_node={'dashboard_port': 0})
     assert process.bad_inputs() == 0
     assert status_of(process.address, Host='evil.example') == 403
     assert process.bad_inputs() == 1
 
 
-def test_a_process_that_dies_is_said_and_the_page_comes_back_where_it_was(watchers, monkeypatch, said):
+def test_a_process_that_dies_is_said_and_the_page_comes_back_where_it_was(viewers, monkeypatch, said):
     monkeypatch.setattr(child_process, '_EARLY_S', 0.0)
-    process = watchers(dashboard_node={'dashboard_port': 0})
+    process = viewers(dashboard_node={'dashboard_port': 0})
     assert status_of(process.address) == 200
     before, pid = process.address, process.pid
     os.kill(pid, signal.SIGKILL)
@@ -156,9 +156,9 @@ def test_a_process_that_dies_is_said_and_the_page_comes_back_where_it_was(watche
 
 
 @pytest.mark.slow
-def test_a_stopped_process_is_noticed_and_replaced(watchers, monkeypatch, said):
+def test_a_stopped_process_is_noticed_and_replaced(viewers, monkeypatch, said):
     monkeypatch.setattr(child_process, '_EARLY_S', 0.0)
-    process = watchers(dashboard_node={'dashboard_port': 0})
+    process = viewers(dashboard_node={'dashboard_port': 0})
     pid = process.pid
     os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: process.pid != pid)
@@ -166,15 +166,15 @@ def test_a_stopped_process_is_noticed_and_replaced(watchers, monkeypatch, said):
     assert said == ['the process of dashboard_node made no progress for 7 s and was killed; it is started again']
 
 
-def test_closing_does_not_wait_for_a_stopped_process(watchers):
-    process = watchers(agent_node={})
+def test_closing_does_not_wait_for_a_stopped_process(viewers):
+    process = viewers(agent_node={})
     os.kill(process.pid, signal.SIGSTOP)
     process.close()
     assert not process.running
 
 
-def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(watchers, said):
-    process = watchers(dashboard_node={'dashboard_port': 0})
+def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(viewers, said):
+    process = viewers(dashboard_node={'dashboard_port': 0})
     os.kill(process.pid, signal.SIGKILL)
     wait_until(lambda: said)
     assert 'the graph goes on without' in said[0]

@@ -153,7 +153,7 @@ def test_agent_does_not_even_subscribe_while_nobody_listens(agent):
     node, listener = agent()
     listener.destroy_subscription(listener.listening)
     wait_until(lambda: listener.affect.get_subscription_count() == 0)
-    assert node._demand.idle_reason() == 'nobody is subscribed'
+    assert node.demand.idle_reason() == 'nobody is subscribed'
     listener.listening = listener.listen()
     wait_until(lambda: listener.affect.get_subscription_count() == 1)
     assert listener.send(0, faces()).people == 1

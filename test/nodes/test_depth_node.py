@@ -22,7 +22,8 @@ from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
-from affect_perception.ros.depth_input import beside, depth_topic
+from affect_perception.ros.depth_input import depth_topic
+from affect_perception.ros.topics import sibling_topic
 from affect_perception.ros.executors import Spinner
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Depth, Frame, Intrinsics
@@ -59,7 +60,7 @@ class Camera(Node):
         self.images = self.create_publisher(Image, COLOUR, SYSTEM_DEFAULT)
         self.depths = self.create_publisher(Image, ALIGNED, SYSTEM_DEFAULT)
         self.infos = self.create_publisher(CameraInfo, INFO, SYSTEM_DEFAULT) if info else None
-        self.create_subscription(FaceTrackArray, 'face_tracks', self.tracks.append, 50)
+        self.heard = self.create_subscription(FaceTrackArray, 'face_tracks', self.tracks.append, 50)
 
     def shoot(self, node, stamp_ns: int = T0, depth: Image | None = None):
         """Sends depth and camera_info, then the image once they are there; returns the only track."""
@@ -88,7 +89,7 @@ def pair(ros):
         made.append((node, camera, Spinner([node, camera])))
         publishers = [p for p in (camera.images, camera.depths, camera.infos) if p is not None]
         wait_until(lambda: all(p.get_subscription_count() for p in publishers))
-        wait_until(node._tracks.get_subscription_count)
+        wait_until(camera.heard.get_publisher_count)
         return node, camera
 
     yield make
@@ -215,10 +216,10 @@ def test_camera_node_with_depth_gives_faces_their_position_by_itself(ros):
     spinner = Spinner([tracker, node, peer])
     try:
         for frame in frames:
-            node._send(frame)
+            node.publish(frame)
             if any(not math.isnan(t.position.z) for m in got['face_tracks'] for t in m.tracks) and got['depth']:
                 break
-            wait_until(lambda frame=frame: tracker._last_ns >= frame.stamp_ns or tracker.slot.dropped, 1.0)
+            wait_until(lambda frame=frame: tracker.last_stamp_ns >= frame.stamp_ns or tracker.slot.dropped, 1.0)
         track = wait_until(lambda: [t for m in got['face_tracks'] for t in m.tracks if not math.isnan(t.position.z)])[0]
         assert track.position.z == pytest.approx(1.2, abs=0.01)
         assert got['depth'][0].encoding == '16UC1'
@@ -234,7 +235,7 @@ def test_camera_node_with_depth_gives_faces_their_position_by_itself(ros):
 
 def test_camera_node_without_depth_advertises_neither_depth_nor_camera_info(ros):
     node = CameraNode(source=DepthSource([]))
-    node._send(Frame(T0, FRAME_ID, RGB))
+    node.publish(Frame(T0, FRAME_ID, RGB))
     topics = {name for name, _ in node.get_publisher_names_and_types_by_node('camera_node', '/')}
     node.close()
     node.destroy_node()
@@ -256,7 +257,7 @@ def test_camera_node_without_depth_advertises_neither_depth_nor_camera_info(ros)
 )
 def test_topics_beside_the_image_are_guessed_as_image_transport_does(image, given, depth, info):
     assert depth_topic(image, TrackerSettings(depth_topic=given)) == depth
-    assert beside(image, 'camera_info') == info
+    assert sibling_topic(image, 'camera_info') == info
 
 
 # Messages and records

@@ -158,12 +158,12 @@ def test_each_face_has_roi_crop_expression_and_action_units_of_one_stamp(mirror,
 def test_face_that_is_lost_is_listed_no_longer_and_its_topics_end(mirror):
     node, peer = mirror
     sent(peer, face(1))
-    wait_until(lambda: node._faces)
+    wait_until(lambda: node.faces)
     sent(peer, stamp_ns=T0 + 10**8)
     wait_until(lambda: peer.got['tracked'] and list(peer.got['tracked'][-1].ids) == [])
-    assert node._faces, 'it may come back'
+    assert node.faces, 'it may come back'
     sent(peer, stamp_ns=T0 + 10**10)
-    wait_until(lambda: not node._faces)
+    wait_until(lambda: not node.faces)
 
 
 def test_empty_list_is_published_at_the_end(mirror):

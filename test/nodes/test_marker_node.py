@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from affect_perception.core.display.markers import FaceMarkers
-from affect_perception.core.display.overlay import shrunk
+from affect_perception.core.display.overlay import scaled_down
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes.marker_node import MarkerNode
 from affect_perception.ros import conversions as convert
@@ -94,10 +95,17 @@ def test_size_of_the_images_is_asked_once_of_the_tracks(view):
 
 
 def test_camera_info_is_believed_more_than_the_assumed_field_of_view(view):
-    node, viewer = view({'face_markers': MarkerArray})
+    _, viewer = view({'face_markers': MarkerArray})
     wait_until(lambda: viewer.info.get_subscription_count())
     viewer.info.publish(convert.intrinsics_to_msg(CAMERA, convert.header_to_msg(T0, 'optical')))
-    wait_until(lambda: node._view() == CAMERA)
+    position = (0.04, 0.08, 1.0)  # m, of pixel (339.5, 279.5) at plane_m by CAMERA; by the field of view elsewhere
+
+    def placed():
+        viewer.send(replace(face(), box=Box.around((340, 280), 100, 100)))
+        markers = [m for msg in viewer.got['face_markers'] for m in msg.markers if m.ns == 'face']
+        return markers and markers[-1].pose.position
+
+    wait_until(lambda: placed() and (placed().x, placed().y, placed().z) == pytest.approx(position, abs=1e-6))
 
 
 def test_billboards_trails_and_deletions_become_messages():
@@ -148,7 +156,7 @@ def test_overlay_is_scaled_down_and_the_faces_with_it(view):
 
 @pytest.mark.parametrize(('width', 'becomes'), [(1280, (64, 48)), (0, (64, 48)), (32, (32, 24)), (40, (40, 30))])
 def test_images_are_scaled_down_and_never_up(width, becomes):
-    rgb = shrunk(np.full((48, 64, 3), 7, np.uint8), width)
+    rgb = scaled_down(np.full((48, 64, 3), 7, np.uint8), width)
     assert (rgb.shape[1], rgb.shape[0]) == becomes
     assert (rgb == 7).all()
 
@@ -246,7 +254,6 @@ def replace_fields(msg, **fields):
 
 def test_positions_that_are_not_numbers_give_markers_that_are(view):
     node, viewer = view({'face_markers': MarkerArray})
-    node._size = (640, 480)
     nan = math.nan
     viewer.send(face(1, nan, (nan, nan, nan)), face(2, 0.5, (math.inf, 0.0, 1.0)))
     for marker in wait_until(lambda: viewer.got['face_markers'])[0].markers:
@@ -256,15 +263,15 @@ def test_positions_that_are_not_numbers_give_markers_that_are(view):
 
 def test_nothing_is_subscribed_while_nobody_looks(view):
     node, viewer = view({})
-    node._demand.update()
-    assert node._demand.active == frozenset()
+    node.demand.update()
+    assert node.demand.active == frozenset()
     assert viewer.affect.get_subscription_count() == viewer.images.get_subscription_count() == 0
-    assert node._demand.idle_reason() == 'nobody is subscribed'
+    assert node.demand.idle_reason() == 'nobody is subscribed'
 
 
 def test_markers_alone_do_not_fetch_images(view):
     node, viewer = view({'face_markers': MarkerArray})
-    wait_until(lambda: 'face_affect' in node._demand.active)
+    wait_until(lambda: 'face_affect' in node.demand.active)
     assert viewer.images.get_subscription_count() == 0
 
 

@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.nodes.affect_node import AffectNode, cameras
+from affect_perception.nodes.affect_node import AffectNode, input_topics
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros import conversions as convert
@@ -55,7 +55,7 @@ def tracker(spin):
     node = FaceTrackerNode(INLINE)
     peer = Peer(('image', Image), [('face_tracks', FaceTrackArray), ('/diagnostics', DiagnosticArray)])
     spin(node, peer)
-    wait_until(lambda: peer.publisher.get_subscription_count() and node._tracks.get_subscription_count())
+    wait_until(peer.is_matched)
     return node, peer
 
 
@@ -159,7 +159,7 @@ def test_compressed_images_are_read(spin, format):
     node = FaceTrackerNode({**INLINE, 'image_topic': 'camera/image_raw/compressed'})
     peer = Peer(('camera/image_raw/compressed', CompressedImage), [('face_tracks', FaceTrackArray)])
     spin(node, peer)
-    wait_until(lambda: peer.publisher.get_subscription_count() and node._tracks.get_subscription_count())
+    wait_until(peer.is_matched)
     data = cv2.imencode('.' + format, ASTRONAUT[..., ::-1])[1]
     message = CompressedImage(
         header=convert.header_to_msg(T0, 'optical'), format=format, data=convert.bytes_to_msg(data)
@@ -182,9 +182,7 @@ def test_affect_answers_every_face_of_the_image_with_its_stamp(spin, faces):
     node = AffectNode({'device': 'cpu'})
     peer = Peer(('face_tracks', FaceTrackArray), [('face_affect', FaceAffectArray)])
     spin(node, peer)
-    wait_until(
-        lambda: peer.publisher.get_subscription_count() and node._results['face_tracks'].get_subscription_count()
-    )
+    wait_until(peer.is_matched)
     peer.publisher.publish(convert.tracks_to_msg(tracked(faces=faces)))
     affect = wait_until(lambda: peer.got['face_affect'])[0]
     assert convert.stamp_from_msg(affect.header.stamp) == T0
@@ -202,8 +200,7 @@ def test_faces_of_several_cameras_are_read_together_and_answered_apart(spin):
         Peer((topic, FaceTrackArray), [(topic.replace('tracks', 'affect'), FaceAffectArray)]) for topic in topics
     )
     spin(node, left, right)
-    wait_until(lambda: all(p.publisher.get_subscription_count() for p in (left, right)))
-    wait_until(lambda: all(r.get_subscription_count() for r in node._results.values()))
+    wait_until(lambda: left.is_matched() and right.is_matched())
     left.publisher.publish(convert.tracks_to_msg(tracked(faces=2)))
     right.publisher.publish(convert.tracks_to_msg(tracked(stamp_ns=T0 + 5, faces=1)))
     of_left = wait_until(lambda: left.got['left/face_affect'])[0]
@@ -215,7 +212,7 @@ def test_faces_of_several_cameras_are_read_together_and_answered_apart(spin):
 @pytest.mark.parametrize('topics', ['', ' , ', 'face_tracks,face_tracks'])
 def test_topics_of_cameras_that_make_no_sense_are_refused(topics):
     with pytest.raises(ConfigError, match='tracks_topics'):
-        cameras(topics)
+        input_topics(topics)
 
 
 def test_calibrating_the_neutral_face_is_a_service_and_a_live_parameter(spin):

@@ -56,7 +56,7 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
     """A live run over those frames that lost none, recorded with its images; and its summary."""
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
-    from affect_perception.graph.run import Run
+    from affect_perception.graph.run import RunningGraph
     from affect_perception.nodes.recorder_node import Recording
 
     bag = tmp_path_factory.mktemp('recorded') / 'bag'
@@ -65,7 +65,7 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
         'face_tracker_node': {'detector': 'dlib_hog'},
         'affect_node': {'device': 'cpu', 'backend': 'fixed'},  # as offline; `auto` takes what the clock says
     }
-    with Run(str(frames), settings, record=Recording(bag, images=True)) as running:
+    with RunningGraph(str(frames), settings, record=Recording(bag, images=True)) as running:
         wait_until(lambda: running.finished, 120)
         running.drain()
         return bag, running.summary()

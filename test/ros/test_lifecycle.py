@@ -99,7 +99,8 @@ def test_an_affect_node_that_was_paused_goes_on_where_it_was_and_forgets_when_it
     assert ask().faces[0].evidence_frames > first
     assert manager.change(node, Transition.TRANSITION_DEACTIVATE)
     assert manager.change(node, Transition.TRANSITION_CLEANUP)
-    assert node._engine is None and not peer.count_publishers('face_affect')
+    assert node.engine is None
+    assert not peer.count_publishers('face_affect')
     assert manager.change(node, Transition.TRANSITION_CONFIGURE)
     assert manager.change(node, Transition.TRANSITION_ACTIVATE)
     assert ask().faces[0].evidence_frames >= 1
@@ -132,7 +133,7 @@ def test_a_tracker_that_was_paused_keeps_the_ids_it_gave(manager):
     assert look() == ids
     assert manager.change(node, Transition.TRANSITION_DEACTIVATE)
     assert manager.change(node, Transition.TRANSITION_CLEANUP)
-    assert node._tracker is None and node._detector is None
+    assert (node.tracker, node.detector) == (None, None)
 
 
 def test_what_cannot_be_loaded_fails_the_transition_and_raises_where_a_node_starts_itself(manager):

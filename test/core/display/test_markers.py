@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from affect_perception.core.display.markers import FaceMarkers, assumed_camera, caption, valence_colour
+from affect_perception.core.display.markers import FaceMarkers, assumed_intrinsics, caption, valence_colour
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import Affect, Box, Intrinsics
 
@@ -57,7 +57,7 @@ def test_without_any_camera_only_faces_with_a_position_are_drawn():
 
 
 def test_camera_is_assumed_from_the_size_of_the_picture():
-    camera = assumed_camera(1280, 720, 90.0)
+    camera = assumed_intrinsics(1280, 720, 90.0)
     assert camera.fx == pytest.approx(640)
     assert (camera.cx, camera.cy) == (639.5, 359.5)
 
