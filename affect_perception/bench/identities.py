@@ -20,7 +20,7 @@ from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_an
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, Script, ScriptedPerson, busy_script, slots
+from affect_perception.sources.scene.script import KeyPose, Script, ScriptedPerson, busy_script, standing_positions
 from affect_perception.types import Track
 
 WIDTH, HEIGHT, FPS, PEOPLE = 1280, 720, 30, 8
@@ -55,7 +55,7 @@ def scenes(seed: int, portraits: str) -> dict[str, Callable[[], Scene]]:
 def visitors_script(people: int, aspect: float, seed: int, turn_s: float = 7.5) -> Script:
     """Three groups of `people` take the places in turns; the first comes twice, to other places."""
     rng = np.random.default_rng((seed, 7))
-    places, cast = slots(people, aspect), []
+    places, cast = standing_positions(people, aspect), []
     turns = (0, 1, 0, 2)  # which group
     seats = [rng.permutation(people) for _ in turns]
     for number in range(3 * people):
@@ -63,7 +63,7 @@ def visitors_script(people: int, aspect: float, seed: int, turn_s: float = 7.5) 
         for turn in (i for i, group in enumerate(turns) if group == number // people):
             place = places[seats[turn][number % people]]
             outside = -1.7 * place.size / aspect if place.x < 0.5 else 1 + 1.7 * place.size / aspect
-            here = Key(0, place.x, place.y, place.size, float(rng.uniform(-15, 15)), float(rng.uniform(-7, 7)))
+            here = KeyPose(0, place.x, place.y, place.size, float(rng.uniform(-15, 15)), float(rng.uniform(-7, 7)))
             away = replace(here, x=outside)
             above = replace(away, y=-1.0)  # from there to another side without crossing the picture
             start, end = turn * turn_s + rng.uniform(0.2, 1.2), (turn + 1) * turn_s - rng.uniform(0.2, 1.0)

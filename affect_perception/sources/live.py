@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -15,24 +16,22 @@ from affect_perception.types import Frame
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two attempts to reconnect; doubled each time
 
 
-class Connection:
+class Connection(Protocol):
     """An open camera or stream. `read` blocks for up to a few seconds."""
 
-    fps: float = 0.0
+    fps: float  # 0 where unknown
 
     def read(self) -> np.ndarray | Frame:
         """Return the next image, (H, W, 3) uint8 RGB, to be stamped on arrival, or a `Frame` if the device stamps it.
 
         BadInputError for one image to skip, OSError when the connection is over.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
         """Release the device or socket."""
-        raise NotImplementedError
 
 
-class NewestFrame:
+class LiveSource:
     """`Source` of the newest frame of a connection, which is read in a thread and reopened after a break.
 
     `connect` opens the connection or raises ConfigError; the first call is in the constructor, so that an absent camera

@@ -1,10 +1,11 @@
-"""Bags for tests, written as other people's recorders write them."""
+"""Rosbags for tests, written as the recorders of ROS write them."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from builders.images import plain
 
 pytest.importorskip('rosbags', reason='needs rosbags (pip install affect-perception[bags])')
 
@@ -16,13 +17,6 @@ ROS2, ROS1 = get_typestore(Stores.ROS2_HUMBLE), get_typestore(Stores.ROS1_NOETIC
 EPOCH_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 50_000_000
 STORAGE = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-
-
-def plain(shade: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """(height, width, 3) uint8 RGB, red `shade`, green 255 - shade."""
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[:] = (shade, 255 - shade, 30)
-    return picture
 
 
 def header(stamp_ns: int, store=ROS2):
@@ -51,7 +45,7 @@ def compressed(rgb: np.ndarray, stamp_ns: int, store=ROS2):
 
 
 def shades(count: int, make=image, **options) -> list:
-    """(time of recording, message) of `count` pictures, each 20 ms before its recording."""
+    """(time of recording, message) of `count` images, each stamped 20 ms before its recording."""
     stamps = [EPOCH_NS + i * PERIOD_NS for i in range(count)]
     return [(t + 20_000_000, make(plain(10 * i), t, **options)) for i, t in enumerate(stamps)]
 

@@ -193,7 +193,7 @@ def test_camera_that_falls_silent_is_looked_for_until_it_is_back(rs, recording, 
             realsense.find_device(rs, [])
         return realsense.RealSenseConnection(rs, playing(rs, recording), 'optical')
 
-    source = live.NewestFrame('realsense', connect, 'optical', 30.0, breaks.append)
+    source = live.LiveSource('realsense', connect, 'optical', 30.0, breaks.append)
     frames = []
     for frame in source:
         frames.append(frame)

@@ -1,4 +1,4 @@
-"""What a recording of ROS looks like on disk; needs no package for bags."""
+"""Recognise rosbags on disk by names and metadata; needs no package for bags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ METADATA = 'metadata.yaml'
 
 
 def is_bag(path: Path) -> bool:
-    """Whether `path` looks like a recording of ROS: a file by its name, a folder by what it holds."""
+    """Whether `path` is a rosbag: a file by its name, a folder by its content."""
     if path.is_dir():
         return has_metadata(path) or _unfinished(path)
     return path.name.lower().endswith(SUFFIXES)
@@ -28,7 +28,7 @@ def has_metadata(folder: Path) -> bool:
 
 
 def _unfinished(folder: Path) -> bool:
-    """Files as rosbag2 names them, but no metadata yet: recording was cut off."""
+    """Whether a folder holds files named as rosbag2 names them, without metadata: recording was cut off."""
     files = storage_files(folder)
     stems = {file.name.split('.')[0] for file in files}
     return bool(files) and all(s == folder.name or s.rpartition('_')[0] == folder.name for s in stems)

@@ -1,4 +1,4 @@
-"""Message definitions of bags: those embedded in a bag, else those of ROS 2 and of this package."""
+"""Topics of bags and their message definitions: embedded ones, else those of ROS 2 and of this package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from affect_perception.errors import BadInputError, ConfigError
 
 try:
-    import mcap  # noqa: F401  (bag_salvage.py)
+    import mcap  # noqa: F401  # salvage.py needs it; one error for both packages
     from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
     from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 except ImportError as error:
@@ -26,7 +26,7 @@ NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of one file. `ros1`: its messages are serialised as ROS 1 does it, otherwise as CDR."""
+    """A topic of one file; messages are serialised as in ROS 1 (`ros1`), otherwise as CDR."""
 
     name: str
     msgtype: str
@@ -34,18 +34,18 @@ class Topic:
     ros1: bool = False
 
     def decode(self, data: bytes) -> Any:
-        """The message with the field names of ROS; raises BadInputError `message`."""
+        """Deserialise a message, with the field names of ROS; BadInputError of kind `message` for a damaged one."""
         try:
             store = _embedded(self.msgtype, self.definition) if self.definition.data else known_types()
             return (store.deserialize_ros1 if self.ros1 else store.deserialize_cdr)(data, self.msgtype)
-        except Exception as error:  # a damaged message fails wherever its numbers lead the parser
-            text = f'a message of {self.name} is no {self.msgtype} ({type(error).__name__}: {error})'
+        except Exception as error:  # noqa: BLE001  # damaged bytes raise any error of the parser; reported to `on_bad`
+            text = f'a message of {self.name} cannot be read as {self.msgtype} ({type(error).__name__}: {error})'
             raise BadInputError('message', text) from None
 
 
 @functools.lru_cache(maxsize=64)
-def _embedded(msgtype: str, definition: MessageDefinition):
-    """A store of types that holds what one embedded definition says."""
+def _embedded(msgtype: str, definition: MessageDefinition) -> Any:
+    """Type store of one embedded definition."""
     store = get_typestore(Stores.EMPTY)
     if definition.format is MessageDefinitionFormat.MSG:
         store.register(get_types_from_msg(definition.data, msgtype))
@@ -58,10 +58,10 @@ def _embedded(msgtype: str, definition: MessageDefinition):
 
 
 @functools.cache
-def known_types():
-    """The store of the messages of ROS 2 and of this package, for bags without definitions and for those we write."""
+def known_types() -> Any:
+    """Type store of the messages of ROS 2 and of this package, for bags without definitions and for writing."""
     store = get_typestore(Stores.LATEST)
-    types = {}
+    types: dict = {}
     for path in sorted(definitions_folder().glob('*.msg')):
         types |= get_types_from_msg(path.read_text(), f'{PACKAGE}/msg/{path.stem}')
     store.register(types)
@@ -69,7 +69,7 @@ def known_types():
 
 
 def definitions_folder() -> Path:
-    """The folder of our .msg files: where the package is installed, else beside the sources."""
+    """Folder of the .msg files of this package: installed, else beside the sources."""
     prefixes = [Path(p) for p in (*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix) if p]
     places = [*(prefix / 'share' / PACKAGE / 'msg' for prefix in prefixes), Path(__file__).parents[3] / 'msg']
     for place in places:

@@ -1,7 +1,8 @@
-"""What can still be read of a bag that is cut off, damaged or without an index: its records, one after the other.
+"""Recover the messages of a rosbag2 file that is cut off, damaged or without an index, record by record.
 
-Each scan yields (topic, time of recording in ns, serialised message) in the order of the file, until its end or until
-what follows makes no sense; then it adds to `lost`, in words, what that costs.
+Each scan yields messages in the order of the file, until its end or the first record that makes no sense; then it adds
+a description of the loss to `lost`. ROS 1 bags are not scanned: `rosbag reindex` repairs those without an index, and a
+damaged chunk hides the same messages with a scan as without (measured, benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -10,30 +11,29 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
-from rosbags.rosbag1.reader import Header, RecordType, decompressors, normalize, read_bytes, read_uint32
 from rosbags.typesys.msg import normalize_msgtype
 
 from affect_perception.errors import BadInputError
+from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.message_types import NO_DEFINITION, Topic
 
-Message3 = tuple[Topic, int, bytes]
-Scan = Callable[[Path, list[str]], Iterator[Message3]]
+BagMessage = tuple[Topic, int, bytes]  # topic, time of recording in ns, serialised message
+Scan = Callable[[Path, list[str]], Iterator[BagMessage]]
 
 _MSG, _IDL = MessageDefinitionFormat.MSG, MessageDefinitionFormat.IDL
 _MCAP_FORMATS = {'ros1msg': _MSG, 'ros2msg': _MSG, 'ros2idl': _IDL, 'omgidl': _IDL}
 _LARGEST_RECORD = 2**30  # bytes; a longer one is a damaged length
 
 
-class Salvaged:
-    """A file that its index does not open. `counts` holds the messages found per topic."""
+class SalvagedFile:
+    """A file read without its index. `counts` holds the messages found per topic; losses are reported to `on_bad`."""
 
-    def __init__(self, path: Path, scan: Scan, reason: str, on_bad: Callable[[BadInputError], None]):
+    def __init__(self, path: Path, scan: Scan, reason: str, on_bad: BadInputCallback) -> None:
         self._path, self._scan = path, scan
         lost: list[str] = []
         self.counts: Counter[Topic] = Counter(topic for topic, _, _ in scan(path, lost))
@@ -41,26 +41,30 @@ class Salvaged:
             found = f'{self.counts.total()} messages were found in it, ' if self.counts else 'nothing was found in it, '
             on_bad(BadInputError('bag', f'{path} is damaged ({reason}): {found}' + '; '.join(lost)))
 
-    def messages(self, wanted: set[str]) -> Iterator[Message3]:
+    def messages(self, wanted: set[str]) -> Iterator[BagMessage]:
+        """Messages of the topics of these names, in the order of the file."""
         return (found for found in self._scan(self._path, []) if found[0].name in wanted)
 
 
-def scan_mcap(path: Path, lost: list[str]) -> Iterator[Message3]:
-    """Chunks that do not decompress or whose checksum is wrong are left out, and the next ones are read."""
+def scan_mcap(path: Path, lost: list[str]) -> Iterator[BagMessage]:
+    """Scan an MCAP file; chunks that do not decompress or have a wrong checksum are skipped."""
     schemas: dict[int, Schema] = {}
     topics: dict[int, Topic] = {}
     bad_chunks, bad_bytes, ended = 0, 0, False
     with path.open('rb') as file:
         records = StreamReader(file, emit_chunks=True, record_size_limit=_LARGEST_RECORD).records
-        with contextlib.suppress(Exception):  # damaged bytes fail wherever they lead the parser; `ended` tells
+        with contextlib.suppress(Exception):  # damaged bytes raise any error of the parser; `ended` tells
             for record in records:
                 ended = isinstance(record, DataEnd)
                 if ended:
                     break
                 try:
                     parts = breakup_chunk(record, validate_crc=True) if isinstance(record, Chunk) else [record]
-                except Exception:
-                    bad_chunks, bad_bytes = bad_chunks + 1, bad_bytes + len(record.data)
+                except Exception:  # noqa: BLE001  # damaged bytes raise any error of the decompressors; counted
+                    bad_chunks, bad_bytes = (
+                        bad_chunks + 1,
+                        bad_bytes + (len(record.data) if isinstance(record, Chunk) else 0),
+                    )
                     continue
                 yield from _mcap_messages(parts, schemas, topics)
         left = path.stat().st_size - file.tell()
@@ -72,22 +76,22 @@ def scan_mcap(path: Path, lost: list[str]) -> Iterator[Message3]:
 
 def _mcap_messages(
     records: list[McapRecord], schemas: dict[int, Schema], topics: dict[int, Topic]
-) -> Iterator[Message3]:
+) -> Iterator[BagMessage]:
     for record in records:
         if isinstance(record, Schema):
             schemas[record.id] = record
         elif isinstance(record, Channel):
             schema = schemas.get(record.schema_id)
             known = _MCAP_FORMATS.get(schema.encoding) if schema else None
-            definition = MessageDefinition(known, schema.data.decode()) if known else NO_DEFINITION
+            definition = MessageDefinition(known, schema.data.decode()) if schema and known else NO_DEFINITION
             msgtype = normalize_msgtype(schema.name) if schema and '/' in schema.name else ''
             topics[record.id] = Topic(record.topic, msgtype, definition, record.message_encoding == 'ros1')
         elif isinstance(record, Message) and record.channel_id in topics:
             yield topics[record.channel_id], record.log_time, record.data
 
 
-def scan_db3(path: Path, lost: list[str]) -> Iterator[Message3]:
-    """In the order of writing, which needs no index; with the part of the file that is there."""
+def scan_db3(path: Path, lost: list[str]) -> Iterator[BagMessage]:
+    """Scan an SQLite file in the order of writing, which needs no index; a cut-off file as far as it goes."""
     with contextlib.closing(sqlite3.connect(f'{path.absolute().as_uri()}?mode=ro', uri=True)) as database:
         try:
             database.execute('PRAGMA writable_schema = ON')  # lets SQLite open a file that is shorter than it says
@@ -109,52 +113,8 @@ def scan_db3(path: Path, lost: list[str]) -> Iterator[Message3]:
             lost.append(f'what follows cannot be read ({error})')
 
 
-def scan_bag(path: Path, lost: list[str]) -> Iterator[Message3]:
-    """ROS 1: chunks carry their connections with them, so the index at the end of the file is not needed."""
-    topics: dict[int, Topic] = {}
-    with path.open('rb') as file:
-        size = path.stat().st_size
-        file.readline()  # #ROSBAG V2.0
-        while file.tell() < size:
-            start = file.tell()
-            try:
-                header = Header.read(file)
-                kind, data = header.get_uint8('op'), read_bytes(file, read_uint32(file))
-                if kind == RecordType.CHUNK:
-                    data = decompressors[header.get_string('compression')](data)
-                    found = list(_bag_messages(BytesIO(data), topics))
-                elif kind == RecordType.CONNECTION:
-                    found = _add_connection(header, data, topics)
-                else:
-                    found = []
-            except Exception:  # damaged bytes fail wherever they lead the parser
-                lost.append(f'the last {_size(size - start)} of {_size(size)} cannot be read')
-                return
-            yield from found
-
-
-def _bag_messages(chunk: BytesIO, topics: dict[int, Topic]) -> Iterator[Message3]:
-    size = chunk.getbuffer().nbytes
-    while chunk.tell() < size:
-        header = Header.read(chunk)
-        data = read_bytes(chunk, read_uint32(chunk))
-        if header.get_uint8('op') == RecordType.CONNECTION:
-            _add_connection(header, data, topics)
-        elif header.get_uint8('op') == RecordType.MSGDATA:
-            yield topics[header.get_uint32('conn')], header.get_time('time'), data
-
-
-def _add_connection(header: Header, data: bytes, topics: dict[int, Topic]) -> list[Message3]:
-    # The data of a connection record is a header of its own, without the length that others begin with.
-    about = Header.read(BytesIO(len(data).to_bytes(4, 'little') + data))
-    definition = MessageDefinition(_MSG, about.get_string('message_definition'))
-    msgtype = normalize_msgtype(about.get_string('type'))
-    topics[header.get_uint32('conn')] = Topic(normalize(header.get_string('topic')), msgtype, definition, ros1=True)
-    return []
-
-
 def _size(count: int) -> str:
     return f'{count / 1e6:.1f} MB' if count >= 1e5 else f'{count} bytes'
 
 
-SCANS: dict[str, Scan] = {'.mcap': scan_mcap, '.db3': scan_db3, '.bag': scan_bag, '.active': scan_bag}
+SALVAGE_SCANS: dict[str, Scan] = {'.mcap': scan_mcap, '.db3': scan_db3}

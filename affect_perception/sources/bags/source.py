@@ -1,38 +1,40 @@
-"""Images of a bag as a source: rosbag2 and ROS 1, raw and compressed images, stamped by their headers."""
+"""Images of a rosbag as a source: rosbag2 and ROS 1, raw and compressed, stamped by their headers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from affect_perception.core.message_readers import rgb_from_msg, stamp_from_msg
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
+from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.message_types import AFFECT, TRACKS
 from affect_perception.sources.bags.reader import BagReader
 from affect_perception.types import Frame
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-_DEPTH = ('16UC1', '32FC1')  # as REP 118 wants depth; never the pictures of people
-_LOOK = 50  # messages from which the frame rate is taken
+_DEPTH = ('16UC1', '32FC1')  # encodings of depth (REP 118), never of colour images
+_RATE_MESSAGES = 50  # from which the frame rate is estimated
 
 
-class Bag:
-    """The images of one topic. Frames carry the stamp and frame_id of their header.
+class BagImages:
+    """Source of the images of one topic; frames have the stamp and frame_id of their header.
 
-    An image whose header has no stamp (0) gets the time of its recording; one that cannot be used is told to `on_bad`
-    and skipped. With `settings.loop` the bag begins again at its end, and the times go on. `length` is the number of
-    images. Raises ConfigError for a bag that cannot be read or whose image topic is not clear.
+    An image without a stamp (0) gets its time of recording; an unusable one is reported to `on_bad` and skipped. With
+    `settings.loop` playback restarts at the end and stamps go on. `length` is the number of images. Raises ConfigError
+    for an unreadable bag or an ambiguous image topic.
     """
 
     live = False
     size = None
     dropped = 0
 
-    def __init__(self, path: Path, settings: SourceSettings, on_bad):
+    def __init__(self, path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> None:
         self.name = path.name
         self._loop, self._on_bad = settings.loop, on_bad
         self._reader = BagReader(path, on_bad)
@@ -43,21 +45,20 @@ class Bag:
         self._unstamped = False
 
     def _rate(self) -> float | None:
-        times = np.array([log_ns for _, log_ns, _ in islice(self._reader.messages(self.topic), _LOOK)])
+        times = np.array([log_ns for _, log_ns, _ in islice(self._reader.messages(self.topic), _RATE_MESSAGES)])
         period_s = float(np.median(np.diff(times))) * 1e-9 if len(times) > 1 else 0.0
         return min(1 / period_s, 1000.0) if period_s > 0 else None
 
     def __iter__(self) -> Iterator[Frame]:
         shift_ns = 0
         while not self._closed:
-            first_ns = last_ns = None
+            stamps_ns: list[int] = []
             for frame in self._play(shift_ns):
-                first_ns = frame.stamp_ns if first_ns is None else first_ns
-                last_ns = frame.stamp_ns
+                stamps_ns[1:] = [frame.stamp_ns]  # the first and the last
                 yield frame
-            if not self._loop or first_ns is None:
+            if not self._loop or not stamps_ns:
                 return
-            shift_ns += last_ns - first_ns + round(1e9 / self.fps)
+            shift_ns += stamps_ns[-1] - stamps_ns[0] + round(1e9 / self.fps)
 
     def _play(self, shift_ns: int) -> Iterator[Frame]:
         for topic, log_ns, data in self._reader.messages(self.topic):
@@ -71,7 +72,7 @@ class Bag:
             else:
                 yield frame
 
-    def _stamp_ns(self, msg, log_ns: int) -> int:
+    def _stamp_ns(self, msg: Any, log_ns: int) -> int:
         stamp = stamp_from_msg(msg.header.stamp)
         if stamp:
             return stamp
@@ -82,13 +83,14 @@ class Bag:
         return log_ns
 
     def close(self) -> None:
+        """End the iteration after the current image."""
         self._closed = True
 
 
 def image_topic(reader: BagReader, wanted: str) -> str:
-    """`wanted`, or the only topic with pictures of a camera; ConfigError lists what there is.
+    """Choose the image topic: `wanted`, else the only one with colour images; ConfigError lists the topics.
 
-    Depth does not count, nor does the compressed form of a topic that is there raw.
+    Depth topics and the compressed twin of a raw topic do not count.
     """
     if wanted:
         return choose_topic(reader, wanted, (RAW, COMPRESSED))
@@ -102,12 +104,12 @@ def image_topic(reader: BagReader, wanted: str) -> str:
         ours = {TRACKS: 'tracks', AFFECT: 'affect'}
         recorded = [ours[kind] for name, kind in reader.topics.items() if kind in ours and reader.counts[name]]
         hint = f'; its results can be used: evaluate --from {" or ".join(sorted(set(recorded)))}' if recorded else ''
-        raise ConfigError(f'{reader.path} holds no images; its topics: {listed(reader)}{hint}')
+        raise ConfigError(f'{reader.path} holds no images; its topics: {list_topics(reader)}{hint}')
     return names[0]
 
 
 def choose_topic(reader: BagReader, wanted: str, types: tuple[str, ...]) -> str:
-    """The topic of one of `types` that `wanted` names, with or without `/`; if it is empty, the only one."""
+    """Choose the topic of one of `types` named `wanted`, with or without `/`; the only one if `wanted` is empty."""
     fitting = [name for name, kind in reader.topics.items() if kind in types and reader.counts[name]]
     named = [name for name in fitting if name == wanted or name == f'/{wanted}'] if wanted else fitting
     if len(named) == 1:
@@ -115,11 +117,11 @@ def choose_topic(reader: BagReader, wanted: str, types: tuple[str, ...]) -> str:
     what = f'messages of {" or ".join(types)}' + (f' on {wanted}' if wanted else '')
     if named:
         raise ConfigError(f'{reader.path} has {what} on {len(named)} topics; choose: --bag-topic {" or ".join(named)}')
-    raise ConfigError(f'{reader.path} holds no {what}; its topics: {listed(reader)}')
+    raise ConfigError(f'{reader.path} holds no {what}; its topics: {list_topics(reader)}')
 
 
-def listed(reader: BagReader) -> str:
-    """The topics of a bag in words, each with type and number of messages."""
+def list_topics(reader: BagReader) -> str:
+    """List the topics of a bag as text, each with type and number of messages."""
     return ', '.join(f'{name} ({kind}, {reader.counts[name]})' for name, kind in sorted(reader.topics.items()))
 
 

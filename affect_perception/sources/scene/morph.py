@@ -1,4 +1,4 @@
-"""Two ways to make a portrait smile by degrees: soften the smile of one photograph, or morph between two.
+"""Graded smiles of a portrait: soften the smile of one photograph, or morph between two.
 
 Both work on canonical portraits (see `portraits`): the face box has a side of `side` px and its centre is at `centre`.
 """
@@ -6,17 +6,20 @@ Both work on canonical portraits (see `portraits`): the face box has a side of `
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+
+_NO_MAP: Any = None  # optional array argument of OpenCV, whose types lack None
 
 
 @dataclass(frozen=True)
 class Mouth:
     """An open, smiling mouth; lengths in face boxes, measured from the centre of the face box (x right, y down).
 
-    `upper` and `lower` are how far the edges of the opening sag below the line between the corners, `closed` is how far
-    below that line the lips meet when the smile is gone.
+    `upper` and `lower` are the sag of the edges of the opening below the line between the corners, `closed` is the
+    distance below that line at which the lips meet without a smile.
     """
 
     x: float
@@ -34,8 +37,8 @@ ASTRONAUT_MOUTH = Mouth(x=0.0416, y=0.162, half_width=0.2237, slope=0.029, upper
 def soften_smile(rgb: np.ndarray, centre: tuple[float, float], side: float, mouth: Mouth, smile: float) -> np.ndarray:
     """`rgb` (H, W, C) with its smile reduced to `smile` in [0, 1]: corners down and inwards, lips closing.
 
-    A smooth warp around the mouth; only where the lips slide over the teeth does it skip what they hide. The line where
-    they meet is darkened a little, since the photograph has none.
+    A smooth warp around the mouth, discontinuous only where the lips slide over the teeth. The line where the lips meet
+    is darkened a little, since the photograph has none.
     """
     rest = 1.0 - smile
     if rest <= 0:
@@ -65,41 +68,39 @@ def soften_smile(rgb: np.ndarray, centre: tuple[float, float], side: float, mout
 
 
 class Morph:
-    """From a neutral to a smiling portrait of one person, both (S, S, C) uint8 with the face in the same place.
+    """Morph from a neutral to a smiling portrait of one person, both (S, S, C) uint8 with the face in the same place.
 
-    Dense optical flow (DIS, Kroeger et al. 2016) says where each pixel of the neutral picture lies in the smiling one;
-    at smile t both are warped to the place in between, then dissolved.
+    Dense optical flow (DIS, Kroeger et al. 2016) maps each pixel of the neutral image into the smiling one; at smile t
+    both are warped to the position in between, then blended.
     """
 
-    def __init__(self, neutral: np.ndarray, smiling: np.ndarray, centre: tuple[float, float], side: float):
+    def __init__(self, neutral: np.ndarray, smiling: np.ndarray, centre: tuple[float, float], side: float) -> None:
         self.neutral = neutral
         self.smiling = align(neutral, smiling, centre, side)
         grey = [cv2.cvtColor(p[..., :3].copy(), cv2.COLOR_RGB2GRAY) for p in (neutral, self.smiling)]
-        flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         flow.setVariationalRefinementIterations(5)
-        self.flow = cv2.GaussianBlur(flow.calc(*grey, None), (0, 0), side / 60)
+        self.flow = cv2.GaussianBlur(flow.calc(grey[0], grey[1], _NO_MAP), (0, 0), side / 60)
 
     def __call__(self, smile: float) -> np.ndarray:
+        """(S, S, C) uint8 image of a smile in [0, 1]."""
         height, width = self.neutral.shape[:2]
         grid = np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
         at = grid
         for _ in range(
             4
-        ):  # where in the neutral picture does the pixel shown here come from: at + smile·flow(at) = grid
-            at = grid - smile * cv2.remap(self.flow, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        there = at + cv2.remap(self.flow, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        ):  # fixed-point iteration for the source pixel in the neutral image: at + smile·flow(at) = grid
+            at = grid - smile * cv2.remap(self.flow, at, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        there = at + cv2.remap(self.flow, at, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         first, second = (
-            cv2.remap(p, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(p, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for p, where in ((self.neutral, at), (self.smiling, there))
         )
         return cv2.addWeighted(first, 1 - smile, second, smile, 0)
 
 
 def align(fixed: np.ndarray, moving: np.ndarray, centre: tuple[float, float], side: float) -> np.ndarray:
-    """`moving` turned, scaled and shifted so that eyes and nose lie where they do in `fixed` (ECC).
-
-    Unchanged if ECC finds no way.
-    """
+    """Register `moving` to `fixed` by eyes and nose with an affine warp (ECC); unchanged if ECC does not converge."""
     eyes_and_nose = np.zeros(fixed.shape[:2], np.uint8)
     box = (round(centre[0]), round(centre[1] - 0.1 * side)), (round(0.45 * side), round(0.28 * side))
     cv2.ellipse(eyes_and_nose, box[0], box[1], 0, 0, 360, 255, -1)

@@ -9,7 +9,7 @@ from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, Script, ScriptedPerson
+from affect_perception.sources.scene.script import KeyPose, Script, ScriptedPerson
 from affect_perception.types import Box, Detection, DetectionResult
 
 FACE = Box(168, 69, 96, 96)  # of the astronaut
@@ -73,7 +73,7 @@ def test_half_a_turn_stands_on_its_head(astronaut):
 
 def crops(tilt_deg, rolls):
     """Of one who stands tilted; the detector tells the tilt or not."""
-    actor = ScriptedPerson(0, (Key(0, 0.5, 0.5, 0.4, 0.0, tilt_deg),), sway=0.0)
+    actor = ScriptedPerson(0, (KeyPose(0, 0.5, 0.5, 0.4, 0.0, tilt_deg),), sway=0.0)
     scene = Scene(640, 360, 30, script=Script((actor,), 60.0))
 
     def analyze(request):
@@ -94,7 +94,7 @@ def test_tracker_levels_the_crops_of_a_tilted_head():
 
 def test_tilt_is_followed_between_detections():
     """From upright to 14 degrees within half a second, the detector looks only at first."""
-    keys = Key(0, 0.5, 0.5, 0.4), Key(0.5, 0.5, 0.5, 0.4, 0.0, 14.0)
+    keys = KeyPose(0, 0.5, 0.5, 0.4), KeyPose(0.5, 0.5, 0.5, 0.4, 0.0, 14.0)
     scene = Scene(640, 360, 30, script=Script((ScriptedPerson(0, keys, sway=0.0),), 60.0))
     tracker = FaceTracker(TrackerSettings(detect_every=60))
 

@@ -9,7 +9,7 @@ from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
-from affect_perception.sources.scene.script import Key, Script, ScriptedPerson
+from affect_perception.sources.scene.script import KeyPose, Script, ScriptedPerson
 from affect_perception.types import Box, Detection, DetectionResult, Frame
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
@@ -18,7 +18,7 @@ SETTINGS = TrackerSettings(detect_every=10, flow_width=640)
 
 def person(person_id, *keys, depth=0.0):
     """Keys are (t_s, x, y, size), places as shares of the picture, size as share of its height."""
-    return ScriptedPerson(person_id, tuple(Key(*key) for key in keys), depth=depth, sway=0.0)
+    return ScriptedPerson(person_id, tuple(KeyPose(*key) for key in keys), depth=depth, sway=0.0)
 
 
 def scene(*people, period_s=60.0):

@@ -1,4 +1,4 @@
-"""The scripted scene: same pixels for the same seed, and a truth that agrees with what is seen."""
+"""The scripted scene: equal pixels for equal seeds, and a ground truth that agrees with the pixels."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from conftest import DATA
 from affect_perception.errors import ConfigError
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import (
-    Key,
+    KeyPose,
     Script,
     ScriptedPerson,
-    Smile,
+    SmileEvent,
     busy_script,
     default_script,
-    slots,
+    standing_positions,
     steady_script,
 )
 
@@ -27,7 +27,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def one(*keys: Key, smiles=(), depth=0.0, person_id=0) -> ScriptedPerson:
+def one(*keys: KeyPose, smiles=(), depth=0.0, person_id=0) -> ScriptedPerson:
     return ScriptedPerson(person_id, keys, smiles, depth, sway=0.0)
 
 
@@ -39,19 +39,19 @@ def small(*people: ScriptedPerson, period_s: float = 10.0, **settings) -> Scene:
 
 
 def test_person_walks_eased_from_key_to_key_and_back_at_the_end_of_the_period():
-    person = one(Key(0, 0.2, 0.5, 0.3), Key(4, 0.8, 0.5, 0.3))
+    person = one(KeyPose(0, 0.2, 0.5, 0.3), KeyPose(4, 0.8, 0.5, 0.3))
     script = Script((person,), 10)
     assert [round(script.pose(person, t).x, 3) for t in (0, 2, 4, 7, 10, 12)] == [0.2, 0.5, 0.8, 0.5, 0.2, 0.5]
     assert script.pose(person, 1).x < 0.35  # still gathering speed
 
 
 def test_smile_rises_stays_and_falls():
-    person = one(Key(0, 0.5, 0.5, 0.3), smiles=(Smile(1.0, rise_s=1.0, hold_s=2.0, fall_s=1.0, apex=0.8),))
+    person = one(KeyPose(0, 0.5, 0.5, 0.3), smiles=(SmileEvent(1.0, rise_s=1.0, hold_s=2.0, fall_s=1.0, apex=0.8),))
     script = Script((person,), 10)
     assert [round(script.smile(person, t), 2) for t in (0.5, 1.5, 2.5, 4.5, 6, 12.5)] == [0, 0.4, 0.8, 0.4, 0, 0.8]
 
 
-@pytest.mark.parametrize('keys', [(), (Key(3, 0, 0, 0.1), Key(1, 0, 0, 0.1)), (Key(11, 0, 0, 0.1),)])
+@pytest.mark.parametrize('keys', [(), (KeyPose(3, 0, 0, 0.1), KeyPose(1, 0, 0, 0.1)), (KeyPose(11, 0, 0, 0.1),)])
 def test_script_with_bad_keys_is_refused(keys):
     with pytest.raises(ConfigError, match='keys'):
         Script((ScriptedPerson(0, keys),), 10)
@@ -59,10 +59,11 @@ def test_script_with_bad_keys_is_refused(keys):
 
 @pytest.mark.parametrize('people', [0, 1, 2, 4, 5, 8, 20, 50])
 def test_places_lie_inside_the_picture_and_faces_apart(people):
-    places = slots(people, 16 / 9)
+    places = standing_positions(people, 16 / 9)
     assert len(places) == people
     for i, a in enumerate(places):
-        assert a.size / 2 < a.y < 1 - a.size / 2 and a.size / 2 < a.x * 16 / 9 < 16 / 9 - a.size / 2
+        assert a.size / 2 < a.y < 1 - a.size / 2
+        assert a.size / 2 < a.x * 16 / 9 < 16 / 9 - a.size / 2
         for b in places[:i]:
             assert np.hypot((a.x - b.x) * 16 / 9, a.y - b.y) > 1.3 * a.size
 
@@ -92,7 +93,7 @@ def test_scene_without_people_is_an_empty_room():
 
 
 def test_smile_changes_the_lower_face_and_leaves_eyes_and_hair():
-    person = one(Key(0, 0.5, 0.5, 0.5), smiles=(Smile(2, 1, 2, 1),))
+    person = one(KeyPose(0, 0.5, 0.5, 0.5), smiles=(SmileEvent(2, 1, 2, 1),))
     scene = small(person)
     assert (scene.truth(0)[0].smile, scene.truth(40)[0].smile) == (0.0, 1.0)
     change = np.abs(scene.frame(0).rgb.astype(int) - scene.frame(40).rgb).sum(-1)
@@ -104,34 +105,38 @@ def test_smile_changes_the_lower_face_and_leaves_eyes_and_hair():
 
 
 def test_turned_head_is_narrower_and_its_truth_too():
-    scene = small(one(Key(0, 0.5, 0.5, 0.5), Key(5, 0.5, 0.5, 0.5, yaw_deg=30)))
+    scene = small(one(KeyPose(0, 0.5, 0.5, 0.5), KeyPose(5, 0.5, 0.5, 0.5, yaw_deg=30)))
     (straight,), (turned,) = scene.truth(0), scene.truth(50)
-    assert turned.yaw_deg == 30 and turned.box.width < straight.box.width
+    assert turned.yaw_deg == 30
+    assert turned.box.width < straight.box.width
     assert turned.box.centre == pytest.approx(straight.box.centre)
 
 
-# ---- who is seen -------------------------------------------------------------------------------------------------
+# ---- visibility -------------------------------------------------------------------------------------------------
 
 
 def test_nearer_person_hides_the_other():
-    back, front = one(Key(0, 0.5, 0.5, 0.4)), one(Key(0, 0.5, 0.5, 0.4), depth=1.0, person_id=1)
+    back, front = one(KeyPose(0, 0.5, 0.5, 0.4)), one(KeyPose(0, 0.5, 0.5, 0.4), depth=1.0, person_id=1)
     hidden, seen = small(back, front).truth(0)
-    assert hidden.visible < 0.05 and seen.visible == 1.0
-    apart = small(one(Key(0, 0.2, 0.5, 0.3)), one(Key(0, 0.8, 0.5, 0.3), depth=1.0, person_id=1)).truth(0)
+    assert hidden.visible < 0.05
+    assert seen.visible == 1.0
+    apart = small(one(KeyPose(0, 0.2, 0.5, 0.3)), one(KeyPose(0, 0.8, 0.5, 0.3), depth=1.0, person_id=1)).truth(0)
     assert [t.visible for t in apart] == [1.0, 1.0]
 
 
 def test_face_at_the_edge_is_half_visible_and_outside_not_at_all():
-    edge, outside = small(one(Key(0, 0.0, 0.5, 0.4)), one(Key(0, -0.5, 0.5, 0.4), person_id=1)).truth(0)
-    assert edge.visible == pytest.approx(0.5, abs=0.05) and outside.visible == 0.0
+    edge, outside = small(one(KeyPose(0, 0.0, 0.5, 0.4)), one(KeyPose(0, -0.5, 0.5, 0.4), person_id=1)).truth(0)
+    assert edge.visible == pytest.approx(0.5, abs=0.05)
+    assert outside.visible == 0.0
 
 
 @pytest.mark.parametrize('people', [1, 4, 8])
-def test_everybody_of_the_steady_script_is_always_seen(people):
+def test_everybody_of_the_steady_script_is_always_visible(people):
     scene = Scene(640, 360, script=steady_script(people))
     assert all(t.visible > 0.95 for i in range(0, 1200, 25) for t in scene.truth(i))
     smiles = [t.smile for i in range(0, 1200, 10) for t in scene.truth(i)]
-    assert min(smiles) == 0.0 and max(smiles) == 1.0
+    assert min(smiles) == 0.0
+    assert max(smiles) == 1.0
 
 
 @pytest.mark.parametrize('seed', range(4))
@@ -140,23 +145,25 @@ def test_people_of_the_busy_script_cross_leave_and_return(seed):
     period = round(scene.script.period_s * scene.fps)
     visible = np.array([[t.visible for t in scene.truth(i)] for i in range(0, period, 6)])
     inside = np.array([[0 < t.box.centre[0] < 640 for t in scene.truth(i)] for i in range(0, period, 6)])
-    assert ((visible < 0.3) & inside).any(), 'somebody is hidden'
+    assert ((visible < 0.3) & inside).any(), 'a person is occluded'
     away = ~inside
-    assert away.any() and not away[0].any() and not away[-1].any(), 'somebody leaves, and is back at the end'
+    assert away.any(), 'a person leaves'
+    assert not away[0].any()
+    assert not away[-1].any(), 'and is back at the end'
 
 
 @pytest.mark.parametrize('script', [default_script(4), default_script(6, seed=3), busy_script(5, seed=2)])
-def test_nobody_jumps(script):
+def test_poses_are_continuous(script):
     for person in script.people:
         x, y, size = np.array(
             [(p.x, p.y, p.size) for t in np.arange(0, 2 * script.period_s, 1 / 30) for p in [script.pose(person, t)]]
         ).T
-        assert (
-            np.abs(np.diff(x)).max() < 0.04 and np.abs(np.diff(y)).max() < 0.02 and np.abs(np.diff(size)).max() < 0.01
-        )
+        assert np.abs(np.diff(x)).max() < 0.04
+        assert np.abs(np.diff(y)).max() < 0.02
+        assert np.abs(np.diff(size)).max() < 0.01
 
 
-# ---- what a detector says of it ----------------------------------------------------------------------------------
+# ---- detection ----------------------------------------------------------------------------------
 
 
 def overlap(a, b) -> float:
@@ -180,28 +187,36 @@ def agreement(scene: Scene, indices) -> list[float]:
     return result
 
 
+@pytest.mark.slow
 def test_hog_detector_finds_every_face_where_the_truth_says(scene):
     overlaps = agreement(scene, range(0, 1200, 80))
-    assert len(overlaps) > 40 and min(overlaps) > 0.5 and np.mean(overlaps) > 0.75
+    assert len(overlaps) > 40
+    assert min(overlaps) > 0.5
+    assert np.mean(overlaps) > 0.75
     assert all(t.box.width >= 110 for i in range(0, 1200, 40) for t in scene.truth(i))
 
 
+@pytest.mark.data
+@pytest.mark.slow
 @needs_london
 def test_hog_detector_finds_morphed_londoners_where_the_truth_says():
     overlaps = agreement(Scene(script=steady_script(8), portraits=str(LONDON)), range(0, 1200, 150))
-    assert len(overlaps) == 64 and np.mean(np.array(overlaps) > 0.5) > 0.95 and np.mean(overlaps) > 0.7
+    assert len(overlaps) == 64
+    assert np.mean(np.array(overlaps) > 0.5) > 0.95
+    assert np.mean(overlaps) > 0.7
 
 
+@pytest.mark.data
 @needs_london
 def test_londoners_differ_and_follow_the_seed():
-    scripts = Script((one(Key(0, 0.5, 0.5, 0.5)),), 10)
+    scripts = Script((one(KeyPose(0, 0.5, 0.5, 0.5)),), 10)
     frames = [Scene(320, 180, portraits=str(LONDON), seed=seed, script=scripts).frame(0).rgb for seed in (0, 0, 1)]
     np.testing.assert_array_equal(frames[0], frames[1])
     assert not np.array_equal(frames[0], frames[2])
 
 
 @pytest.mark.parametrize(
-    ('index', 'said'),
+    ('index', 'message'),
     [
         (None, 'wanted a folder with index.csv'),
         ('a,b\n1,2\n', 'lacks columns'),
@@ -209,8 +224,8 @@ def test_londoners_differ_and_follow_the_seed():
         ('file,person,expression\nx.jpg,1,neutral\ny.jpg,1,smiling\n', 'x.jpg cannot be read'),
     ],
 )
-def test_portraits_that_cannot_be_used_are_refused(tmp_path, index, said):
+def test_unusable_portraits_are_refused(tmp_path, index, message):
     if index is not None:
         (tmp_path / 'index.csv').write_text(index)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         Scene(320, 180, people=1, portraits=str(tmp_path))
