@@ -1,4 +1,4 @@
-"""dlib's face detectors, landmarks and face descriptor, and readers of its weight files.
+"""dlib's face detectors (CNN, HOG), landmarks and face embedding, and the reader of its weight files.
 
-Not here: anything that is not dlib's; other detectors get a folder of their own beside this one.
+Belongs here: what reproduces dlib. Not: other detectors, which get a folder of their own beside this one.
 """

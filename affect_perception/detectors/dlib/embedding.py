@@ -1,9 +1,9 @@
-"""128 numbers that say who a face is: dlib's face descriptor (D. King 2017, a ResNet with 29 layers), run by PyTorch.
+"""dlib's face embedding ("descriptor", D. King 2017, a ResNet with 29 layers, 128 numbers per face), run by PyTorch.
 
-Two pictures of one person lie less than 0.6 apart (Euclidean), of two people more: right for 99.4 % of LFW's pairs,
-says its author. On the London portraits one person's two pictures are 0.42 apart at most, two people 0.46 at least.
-Landmarks (5 points) and the upright 150×150 chip come from dlib itself: milliseconds, and the very pixels that the
-network was trained on. Descriptors identify people: keep them in memory, forget them soon, publish and write none.
+Two images of one person are less than 0.6 apart (Euclidean), of two people more: right for 99.4 % of LFW's pairs
+according to its author. On the London portraits two images of one person are at most 0.42 apart, of two people at least
+0.46. Landmarks (5 points) and the upright 150×150 chip come from dlib itself: milliseconds, and exactly the pixels that
+the network was trained on. Embeddings identify people: keep them in memory only, delete them soon, never publish them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from affect_perception.detectors.dlib.landmarks import Landmarks, points
 from affect_perception.detectors.dlib.weights import (
     EMBEDDING_FILE,
     DlibNet,
-    expect,
+    check_architecture,
     folded_convolutions,
     read_net,
     weights_path,
@@ -27,13 +27,13 @@ from affect_perception.detectors.dlib.weights import (
 from affect_perception.runtime.devices import chosen_device
 from affect_perception.types import Box
 
-SAME_PERSON = 0.6  # descriptors nearer than this are one person's
+SAME_PERSON = 0.6  # embeddings nearer than this are of one person
 CHIP_SIZE = 150  # px
-CHIP_PADDING = 0.25  # dlib's default for descriptors, a share of the face on each side
+CHIP_PADDING = 0.25  # dlib's default for embeddings, relative to the face, on each side
 
 
-def _residual(channels: int, inputs: int = 0) -> tuple[tuple, ...]:
-    """Two convolutions around a shortcut; with `inputs` given they halve the picture and change the channels."""
+def _residual(channels: int, inputs: int = 0) -> tuple[tuple[object, ...], ...]:
+    """Residual block of two convolutions; with `inputs` given it halves the resolution and changes the channels."""
     first = ('con', channels, inputs or channels, 3, 3, *((2, 0) if inputs else (1, 1)))
     shortcut = (('wrapper',), ('wrapper',), ('avg_pool', 2, 2, 2, 0)) if inputs else ()
     return (
@@ -44,7 +44,7 @@ def _residual(channels: int, inputs: int = 0) -> tuple[tuple, ...]:
     )
 
 
-LAYERS = (
+LAYERS: tuple[tuple[object, ...], ...] = (
     *(('con', 32, 3, 7, 7, 2, 0), ('affine', 32), ('relu',), ('max_pool', 3, 3, 2, 0)),
     *_residual(32) * 3,
     *(*_residual(64, 32), *_residual(64) * 3),
@@ -56,45 +56,46 @@ LAYERS = (
 
 
 class FaceEmbedder:
-    """Descriptors of faces, 5 ms each on one core with landmarks. Paths are dlib's files, empty: the installed ones.
+    """Embedder of faces, 5 ms per face on one core including landmarks.
 
-    Raises ConfigError when they are missing or other files.
+    `path`, `landmarks_path`: dlib's files, empty for the installed ones. `device`: auto, cpu, cuda or cuda:N.
+    ConfigError for missing or foreign files and absent devices.
     """
 
-    def __init__(self, path: str = '', landmarks_path: str = '', device: str = 'cpu'):
+    def __init__(self, path: str = '', landmarks_path: str = '', device: str = 'cpu') -> None:
         file = weights_path(path, EMBEDDING_FILE)
         net = read_net(file)
-        expect(net, 'loss_metric_2', LAYERS, file, EMBEDDING_FILE)
+        check_architecture(net, 'loss_metric_2', LAYERS, file, EMBEDDING_FILE)
         self._device = chosen_device(device)
         self._network = EmbeddingNetwork(net, self._device)
         self._landmarks = Landmarks(landmarks_path)
 
     def landmarks(self, rgb: np.ndarray, box: Box) -> np.ndarray:
-        """(5, 2) pixels (x, y): outer and inner corner of the right-hand eye, of the left-hand eye, nose."""
+        """Return the (5, 2) landmarks of the face in `box`, see `landmarks.points`."""
         return points(self._landmarks.shape(rgb, box))
 
     def __call__(self, rgb: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-        """(faces, 128) float32: the descriptor of the face in each box of an (H, W, 3) uint8 image, in one batch."""
+        """Embed the face in each box of an (H, W, 3) uint8 image, in one batch: (faces, 128) float32."""
         if not boxes:
             return np.zeros((0, 128), np.float32)
         rgb = np.ascontiguousarray(rgb)
         return self.of_chips(np.stack([self.chip(rgb, box) for box in boxes]))
 
     def chip(self, rgb: np.ndarray, box: Box) -> np.ndarray:
-        """(150, 150, 3) uint8: the face in `box`, upright."""
+        """Crop the face in `box`, rotated upright: (150, 150, 3) uint8."""
         return dlib.get_face_chip(rgb, self._landmarks.shape(rgb, box), CHIP_SIZE, CHIP_PADDING)
 
     def of_chips(self, chips: np.ndarray) -> np.ndarray:
-        """(N, 128) float32 of (N, 150, 150, 3) uint8 chips."""
+        """Embed (N, 150, 150, 3) uint8 chips: (N, 128) float32."""
         with torch.inference_mode():
             images = torch.from_numpy(np.array(chips)).to(self._device).permute(0, 3, 1, 2)
             return self._network(images.float()).cpu().numpy()
 
 
 class EmbeddingNetwork:
-    """The layers of the file in order. It does not tell tags from skips: where a wrapper stands says which it is."""
+    """Runs the layers of the file in order; the position of a wrapper tells a tag from a skip, as the file does not."""
 
-    def __init__(self, net: DlibNet, device: torch.device):
+    def __init__(self, net: DlibNet, device: torch.device) -> None:
         layers = [layer for layer in net.layers if layer.kind != 'affine']  # those are folded into the convolutions
         self._layers = [(layer.kind, layer.window) for layer in layers]
         self._convolutions = [
@@ -110,8 +111,9 @@ class EmbeddingNetwork:
         self._last = torch.from_numpy(net.layers[-1].weight).to(device)  # (256, 128)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, 150, 150), 0 to 255, to (N, 128)."""
-        x, shortcut, before = (images - self._mean) / 256, None, ''
+        """Map images (N, 3, 150, 150), 0 to 255, to embeddings (N, 128)."""
+        x = shortcut = (images - self._mean) / 256
+        before = ''
         convolutions = iter(self._convolutions)
         for kind, window in self._layers:
             if kind == 'con':
@@ -126,16 +128,16 @@ class EmbeddingNetwork:
                 x = _added(x, shortcut)
             elif kind == 'fc':
                 x = x @ self._last
-            elif before == 'con':  # a tag behind two convolutions and a skip: on with what was before them
+            elif before == 'con':  # a tag after two convolutions, and a skip: continue with their input
                 x, shortcut = shortcut, x
-            elif before != 'wrapper':  # a tag: remember
+            elif before != 'wrapper':  # a tag: keep for the shortcut
                 shortcut = x
             before = kind
         return x
 
 
 def _added(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The sum as dlib makes it: where one has fewer channels, rows or columns, it counts as 0."""
+    """Add as dlib does: missing channels, rows or columns of either tensor count as 0."""
     size = [max(one, other) for one, other in zip(a.shape[1:], b.shape[1:], strict=True)]
     a, b = (
         F.pad(x, [edge for want, have in zip(size[::-1], x.shape[:0:-1], strict=True) for edge in (0, want - have)])

@@ -1,7 +1,7 @@
-"""dlib's own run of its CNN face detector: the reference that `dlib_cnn` is measured against.
+"""dlib's CNN face detector run by dlib itself: the reference that `dlib_cnn` is measured against.
 
-dlib holds the interpreter's lock for the whole run (2 s for a 640×480 image on a laptop CPU): beside other threads it
-belongs into a process of its own (`finder_process.py`), which it gets by itself.
+dlib holds the interpreter's lock for the whole run (2 s for a 640×480 image on a laptop CPU), so `wants_process` gives
+this detector a process of its own (`detector_process.py`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from affect_perception.types import Detection
 
 
 class DlibCnnNative:
-    """`FaceDetector` that asks dlib itself. `upsample` and `width` are those of `DlibCnn`.
+    """`FaceDetector` around `dlib.cnn_face_detection_model_v1`; `upsample` and `width` as in `DlibCnn`.
 
-    Raises ConfigError when dlib or the weights are not there, or dlib refuses them.
+    ConfigError if dlib or the weights are missing, or dlib refuses the weights.
     """
 
     name = 'dlib_cnn_native'
 
-    def __init__(self, path: str = '', upsample: int = 0, width: int = 0):
+    def __init__(self, path: str = '', upsample: int = 0, width: int = 0) -> None:
         file = weights_path(path, DETECTOR_FILE)
         try:
             import dlib
@@ -34,12 +34,12 @@ class DlibCnnNative:
         self._width = width
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Faces in an (H, W, 3) uint8 image, best first; boxes may reach beyond its border."""
+        """Detect faces in an (H, W, 3) uint8 image; best first, boxes may reach beyond the image border."""
         smaller, scale = at_most(rgb, self._width)
         return detections(self.detect_raw(smaller), scale)
 
     def detect_raw(self, rgb: np.ndarray) -> list[RawDetection]:
-        """What dlib says of an image: (left, top, right, bottom, score) of each face, edges inclusive, best first."""
+        """Return dlib's (left, top, right, bottom, score) of each face, edges inclusive, best first."""
         if min(rgb.shape[:2]) < MIN_SIDE:
             return []
         found = self._net(np.ascontiguousarray(rgb), self._upsample)

@@ -1,11 +1,11 @@
-"""The network of dlib's CNN face detector in PyTorch: from an image to a score for each place on its canvas.
+"""Network of dlib's CNN face detector in PyTorch: from an image to a score for each cell of its canvas.
 
-Convolution, affine layer and ReLU are one step, channels lie last in memory. Short numbers (bf16, fp16) are quick, but
-neighbouring windows score within 0.01 of each other, and rounding picks the wrong one for one face in twenty. So they
-only say where faces may be; those places are computed again in fp32, and the answers are those of fp32.
+Convolution, affine layer and ReLU are one step, in channels-last memory. Half precision (bf16, fp16) is fast, but
+neighbouring windows score within 0.01 of each other, and rounding picks the wrong one for one face in twenty. So half
+precision only selects regions that may hold faces; these are computed again in fp32, and the scores are those of fp32.
 
-On the CPU in fp32, the first three convolutions go over the canvas in strips that fit into the cache, the next three
-are Winograd's; on one core that is half the time of plain convolutions, which spend much of theirs on fresh memory.
+On the CPU in fp32 the first three convolutions run over the canvas in strips that fit into the cache, and the next
+three are Winograd's (`winograd.py`). @MEASURED@
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from affect_perception.detectors.dlib.weights import DlibNet, folded_convolution
 from affect_perception.detectors.dlib.winograd import Scratch, Winograd
 
 
-def _block(outputs: int, inputs: int, stride: int, padding: int) -> tuple[tuple, ...]:
+def _block(outputs: int, inputs: int, stride: int, padding: int) -> tuple[tuple[object, ...], ...]:
     return ('con', outputs, inputs, 5, 5, stride, padding), ('affine', outputs), ('relu',)
 
 
-LAYERS = (
+LAYERS: tuple[tuple[object, ...], ...] = (
     *_block(16, 3, 2, 0),
     *_block(32, 16, 2, 0),
     *_block(32, 32, 2, 0),
@@ -36,19 +36,19 @@ LAYERS = (
     ('con', 1, 45, 9, 9, 1, 4),
 )
 STEP = 8  # canvas px from one score to the next: three strides of 2
-VIEW = 29  # canvas px that one cell of the first three convolutions sees
-REACH = 10  # cells on each side that a score depends on beyond that: 2 + 2 + 2 + 4
-MARGIN = 0.05  # more than short numbers ever err (0.012 on 275 faces)
-_STRIP = 16  # rows of cells of a strip: its intermediates are 5 MB at 1280 px
-_ROWS = 32  # of a level that are scaled at once, for the same reason
+VIEW = 29  # receptive field of the first three convolutions, canvas px
+REACH = 10  # cells on each side that a score depends on: 2 + 2 + 2 + 4
+MARGIN = 0.05  # above the largest error of half precision (0.012 on 275 faces)
+_STRIP = 16  # rows of cells per strip: its intermediates are 5 MB at 1280 px
+_ROWS = 32  # rows of a level per resizing step, for the same reason
 
 Convolutions = list[tuple[torch.Tensor, torch.Tensor, int, int]]  # weight, bias, stride, padding
 
 
 class DetectorNetwork:
-    """The weights of `net` on a device; `dtype` is what it computes with, except where faces may be. For one thread."""
+    """Network with the weights of `net` on a device; `dtype` selects regions, fp32 scores them. For one thread."""
 
-    def __init__(self, net: DlibNet, device: torch.device, dtype: torch.dtype):
+    def __init__(self, net: DlibNet, device: torch.device, dtype: torch.dtype) -> None:
         self._mean = torch.tensor(net.input['mean'], device=device)
         self._dtype = dtype
         self._exact = _convolutions(net, device, torch.float32)
@@ -59,18 +59,18 @@ class DetectorNetwork:
         self._scratch = Scratch()
         self._canvas: tuple[Canvas, torch.Tensor] | None = None
 
-    def __call__(self, image: torch.Tensor, canvas: Canvas, weakest: float) -> np.ndarray:
-        """Scores (h, w) float32 of an image (1, 3, H, W) float32, 0 to 255; exact wherever they exceed `weakest`."""
+    def __call__(self, image: torch.Tensor, canvas: Canvas, lowest: float) -> np.ndarray:
+        """Map an image (1, 3, H, W) float32, 0 to 255, to scores (h, w) float32; exact where they exceed `lowest`."""
         tiled = self._tiled(image, canvas)
         if self._dtype == torch.float32:
             return self._all_exact(tiled)
         scores = _scores(tiled.to(self._dtype), self._quick)
-        places = _places(scores > weakest - MARGIN)
-        if sum(place.size for place in places) > tiled.shape[2] * tiled.shape[3] / 2:
+        regions = _regions(scores > lowest - MARGIN)
+        if sum(region.size for region in regions) > tiled.shape[2] * tiled.shape[3] / 2:
             return self._all_exact(tiled)
-        for place in places:
-            rows, columns = place.pixels
-            scores[place.cells] = _scores(tiled[:, :, rows, columns], self._exact)[place.inner]
+        for region in regions:
+            rows, columns = region.pixels
+            scores[region.cells] = _scores(tiled[:, :, rows, columns], self._exact)[region.inner]
         return scores
 
     def _all_exact(self, tiled: torch.Tensor) -> np.ndarray:
@@ -79,10 +79,11 @@ class DetectorNetwork:
         x = self._cells(tiled)
         for number, convolution in enumerate(self._winograd):
             x = convolution(x, self._scratch, f'answer {number}')
-        return _summed(x, *self._exact[6])
+        weight, bias, _, padding = self._exact[6]
+        return _last_layer(x, weight, bias, padding)
 
     def _cells(self, tiled: torch.Tensor) -> torch.Tensor:
-        """The first three convolutions, strip by strip: (1, 3, H, W) to (1, 32, h, w)."""
+        """Run the first three convolutions strip by strip: (1, 3, H, W) to (1, 32, h, w)."""
         height, width = ((side - VIEW) // STEP + 1 for side in tiled.shape[2:])
         cells = self._scratch.of('cells', 1, height, width, self._exact[2][0].shape[0]).permute(0, 3, 1, 2)
         for first in range(0, height, _STRIP):
@@ -94,7 +95,7 @@ class DetectorNetwork:
         return cells
 
     def _tiled(self, image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
-        """All levels of the pyramid on one canvas, (1, 3, canvas height, canvas width) float32; 0 between them."""
+        """Draw all pyramid levels on the canvas: (1, 3, canvas height, canvas width) float32, 0 between them."""
         if self._canvas is None or self._canvas[0] != canvas:
             self._canvas = canvas, torch.zeros((canvas.height, canvas.width, 3), device=image.device)
         tiled = self._canvas[1]
@@ -110,14 +111,14 @@ class DetectorNetwork:
 
 
 def to_canvas(cell: int) -> int:
-    """The canvas row (column) in the middle of the window that row (column) `cell` of the scores judges."""
+    """Return the canvas row (column) at the centre of the window of row (column) `cell` of the scores."""
     return STEP * cell + VIEW // 2
 
 
 def _shrink(level: torch.Tensor, into: torch.Tensor) -> None:
-    """Bilinear, corners on corners: (H, W, 3) to the smaller (h, w, 3); first down, then across.
+    """Resize (H, W, 3) to the smaller (h, w, 3), bilinear with aligned corners; rows first, then columns.
 
-    Four times as quick as F.interpolate on the CPU, which computes three numbers at a time.
+    Four times as fast as F.interpolate on the CPU, which computes three numbers at a time.
     """
     if level.is_cuda:
         small = F.interpolate(level.permute(2, 0, 1)[None], into.shape[:2], mode='bilinear', align_corners=True)
@@ -135,7 +136,7 @@ def _shrink(level: torch.Tensor, into: torch.Tensor) -> None:
 
 
 def _between(size: int, places: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The two of `size` samples that each of `places` lies between, and how near it is to the second, in [0, 1)."""
+    """Return each of `places` output samples' two neighbours among `size` inputs, and the weight of the second."""
     at = torch.arange(places) * torch.tensor((size - 1) / max(places - 1, 1), dtype=torch.float32)
     first = at.long()
     return first, (first + 1).clamp_(max=size - 1), at - first
@@ -154,11 +155,11 @@ def _convolutions(net: DlibNet, device: torch.device, dtype: torch.dtype) -> Con
 
 
 def _scores(x: torch.Tensor, convolutions: Convolutions) -> np.ndarray:
-    """(1, 3, H, W) to (h, w) float32."""
+    """Run all layers plainly: (1, 3, H, W) to scores (h, w) float32."""
     for convolution in convolutions[:-1]:
         x = F.conv2d(x, *convolution).relu_()
-    # The last convolution, 45 channels to 1, as products and then their sums at 81 places: half the time of conv2d with
-    # a single output, and in fp32.
+    # The last convolution, 45 channels to 1, as products and then sums over 81 offsets: half the time of conv2d with a
+    # single output, and in fp32.
     weight, bias, _, padding = convolutions[-1]
     size = weight.shape[2]
     products = weight[0].flip(1, 2).flatten(1).float().T @ x[0].float().flatten(1)  # (81, h · w)
@@ -166,8 +167,8 @@ def _scores(x: torch.Tensor, convolutions: Convolutions) -> np.ndarray:
     return scores.cpu().numpy()
 
 
-def _summed(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, _, padding: int) -> np.ndarray:
-    """The last convolution alone, (1, 45, H, W) to (H, W) float32: its rows as channels, then their sum."""
+def _last_layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, padding: int) -> np.ndarray:
+    """Run the last convolution, (1, 45, H, W) to (H, W) float32: the kernel's rows as channels, then their sum."""
     size, (height, width) = weight.shape[2], x.shape[2:]
     rows = F.conv2d(x, weight[0].permute(1, 0, 2)[:, :, None], padding=(0, padding))[0]  # (9, H, W)
     scores = torch.zeros(height + 2 * padding, width)
@@ -177,8 +178,8 @@ def _summed(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, _, paddin
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Some cells of the scores, the canvas pixels they depend on, and where they lie in the scores of those pixels."""
+class _Region:
+    """Cells of the scores, the canvas pixels they depend on, and the same cells within the scores of those pixels."""
 
     cells: tuple[slice, slice]
     pixels: tuple[slice, slice]
@@ -190,18 +191,18 @@ class _Place:
         return (rows.stop - rows.start) * (columns.stop - columns.start)
 
 
-def _places(mask: np.ndarray) -> list[_Place]:
-    """One place around each group of cells that are set in `mask` (h, w)."""
+def _regions(mask: np.ndarray) -> list[_Region]:
+    """Return a region around each connected group of cells set in `mask` (h, w)."""
     _, _, groups, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    places = []
+    regions = []
     for left, top, width, height, _ in groups[1:].tolist():
         spans = _spans(top, height, mask.shape[0]), _spans(left, width, mask.shape[1])
-        places.append(_Place(*zip(*spans, strict=True)))
-    return places
+        regions.append(_Region(*zip(*spans, strict=True)))
+    return regions
 
 
 def _spans(first: int, count: int, size: int) -> tuple[slice, slice, slice]:
-    """Cells, pixels and inner cells along one axis. At the border of the scores the network pads with 0, here too."""
+    """Return cells, pixels and inner cells along one axis; at the border regions are padded with 0 as the network."""
     begin, end = max(first - REACH, 0), min(first + count + REACH, size)
     pixels = slice(STEP * begin, STEP * (end - 1) + VIEW)
     return slice(first, first + count), pixels, slice(first - begin, first - begin + count)

@@ -1,8 +1,9 @@
-"""Where dlib's CNN detector puts the levels of its image pyramid, and how it gets back from there to faces.
+"""Image pyramid of dlib's CNN detector: layout of the levels on a canvas, mapping back to the image, suppression.
 
-dlib lays all levels of the pyramid (each 5/6 of the one before) on one canvas, so that one run of the network sees them
-all. Faces near the edges of a level see its neighbours, so the same answers need the same canvas. Rectangles here have
-inclusive edges as in dlib: (left, top, right, bottom). Source: image_pyramid.h, loss.h, box_overlap_testing.h of dlib.
+dlib places all levels of the pyramid (each 5/6 of the one before) on one canvas, so that one run of the network covers
+them all. Windows near the edge of a level include its neighbours, so equal detections need the same canvas. Rectangles
+here have inclusive edges as in dlib: (left, top, right, bottom). Source: image_pyramid.h, loss.h, box_overlap_testing.h
+of dlib.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from affect_perception.types import Box, Detection
 
 RATE = 5 / 6  # pyramid_down<6>
 MIN_HEIGHT = 5  # px; no level is lower
-MIN_SIDE = 10  # px; below that dlib's layout breaks down and takes its network with it, and no face fits in
+MIN_SIDE = 10  # px; below, dlib's layout and network fail, and no face fits in
 
 Rect = tuple[float, float, float, float]
 RawDetection = tuple[float, float, float, float, float]  # left, top, right, bottom, score
@@ -25,7 +26,7 @@ RawDetection = tuple[float, float, float, float, float]  # left, top, right, bot
 
 @dataclass(frozen=True)
 class Canvas:
-    """The canvas for images of one size: its height and width, and (top, left, height, width) of each level on it."""
+    """Canvas for images of one size: its height and width, and (top, left, height, width) of each level on it."""
 
     height: int
     width: int
@@ -33,29 +34,30 @@ class Canvas:
 
 
 def canvas_for(height: int, width: int, padding: int, outer_padding: int) -> Canvas:
-    """The canvas for images of `height` × `width` pixels, at least MIN_SIDE each; paddings in pixels."""
+    """Lay out the canvas for images of `height` × `width` px, at least MIN_SIDE each; paddings in px."""
     sizes = [(height, width)]
     while True:
         h, w = math.floor(RATE * sizes[-1][0]), math.floor(RATE * sizes[-1][1])
         if h < MIN_HEIGHT or w == 0:
             break
         sizes.append((h, w))
-    # The first column goes down until the next level fits beside the last one and half of the rest is placed.
+    # The first column is filled downwards until the next level fits beside the last one and half of the rest is placed.
     total = sum(h + padding for h, _ in sizes) - 2 * padding
     column, last_width = 0, 0
     for h, w in sizes:
         room = width - last_width - padding
-        fits = w <= room or room < 0  # dlib computes this without sign, so a negative room counts as plenty
+        fits = w <= room or room < 0  # unsigned in dlib, so that a negative room counts as plenty
         if fits and 2 * (column - height) >= total - height:
             break
         column, last_width = column + h + padding, w
     column -= padding
-    levels, top = [], outer_padding
+    levels: list[tuple[int, int, int, int]] = []
+    top = outer_padding
     while len(levels) < len(sizes) and top < column + outer_padding:
         h, w = sizes[len(levels)]
         levels.append((top, outer_padding, h, w))
         top += h + padding
-    bottom = top - padding  # the second column goes up again along the right edge, until it meets the full image
+    bottom = top - padding  # the second column is filled upwards along the right edge, up to the full image
     for h, w in sizes[len(levels) :]:
         if bottom - h < outer_padding + height:
             break
@@ -65,9 +67,9 @@ def canvas_for(height: int, width: int, padding: int, outer_padding: int) -> Can
 
 
 def canvas_to_image(canvas: Canvas, x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """The rectangle in image pixels that a window of `width` × `height` around canvas point (x, y) stands for.
+    """Map a window of `width` × `height` around canvas point (x, y) to a rectangle in image pixels, rounded as in dlib.
 
-    The window belongs to the level nearest to its centre. dlib rounds it to whole pixels.
+    The window belongs to the level nearest to its centre.
     """
     level = _nearest_level(canvas, x, y)
     top, left = canvas.levels[level][:2]
@@ -75,18 +77,19 @@ def canvas_to_image(canvas: Canvas, x: int, y: int, width: int, height: int) -> 
     edges = [x - half_width - left, y - half_height - top, x + half_width - left, y + half_height - top]
     for _ in range(level):
         edges = [edge * 1.2 + 0.3 for edge in edges]  # pyramid_down<6>::point_up
-    return tuple(_round(edge) for edge in edges)
+    return _rounded(*edges)
 
 
 def upsampled_to_image(rect: Rect, times: int) -> tuple[int, int, int, int]:
-    """A rectangle of an image that was doubled `times` times, in the pixels of the original (pyramid_down<2>)."""
+    """Map a rectangle of an image that was doubled `times` times to the original pixels (pyramid_down<2>)."""
+    left, top, right, bottom = rect
     for _ in range(times):
-        rect = tuple(edge / 2 - shift for edge, shift in zip(rect, (1.25, 0.75, 1.25, 0.75), strict=True))
-    return tuple(_round(edge) for edge in rect)
+        left, top, right, bottom = left / 2 - 1.25, top / 2 - 0.75, right / 2 - 1.25, bottom / 2 - 0.75
+    return _rounded(left, top, right, bottom)
 
 
 def suppress(found: list[RawDetection], iou_threshold: float, covered_threshold: float) -> list[RawDetection]:
-    """The best of each group of rectangles that overlap, best first.
+    """Non-maximum suppression: keep the best of overlapping rectangles; best first.
 
     dlib's overlap is the shared area over the area of the smallest rectangle around both, not over their union.
     """
@@ -98,7 +101,7 @@ def suppress(found: list[RawDetection], iou_threshold: float, covered_threshold:
 
 
 def at_most(rgb: np.ndarray, width: int) -> tuple[np.ndarray, float]:
-    """The image, scaled down to `width` px when it is wider (0: never), and the scale from there back."""
+    """Scale the image down to `width` px if it is wider (0: never); returns it and the scale back to the original."""
     scale = max(rgb.shape[1] / width, 1.0) if width else 1.0
     if scale == 1:
         return rgb, 1.0
@@ -106,7 +109,7 @@ def at_most(rgb: np.ndarray, width: int) -> tuple[np.ndarray, float]:
 
 
 def detections(found: list[RawDetection], scale: float = 1.0) -> list[Detection]:
-    """Boxes with exclusive edges, in the pixels of an image `scale` times as large, and confidences."""
+    """Convert to Detections: exclusive edges, pixels of an image `scale` times as large, confidences for scores."""
     return [
         Detection(
             Box(left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale), confidence(score)
@@ -116,7 +119,7 @@ def detections(found: list[RawDetection], scale: float = 1.0) -> list[Detection]
 
 
 def confidence(score: float) -> float:
-    """1 / (1 + exp(-4 score)): 0.5 at dlib's threshold of 0, 0.98 at 1, where the scores of clear faces end."""
+    """Map a score to a confidence, 1 / (1 + exp(-4 score)): 0.5 at dlib's threshold of 0, 0.98 at 1, a clear face."""
     return 1 / (1 + math.exp(-4 * score))
 
 
@@ -140,6 +143,10 @@ def _nearest_level(canvas: Canvas, x: int, y: int) -> int:
     return int(np.argmin(dx * dx + dy * dy))
 
 
+def _rounded(left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
+    return _round(left), _round(top), _round(right), _round(bottom)
+
+
 def _round(value: float) -> int:
-    """Half away from zero, as C does; Python's round goes to even."""
+    """Round half away from zero as C does; Python rounds half to even."""
     return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)

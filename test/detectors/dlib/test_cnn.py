@@ -144,7 +144,7 @@ def test_weak_finds_are_reported_when_asked_for(detector, astronaut):
 
     hidden = astronaut.copy()
     hidden[120:170, 160:270] = 128  # mouth and nose
-    strong, weak = detector.detect(hidden), DlibCnn(precision='fp32', weakest_score=-1.5).detect(hidden)
+    strong, weak = detector.detect(hidden), DlibCnn(precision='fp32', lowest_score=-1.5).detect(hidden)
     assert len(weak) > len(strong)
     assert min(face.confidence for face in weak) < 0.5
 

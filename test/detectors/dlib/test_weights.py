@@ -10,7 +10,7 @@ from affect_perception.detectors.dlib.weights import (
     DETECTOR_FILE,
     EMBEDDING_FILE,
     LANDMARKS_FILE,
-    expect,
+    check_architecture,
     folded_convolutions,
     read_net,
     weights_path,
@@ -99,7 +99,7 @@ def test_landmarks_are_not_taken_for_a_network():
 def test_another_network_of_dlib_is_told_apart():
     path = installed(EMBEDDING_FILE)
     with pytest.raises(ConfigError, match=r'holds another network than mmod.*loss_metric_2'):
-        expect(read_net(path), 'loss_mmod_', (), path, DETECTOR_FILE)
+        check_architecture(read_net(path), 'loss_mmod_', (), path, DETECTOR_FILE)
 
 
 def test_a_path_without_a_file_is_named():

@@ -1,9 +1,9 @@
-"""Winograd's convolution against the plain one: the same numbers, at sizes that fit its groups of rows and others."""
+"""Winograd convolution against the plain one, at sizes that are and are not multiples of its groups of rows."""
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip('torch', reason='the detector runs on PyTorch (pip install affect_perception[detect])')
+torch = pytest.importorskip('torch', reason='the detector runs on PyTorch (pip install torch)')
 
 from affect_perception.detectors.dlib.winograd import Scratch, Winograd, transforms  # noqa: E402
 
@@ -13,27 +13,27 @@ def filters(outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(outputs, inputs, 5, 5, generator=generator) / 10, torch.randn(outputs, generator=generator)
 
 
-def pictures(channels: int, height: int, width: int) -> torch.Tensor:
-    picture = torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(2))
-    return picture.contiguous(memory_format=torch.channels_last)
+def images(channels: int, height: int, width: int) -> torch.Tensor:
+    image = torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(2))
+    return image.contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(('height', 'width'), [(1, 1), (6, 9), (7, 4), (200, 3)])
-def test_answers_are_those_of_the_plain_convolution_at_any_size(height, width):
+def test_outputs_are_those_of_the_plain_convolution_at_any_size(height, width):
     weight, bias = filters(7, 5)
-    x = pictures(5, height, width)
+    x = images(5, height, width)
     expected = torch.nn.functional.conv2d(x, weight, bias, padding=2).relu()
     answer = Winograd(weight, bias)(x, Scratch(), 'answer')
     assert answer.shape == expected.shape
     assert (answer - expected).abs().max() < 1e-5
 
 
-def test_a_larger_picture_before_leaves_no_trace_in_a_smaller_one():
+def test_a_larger_image_before_leaves_no_trace_in_a_smaller_one():
     weight, bias = filters(4, 4)
     convolution, scratch = Winograd(weight, bias), Scratch()
-    small = pictures(4, 8, 5)
+    small = images(4, 8, 5)
     alone = convolution(small, Scratch(), 'answer').clone()
-    convolution(100 * pictures(4, 40, 30), scratch, 'answer')
+    convolution(100 * images(4, 40, 30), scratch, 'answer')
     assert torch.equal(convolution(small, scratch, 'answer'), alone)
 
 
