@@ -1,3 +1,3 @@
-"""Alias of `affect_perception.core.agent.policy`, the name under which users' policies import `Behaviour`."""
+"""Alias of `affect_perception.core.agent.policy`: the earlier name, from which users' policies import `Behaviour`."""
 
 from affect_perception.core.agent.policy import *  # noqa: F403 - everything public, as before the module moved

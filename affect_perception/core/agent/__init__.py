@@ -1,6 +1,7 @@
-"""Agent behaviour: group affect, person states and the policy protocol with its default, `SocialPolicy`.
+"""Agent behaviour: group affect, person states, and the policy protocol with its default, `SocialPolicy`.
 
-`affect_perception.core.agent:SocialPolicy` is a public name (parameter `policy`). Not here: the node that publishes.
+Not here: the node that publishes (`nodes/agent_node.py`). Public names, given by users: the default of the parameter
+`policy`, `affect_perception.core.agent:SocialPolicy`, and `Behaviour`.
 """
 
 from affect_perception.core.agent.policy import Behaviour, Policy

@@ -1,15 +1,15 @@
-"""The mood of a group: a weighted mean over its faces, by how large each is and where it stands.
+"""Group affect: weighted mean over the faces of an image, by the size of each face and its position in the group.
 
 After the group expression model of Dhall and Goecke (ICPR 2012: larger faces, that is nearer people, weigh more) and
-Dhall, Goecke and Gedeon (IEEE Transactions on Affective Computing 6(1), 2015: also by the place in the group), the work
-that Witzig et al. 2019 build on. For face i of n, with width wᵢ and height hᵢ of its box in px and dᵢ the distance of
+Dhall, Goecke and Gedeon (IEEE Transactions on Affective Computing 6(1), 2015: also by the place in the group), on which
+Witzig et al. 2019 build. For face i of n, with width wᵢ and height hᵢ of its box in px and dᵢ the distance of
 its centre from the mean of all centres:
 
     weightᵢ ∝ √(wᵢ·hᵢ) · (1 − α · dᵢ / max d)        (α: the setting `group_position`; weights sum to 1)
 
-The mood is Σ weightᵢ·valueᵢ over the faces whose value is known, the weights of those scaled to sum to 1. It differs
-from the papers in that distances are relative to the farthest face (theirs are min-max scaled, which gives somebody
-full weight and somebody else little in any group) and that no learned attributes enter.
+The group affect is Σ weightᵢ·valueᵢ over the faces whose value is known, with the weights of those scaled to sum to 1.
+Differences from the papers: distances are relative to the farthest face (theirs are min-max scaled, which in any group
+gives one face full weight and another one little), and no learned attributes enter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from affect_perception.types import Affect
 
 @dataclass(frozen=True)
 class GroupAffect:
-    """Valence and arousal in [-1, 1], smile intensity in [0, 1]; NaN where nobody's is known. `people` in view."""
+    """Valence and arousal in [-1, 1] and smile intensity in [0, 1], NaN if unknown; number of people in view."""
 
     valence: float = math.nan
     arousal: float = math.nan
@@ -32,11 +32,11 @@ class GroupAffect:
 
 
 def weights(faces: Sequence[Affect], position: float = 0.5) -> list[float]:
-    """The N weights of `faces`, which sum to 1; `position` is α of the formula above, in [0, 1]."""
+    """Weights of N faces, which sum to 1; `position` is α of the formula above, in [0, 1]."""
     sizes = [math.sqrt(max(face.box.area, 1.0)) for face in faces]
     centres = [face.box.centre for face in faces]
-    middle = [sum(values) / len(faces) for values in zip(*centres, strict=True)]
-    distances = [math.dist(centre, middle) for centre in centres]
+    mean = [sum(values) / len(faces) for values in zip(*centres, strict=True)]
+    distances = [math.dist(centre, mean) for centre in centres]
     farthest = max(distances, default=0.0) or 1.0
     raw = [size * (1 - position * distance / farthest) for size, distance in zip(sizes, distances, strict=True)]
     if sum(raw) <= 1e-9 * sum(sizes):  # two people and α = 1: both are farthest
@@ -46,7 +46,7 @@ def weights(faces: Sequence[Affect], position: float = 0.5) -> list[float]:
 
 
 def group_affect(faces: Sequence[Affect], position: float = 0.5) -> GroupAffect:
-    """The mood of `faces`, also of none."""
+    """Group affect of `faces`; all NaN without faces."""
     shares = weights(faces, position)
     return GroupAffect(
         _mean([face.valence for face in faces], shares),

@@ -1,4 +1,4 @@
-"""How the mood of the group moves: whether it is low or has fallen, and whether people laugh together."""
+"""Mood of the group over time: low or falling valence, and shared laughter, with hysteresis."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from affect_perception.core.agent.person_state import PersonState
 from affect_perception.settings import AgentSettings
 
-_NOW_S = 1.0  # time constant of the present mood
-_USUAL_S = 20.0  # and of what it usually is
+_PRESENT_S = 1.0  # time constant of the present valence
+_USUAL_S = 20.0  # time constant of the usual valence
 
 
 @dataclass(frozen=True)
 class Mood:
-    """Valences are NaN as long as nothing is known. `soothed_s`, `amplified_s`: how long that was done about it."""
+    """Mood of the group. `valence` (present) and `usual` are smoothed, NaN if unknown; `low_ns` is the start of a low.
+
+    `soothed_s` and `amplified_s`: how long the agent has soothed the present low or amplified the shared laugh.
+    """
 
     valence: float = math.nan
     usual: float = math.nan
@@ -26,10 +29,10 @@ class Mood:
     amplified_s: float = 0.0
 
 
-def moved(
+def updated_mood(
     mood: Mood, valence: float, present: Collection[PersonState], stamp_ns: int, dt_s: float, settings: AgentSettings
 ) -> Mood:
-    """The mood after another image, in which the group shows `valence` (NaN: not known)."""
+    """Update the mood with one image, in which the group has `valence` (NaN: unknown), `dt_s` after the last."""
     if not present:
         return Mood()
     laughing = sum(person.laughing for person in present)
@@ -37,7 +40,7 @@ def moved(
     mood = replace(mood, shared=shared, amplified_s=mood.amplified_s if shared else 0.0)
     if not math.isfinite(valence):
         return mood
-    now, usual = _towards(mood.valence, valence, dt_s / _NOW_S), _towards(mood.usual, valence, dt_s / _USUAL_S)
+    now, usual = _smoothed(mood.valence, valence, dt_s / _PRESENT_S), _smoothed(mood.usual, valence, dt_s / _USUAL_S)
     fall = usual - now
     if now < settings.soothe_on or fall > settings.soothe_drop:
         since = stamp_ns if mood.low_ns is None else mood.low_ns
@@ -49,5 +52,5 @@ def moved(
     return replace(mood, valence=now, usual=usual, low_ns=since, low=low, soothed_s=soothed_s)
 
 
-def _towards(old: float, new: float, share: float) -> float:
+def _smoothed(old: float, new: float, share: float) -> float:
     return new if math.isnan(old) else old + (new - old) * (1 - math.exp(-share))

@@ -1,6 +1,6 @@
-"""What the agent remembers of people: since when they are there, whether they smile, who had its attention.
+"""State of each person for the agent: presence, smile with hysteresis, attention received.
 
-Everything is frozen, and time is the stamp of the image.
+States are frozen; time is the stamp of the image.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect, Box, SmileLevel
 
-BLINK_S = 0.5  # whoever is missing for less is still thought to be there, as they last looked
-_FORGET_ATTENTION_S = 60.0  # time constant with which past attention stops to count
-_SAME_PLACE = 1.0  # face sizes from where somebody vanished
-_SAME_SIZE = 2.0  # ratio
+GAP_S = 0.5  # a person missing for less is still present, with the last known smile
+_ATTENTION_DECAY_S = 60.0  # time constant of past attention
+_MAX_DISTANCE = 1.0  # face sizes, between a lost person and the new track that inherits the state
+_MAX_SCALE = 2.0  # ratio of their face sizes
 
 
 @dataclass(frozen=True)
 class PersonState:
-    """One person, in view or not. `smile` is the last intensity that was known; `attended_s` fades with time."""
+    """State of one person, in view or not. `smile` is the last known intensity; `attended_s` decays with time."""
 
     track_id: int
     box: Box
@@ -28,29 +28,31 @@ class PersonState:
     seen_ns: int
     smile: float = 0.0
     smile_ns: int = 0
-    above_ns: int | None = None  # since when the intensity is high enough for a smile
+    above_ns: int | None = None  # since when the intensity has been above smile_on
     above_images: int = 0
-    below_ns: int | None = None  # since when it is too low
+    below_ns: int | None = None  # since when the intensity has been below smile_off
     smiling: bool = False
     laughing: bool = False
     mirrored_s: float = 0.0  # how long the present smile has been mirrored
     greeted: bool = False
-    left: bool = False  # said farewell to
+    left: bool = False  # farewell given
     attended_s: float = 0.0
 
     def absent_s(self, stamp_ns: int) -> float:
+        """Time in seconds since the person was last in view."""
         return (stamp_ns - self.seen_ns) * 1e-9
 
     def stayed_s(self) -> float:
+        """Time in seconds from the first to the last image of the present visit."""
         return (self.seen_ns - self.first_ns) * 1e-9
 
 
 def update_people(
     known: Iterable[PersonState], faces: Sequence[Affect], stamp_ns: int, settings: AgentSettings
 ) -> tuple[dict[int, PersonState], dict[int, int]]:
-    """Everybody remembered after the image of `stamp_ns`, by id, and the ids that were replaced: {old: new}.
+    """Update all person states with one frame. Returns (states by track id, {old id: new id}).
 
-    A new id where somebody vanished less than `handover_s` ago, of about that size, is that person, whose id failed.
+    A new track near a recently lost one of similar size (`handover_s`) inherits its state.
     """
     people = {person.track_id: person for person in known}
     in_view = {face.track_id: face for face in faces}
@@ -59,42 +61,42 @@ def update_people(
     for track_id, face in in_view.items():
         person = people.get(track_id)
         if person is None:
-            gone = [p for i, p in people.items() if i not in in_view and _could_be(p, face, stamp_ns, settings)]
-            if gone:
-                person = max(gone, key=lambda p: p.seen_ns)
+            lost = [p for i, p in people.items() if i not in in_view and _inherits(face, p, stamp_ns, settings)]
+            if lost:
+                person = max(lost, key=lambda p: p.seen_ns)
                 renamed[person.track_id] = track_id
                 del people[person.track_id]
             else:
                 person = PersonState(track_id, face.box, stamp_ns, stamp_ns, attended_s=least)
-        people[track_id] = _seen(person, face, stamp_ns, settings)
-    return {i: p for i, p in people.items() if not _forgotten(p, stamp_ns, settings)}, renamed
+        people[track_id] = _updated(person, face, stamp_ns, settings)
+    return {i: p for i, p in people.items() if not _expired(p, stamp_ns, settings)}, renamed
 
 
 def add_attention(person: PersonState, had_attention: bool, mirrored: bool, dt_s: float) -> PersonState:
-    """`person` after `dt_s` in which they had the agent's attention, or not."""
-    fading = math.exp(-dt_s / _FORGET_ATTENTION_S)
+    """Add `dt_s` of attention to a person, or let the attention received decay."""
+    decay = math.exp(-dt_s / _ATTENTION_DECAY_S)
     return replace(
         person,
-        attended_s=person.attended_s * fading + (dt_s if had_attention else 0.0),
+        attended_s=person.attended_s * decay + (dt_s if had_attention else 0.0),
         mirrored_s=person.mirrored_s + (dt_s if mirrored else 0.0),
     )
 
 
-def _could_be(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSettings) -> bool:
+def _inherits(face: Affect, person: PersonState, stamp_ns: int, settings: AgentSettings) -> bool:
     size, old = max(face.box.width, 1.0), max(person.box.width, 1.0)
     away = math.dist(face.box.centre, person.box.centre) / max(size, old)
-    near = away <= _SAME_PLACE and max(size / old, old / size) <= _SAME_SIZE
+    near = away <= _MAX_DISTANCE and max(size / old, old / size) <= _MAX_SCALE
     return near and person.absent_s(stamp_ns) < settings.handover_s
 
 
-def _forgotten(person: PersonState, stamp_ns: int, settings: AgentSettings) -> bool:
+def _expired(person: PersonState, stamp_ns: int, settings: AgentSettings) -> bool:
     patience = settings.greet_again_s if person.greeted else settings.handover_s
     return person.absent_s(stamp_ns) > max(patience, settings.farewell_after_s)
 
 
-def _seen(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSettings) -> PersonState:
-    """`person` as `face` shows them. Smiles begin and end with hysteresis: neither a single image nor a value between
-    the two thresholds changes one."""
+def _updated(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSettings) -> PersonState:
+    """Update a person in view. Smiles begin and end with hysteresis: neither one image nor a value between the two
+    thresholds changes the state."""
     first, smiling = person.first_ns, person.smiling
     above, images, below = person.above_ns, person.above_images, person.below_ns
     if person.absent_s(stamp_ns) > settings.farewell_after_s:
@@ -103,7 +105,7 @@ def _seen(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSetti
     known = math.isfinite(face.smile_intensity) and face.smile_level != SmileLevel.UNKNOWN
     if known:
         value, value_ns = face.smile_intensity, stamp_ns
-    elif (stamp_ns - value_ns) * 1e-9 > BLINK_S:
+    elif (stamp_ns - value_ns) * 1e-9 > GAP_S:
         value = 0.0
     if value >= settings.smile_on:
         above, images, below = (stamp_ns if above is None else above), images + known, None

@@ -1,4 +1,4 @@
-"""What an agent does, and what a class must have that decides it."""
+"""Behaviours of an agent, and the protocol of policies that choose them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect
 
-NOBODY = -1  # target of what is meant for nobody in particular
+NOBODY = -1  # target of a behaviour that is meant for nobody in particular
 
 IDLE = 'idle'
 ATTEND = 'attend'
@@ -22,7 +22,7 @@ AMPLIFY = 'amplify_smile'
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One thing to do: `strength` in [0, 1]; `reason` in words, for people who ask why."""
+    """Behaviour of the agent: action, target track id, strength in [0, 1], and the reason in words."""
 
     action: str
     target_track_id: int = NOBODY
@@ -31,20 +31,20 @@ class Behaviour:
 
     @property
     def key(self) -> tuple[str, int]:
-        """Two behaviours of one key are the same one, going on."""
+        """Identity of a behaviour: equal keys are one behaviour that continues."""
         return self.action, self.target_track_id
 
 
 class Policy(Protocol):
-    """Decides what to do. Made as `Class(settings)`, and made anew when a setting changes: what it remembers is in
-    the state that it hands back, any object it likes.
+    """Chooses behaviours. Made as `Class(settings)`, and made again when a setting changes: memory must be in the state
+    that `decide` returns, an object of any type.
     """
 
-    def __init__(self, settings: AgentSettings): ...
+    def __init__(self, settings: AgentSettings) -> None: ...
 
     def decide(self, state: Any, people: Sequence[Affect], stamp_ns: int) -> tuple[Any, Behaviour]:
-        """The new state and the behaviour for `people`, all in view in the image of `stamp_ns`.
+        """New state and behaviour for `people`, all faces in the image at `stamp_ns`.
 
-        `state` is None at first. Stamps may go back (a recording that begins again); values may be NaN.
+        `state` is None at first. Stamps may go back (a recording that restarts); values may be NaN.
         """
         ...

@@ -1,9 +1,9 @@
-"""The policy that the agent comes with: greets newcomers, mirrors smiles, shares its attention, soothes, says farewell.
+"""Default policy: greets newcomers, mirrors smiles, shares its attention, soothes, says farewell.
 
-What could be done is proposed anew for every image, each proposal with an urgency; what is being done goes on until
-its time is over. Three rules keep it from flickering: nothing is shown for less than `min_dwell_s`, a more urgent
-proposal waits `interrupt_s`, one of the same urgency `turn_s`. Among equals the person comes first who has had the
-least attention of late. docs/agent.md explains it to users.
+Every image gives proposals, each with an urgency; the present behaviour continues until its time is over. Three rules
+prevent flicker: no behaviour is shorter than `min_dwell_s`, a more urgent proposal waits `interrupt_s`, one of equal
+urgency `turn_s`. Among proposals of equal urgency, the person with the least recent attention comes first.
+docs/agent.md explains the policy to users.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from dataclasses import dataclass, field, replace
 
 from affect_perception.core.agent import policy as do
 from affect_perception.core.agent.group_affect import group_affect
-from affect_perception.core.agent.group_mood import Mood, moved
-from affect_perception.core.agent.person_state import BLINK_S, PersonState, add_attention, update_people
+from affect_perception.core.agent.group_mood import Mood, updated_mood
+from affect_perception.core.agent.person_state import GAP_S, PersonState, add_attention, update_people
 from affect_perception.core.agent.policy import NOBODY, Behaviour
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect
 
-# Urgencies. A smile that nobody has answered yet goes before one that is being mirrored.
+# Urgencies. A smile that was not mirrored yet has priority over one that is being mirrored.
 _SHARED_LAUGH, _NEW_SMILE, _SMILE, _GREET, _SOOTHE, _FAREWELL, _ATTEND, _IDLE = 7, 6, 5, 4, 3, 2, 1, 0
-_LONGEST_STEP_S = 1.0  # more time than this between two images counts as this much
-_OUT_OF_ORDER_S = 1.0  # an image that is older than the last by less came late
-_LATE_FAREWELL_S = 3.0  # after this one looks odd
-_SOOTHE_TURNS = 2  # turns for which soothing goes before other attention
+_MAX_STEP_S = 1.0  # longer gaps between two images count as this
+_OUT_OF_ORDER_S = 1.0  # an image older than the last by less is late; by more, the recording has restarted
+_MAX_FAREWELL_DELAY_S = 3.0  # no farewell after this
+_SOOTHE_TURNS = 2  # turns for which soothing has priority over attention
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """`had_s`: how much attention its target has had of late."""
+    """Proposed behaviour with its urgency; `attended_s` is the recent attention to its target."""
 
     behaviour: Behaviour
     urgency: int
-    had_s: float = 0.0
+    attended_s: float = 0.0
 
 
 @dataclass(frozen=True)
-class State:
-    """What the policy remembers from image to image."""
+class PolicyState:
+    """PolicyState of the policy from image to image; `since_ns` is the start of the present behaviour."""
 
     stamp_ns: int
-    occupied_ns: int  # when somebody was last in view
+    occupied_ns: int  # last image with a face
     behaviour: Behaviour
     since_ns: int
     urgency: int
@@ -50,17 +50,19 @@ class State:
 
 
 class SocialPolicy:
-    """See the module; thresholds come from `settings`."""
+    """Default policy, see the module; thresholds and durations are those of `settings`."""
 
-    def __init__(self, settings: AgentSettings):
+    def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
 
-    def decide(self, state: State | None, people: Sequence[Affect], stamp_ns: int) -> tuple[State, Behaviour]:
-        """The new state and what to do about `people`, who are all in view in the image of `stamp_ns`."""
-        if state is None or (state.stamp_ns - stamp_ns) * 1e-9 > _OUT_OF_ORDER_S:  # a recording that begins again
-            state = State(stamp_ns, stamp_ns, Behaviour(do.IDLE, reason='nobody in view'), stamp_ns, _IDLE)
+    def decide(
+        self, state: PolicyState | None, people: Sequence[Affect], stamp_ns: int
+    ) -> tuple[PolicyState, Behaviour]:
+        """New state and behaviour for `people`, all faces in the image at `stamp_ns`."""
+        if state is None or (state.stamp_ns - stamp_ns) * 1e-9 > _OUT_OF_ORDER_S:  # a recording that restarts
+            state = PolicyState(stamp_ns, stamp_ns, Behaviour(do.IDLE, reason='nobody in view'), stamp_ns, _IDLE)
         stamp_ns = max(stamp_ns, state.stamp_ns)
-        state = self._notice(state, people, stamp_ns)
+        state = self._update(state, people, stamp_ns)
         away_s = (stamp_ns - state.occupied_ns) * 1e-9
         if not people and away_s >= self._settings.idle_after_s:
             chosen = Proposal(Behaviour(do.IDLE, reason=f'nobody in view for {away_s:.0f} s'), _IDLE)
@@ -68,14 +70,14 @@ class SocialPolicy:
             chosen = self._choose(state, self._proposals(state, stamp_ns))
         return self._begin(state, chosen), chosen.behaviour
 
-    def _notice(self, state: State, faces: Sequence[Affect], stamp_ns: int) -> State:
-        """`state` with what the new image shows, and with the time since the last one accounted for."""
-        dt_s = min((stamp_ns - state.stamp_ns) * 1e-9, _LONGEST_STEP_S)
+    def _update(self, state: PolicyState, faces: Sequence[Affect], stamp_ns: int) -> PolicyState:
+        """Update people, mood and accumulated times with one image."""
+        dt_s = min((stamp_ns - state.stamp_ns) * 1e-9, _MAX_STEP_S)
         action, target = state.behaviour.key
         before = [add_attention(p, p.track_id == target, (do.MIRROR, p.track_id) == (action, target), dt_s)
                   for p in state.people]  # fmt: skip
         people, renamed = update_people(before, faces, stamp_ns, self._settings)
-        present = [p for p in people.values() if p.absent_s(stamp_ns) < BLINK_S]
+        present = [p for p in people.values() if p.absent_s(stamp_ns) < GAP_S]
         mood = replace(
             state.mood,
             soothed_s=state.mood.soothed_s + (dt_s if action == do.SOOTHE else 0.0),
@@ -88,17 +90,17 @@ class SocialPolicy:
             occupied_ns=stamp_ns if faces else state.occupied_ns,
             behaviour=replace(state.behaviour, target_track_id=renamed.get(target, target)),
             people=tuple(people.values()),
-            mood=moved(mood, valence, present, stamp_ns, dt_s, self._settings),
+            mood=updated_mood(mood, valence, present, stamp_ns, dt_s, self._settings),
         )
 
-    def _proposals(self, state: State, stamp_ns: int) -> list[Proposal]:
-        """What could be done, the best first."""
+    def _proposals(self, state: PolicyState, stamp_ns: int) -> list[Proposal]:
+        """Proposals for the present image, the best first."""
         settings = self._settings
-        present = [p for p in state.people if p.absent_s(stamp_ns) < BLINK_S]
-        out = [self._person(p) for p in present]
-        if not present:  # look where somebody was a moment ago
+        present = [p for p in state.people if p.absent_s(stamp_ns) < GAP_S]
+        proposals = [self._person_proposal(p) for p in present]
+        if not present:  # attend to where a person was a moment ago
             recent = [p for p in state.people if p.absent_s(stamp_ns) < settings.farewell_after_s]
-            out += [
+            proposals += [
                 Proposal(
                     Behaviour(do.ATTEND, p.track_id, 0.1, f'person {p.track_id} was here a moment ago'),
                     _ATTEND,
@@ -106,13 +108,13 @@ class SocialPolicy:
                 )
                 for p in recent
             ]
-        out += self._greetings(state, present)
-        out += self._farewells(state, stamp_ns)
-        out += self._together(state, present)
-        return sorted(out, key=lambda p: (-p.urgency, p.had_s, p.behaviour.target_track_id))
+        proposals += self._greeting_proposals(state, present)
+        proposals += self._farewell_proposals(state, stamp_ns)
+        proposals += self._group_proposals(state, present)
+        return sorted(proposals, key=lambda p: (-p.urgency, p.attended_s, p.behaviour.target_track_id))
 
-    def _person(self, person: PersonState) -> Proposal:
-        if not person.smiling or not person.greeted:  # first things first
+    def _person_proposal(self, person: PersonState) -> Proposal:
+        if not person.smiling or not person.greeted:  # greeting comes first
             text = f'person {person.track_id} is in view, and it is their turn'
             return Proposal(Behaviour(do.ATTEND, person.track_id, 0.3, text), _ATTEND, person.attended_s)
         urgency = _ATTEND if person.mirrored_s >= self._settings.mirror_s else _SMILE
@@ -120,18 +122,18 @@ class SocialPolicy:
         text = f'person {person.track_id} {"laughs" if person.laughing else "smiles"} (intensity {person.smile:.2f})'
         return Proposal(Behaviour(do.MIRROR, person.track_id, _share(person.smile), text), urgency, person.attended_s)
 
-    def _greetings(self, state: State, present: Sequence[PersonState]) -> list[Proposal]:
+    def _greeting_proposals(self, state: PolicyState, present: Sequence[PersonState]) -> list[Proposal]:
         settings = self._settings
-        going_on = self._going_on(state, do.GREET, settings.greet_s)
+        continues = self._continues(state, do.GREET, settings.greet_s)
         return [
             Proposal(Behaviour(do.GREET, p.track_id, 1.0, f'person {p.track_id} is new here'), _GREET, p.attended_s)
             for p in present
-            if (going_on and state.behaviour.target_track_id == p.track_id)
+            if (continues and state.behaviour.target_track_id == p.track_id)
             or (not p.greeted and p.stayed_s() >= settings.newcomer_s)
         ]
 
-    def _farewells(self, state: State, stamp_ns: int) -> list[Proposal]:
-        if self._going_on(state, do.FAREWELL, self._settings.farewell_s):
+    def _farewell_proposals(self, state: PolicyState, stamp_ns: int) -> list[Proposal]:
+        if self._continues(state, do.FAREWELL, self._settings.farewell_s):
             return [Proposal(state.behaviour, _FAREWELL)]
         leaving = [p for p in state.people if self._leaves(p, stamp_ns)]
         if not leaving:
@@ -143,45 +145,46 @@ class SocialPolicy:
 
     def _leaves(self, person: PersonState, stamp_ns: int) -> bool:
         late_s = person.absent_s(stamp_ns) - self._settings.farewell_after_s
-        return person.greeted and not person.left and 0 <= late_s < _LATE_FAREWELL_S
+        return person.greeted and not person.left and 0 <= late_s < _MAX_FAREWELL_DELAY_S
 
-    def _together(self, state: State, present: Sequence[PersonState]) -> list[Proposal]:
-        """What the group as a whole calls for."""
-        settings, mood, out = self._settings, state.mood, []
+    def _group_proposals(self, state: PolicyState, present: Sequence[PersonState]) -> list[Proposal]:
+        """Proposals for the group as a whole."""
+        settings, mood = self._settings, state.mood
+        proposals: list[Proposal] = []
         if mood.shared:
             laughing = [p for p in present if p.laughing]
             text = f'{len(laughing)} of {len(present)} people laugh together'
             strength = sum(p.smile for p in laughing) / len(laughing)
             fresh = mood.amplified_s < settings.mirror_s
             behaviour = Behaviour(do.AMPLIFY, NOBODY, _share(strength), text)
-            out.append(Proposal(behaviour, _SHARED_LAUGH if fresh else _ATTEND, mood.amplified_s))
+            proposals.append(Proposal(behaviour, _SHARED_LAUGH if fresh else _ATTEND, mood.amplified_s))
         if mood.low:
             only = present[0].track_id if len(present) == 1 else NOBODY
             fall = f', it was {mood.usual:+.2f}' if mood.usual - mood.valence > 0.1 else ''
             text = f'the valence of {len(present)} people is {mood.valence:+.2f}{fall}'
             fresh = mood.soothed_s < _SOOTHE_TURNS * settings.turn_s
             behaviour = Behaviour(do.SOOTHE, only, _share(0.4 - mood.valence), text)
-            out.append(Proposal(behaviour, _SOOTHE if fresh else _ATTEND, mood.soothed_s))
-        return out
+            proposals.append(Proposal(behaviour, _SOOTHE if fresh else _ATTEND, mood.soothed_s))
+        return proposals
 
-    def _choose(self, state: State, proposals: Sequence[Proposal]) -> Proposal:
+    def _choose(self, state: PolicyState, proposals: Sequence[Proposal]) -> Proposal:
         settings, held_s = self._settings, (state.stamp_ns - state.since_ns) * 1e-9
-        mine = next((p for p in proposals if p.behaviour.key == state.behaviour.key), None)
-        now = mine or Proposal(state.behaviour, state.urgency)
+        current = next((p for p in proposals if p.behaviour.key == state.behaviour.key), None)
+        now = current or Proposal(state.behaviour, state.urgency)
         if not proposals:
             idle = Proposal(Behaviour(do.IDLE, reason='nobody in view'), _IDLE)
             return now if held_s < settings.min_dwell_s else idle
         best = proposals[0]
         if best.urgency > now.urgency:
             wait_s = settings.interrupt_s
-        elif mine is None:
+        elif current is None:
             wait_s = settings.min_dwell_s
         else:
             wait_s = max(settings.turn_s, settings.min_dwell_s)
-        return best if held_s >= wait_s or best is mine else now
+        return best if held_s >= wait_s or best is current else now
 
-    def _begin(self, state: State, chosen: Proposal) -> State:
-        """`state` in which `chosen` is done; remembers whom it greets or says farewell to."""
+    def _begin(self, state: PolicyState, chosen: Proposal) -> PolicyState:
+        """PolicyState after the choice of a proposal; marks people as greeted or given farewell."""
         if chosen.behaviour.key == state.behaviour.key:
             return replace(state, behaviour=chosen.behaviour, urgency=chosen.urgency)
         action, target = chosen.behaviour.key
@@ -197,7 +200,7 @@ class SocialPolicy:
             state, behaviour=chosen.behaviour, urgency=chosen.urgency, since_ns=state.stamp_ns, people=people
         )
 
-    def _going_on(self, state: State, action: str, seconds: float) -> bool:
+    def _continues(self, state: PolicyState, action: str, seconds: float) -> bool:
         return state.behaviour.action == action and (state.stamp_ns - state.since_ns) * 1e-9 < seconds
 
 
