@@ -43,7 +43,9 @@ class _Producer(Generic[T]):
         return False
 
 
-def prefetch(items: Iterable[T], count: int = 8, interrupt: Callable[[], None] | None = None) -> Generator[T, None, None]:
+def prefetch(
+    items: Iterable[T], count: int = 8, interrupt: Callable[[], None] | None = None
+) -> Generator[T, None, None]:
     """Yield `items` in order, produced by a background thread that is at most `count` items ahead.
 
     An exception of `items` is raised here after the items before it. Closing the iterator ends the thread and waits
