@@ -14,9 +14,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.ros.executors import Spinner
+from affect_perception.ros.log_bridge import log_to_ros
 from affect_perception.runtime.child_process import answers_ping, child_link
 from affect_perception.runtime.framing import Link
-from affect_perception.runtime.log_handler import log_to
 from affect_perception.runtime.priority import use_batch_priority
 from affect_perception.types import Frame
 
@@ -91,7 +91,7 @@ class ViewerNodes:
 def main() -> None:
     """Run as `python -m affect_perception.graph.viewer_child FD` by `ViewerProcess`."""
     link = child_link()
-    log_to()
+    log_to_ros()
     use_batch_priority()
     ViewerNodes(link).serve()
 

@@ -11,6 +11,8 @@ REASON = 'needs launch_ros, which comes with a ROS 2 installation and is not on 
 launch = pytest.importorskip('launch', reason=REASON)
 launch_actions = pytest.importorskip('launch_ros.actions', reason=REASON)
 
+pytestmark = pytest.mark.ros
+
 FILE = ROOT / 'launch' / 'smile.launch.py'
 
 
@@ -76,15 +78,17 @@ def test_one_process_per_node_when_asked():
 def test_parts_are_switched_by_arguments():
     text = command(started(source='scene', agent='false', hri='true')[0])
     assert '--no-agent --markers --hri' in text
-    assert '--watch-beside auto' in text
-    assert '--watch-beside thread' in command(started(source='scene', watch_beside='thread')[0])
+    assert '--viewer-process auto' in text
+    assert '--viewer-process thread' in command(started(source='scene', viewer_process='thread')[0])
+    assert '--viewer-process thread' in command(started(source='scene', watch_beside='thread')[0])
     nodes = started(source='topic:/cam/image', composed='false', agent='false', hri='true')
     assert {n.node_executable for n in nodes} == {'affect_node', 'face_tracker_node', 'marker_node', 'hri_node'}
 
 
 def test_rviz_is_started_with_our_configuration_and_a_transform_of_our_own_camera():
     rviz, transform, _ = started(source='scene', rviz='true')
-    assert 'config/smile.rviz' in command(rviz, 1) and '-f camera_link' in command(rviz, 1)
+    assert 'config/smile.rviz' in command(rviz, 1)
+    assert '-f camera_link' in command(rviz, 1)
     assert transform.node_executable == 'static_transform_publisher'
     assert len(started(source='topic:/cam/image', rviz='true', rviz_frame='map')) == 2
 
