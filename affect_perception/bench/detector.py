@@ -1,121 +1,58 @@
-"""`affect-perception bench detector`: are our answers dlib's answers, and how much sooner do they come?
+"""`affect-perception bench detector`: parity with dlib's own CNN, and speed of all detectors.
 
-Speed is measured on one picture of the size asked for, every detector in the same run on the same picture. Parity is
-measured over many pictures: which of dlib's faces are found, which others are, and how far boxes and scores differ.
-dlib's own CNN is slow, so its answers can be kept in a file (`--native-cache`), by the hash of the pixels.
+Speed is measured on one image of the given size, all detectors in the same run. Parity is measured over many images:
+matched, missed and extra faces, and differences of boxes and scores. dlib's own CNN is slow, so its results can be
+kept in a file (`--native-cache`), by the hash of the pixels.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from affect_perception.bench.pictures import picture_hash, pictures
+from affect_perception.bench.images import image_hash, images
+from affect_perception.bench.parity import BAND, Parity
 from affect_perception.detectors.dlib.native import DlibCnnNative
 from affect_perception.detectors.dlib.pyramid import RawDetection
 from affect_perception.errors import AffectPerceptionError, ConfigError
 
-BAND = 0.05  # scores this near to dlib's threshold of 0 may fall on either side of it
-SAME_FACE_IOU = 0.5
-DECIMALS = 6
 
+class NativeResults:
+    """Faces of an image by dlib's own CNN, cached in `file` (if not empty) by the hash of the pixels."""
 
-@dataclass
-class Parity:
-    """Counts over all pictures seen so far; `differences` and `inside_band` are lines to read."""
-
-    matched: int = 0
-    missed: int = 0
-    extra: int = 0
-    ious: list[float] = field(default_factory=list)
-    score_differences: list[float] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
-    inside_band: list[str] = field(default_factory=list)
-
-    def add(self, picture: str, reference: list[RawDetection], found: list[RawDetection]) -> None:
-        """One more picture. Each of dlib's faces takes the best free box of ours that shares at least half with it."""
-        free = list(found)
-        for face in reference:
-            best = max(free, key=lambda other: iou(face, other), default=None)
-            if best is None or iou(face, best) < SAME_FACE_IOU:
-                self._count('missed', picture, face)
-                continue
-            free.remove(best)
-            self.matched += 1
-            self.ious.append(iou(face, best))
-            self.score_differences.append(abs(face[4] - best[4]))
-            if self.ious[-1] < 0.85 or self.score_differences[-1] > BAND:
-                self.differences.append(f'{picture}: {_text(face)} became {_text(best)}, IoU {self.ious[-1]:.2f}')
-            elif face[4] <= BAND:
-                self.inside_band.append(f'{picture}: found {_text(face)}')
-        for face in free:
-            self._count('extra', picture, face)
-
-    def _count(self, kind: str, picture: str, face: RawDetection):
-        line = f'{picture}: {kind} {_text(face)}'
-        if face[4] <= BAND:
-            self.inside_band.append(line)
-            return
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.differences.append(line)
-
-    def numbers(self) -> dict:
-        return {
-            'matched': self.matched,
-            'missed': self.missed,
-            'extra': self.extra,
-            'iou_mean': round(statistics.fmean(self.ious), DECIMALS) if self.ious else None,
-            'iou_min': round(min(self.ious), DECIMALS) if self.ious else None,
-            'confidence_diff_max': round(max(self.score_differences), DECIMALS) if self.ious else None,
-            'differences': self.differences,
-            'inside_band': self.inside_band,
-        }
-
-
-def iou(a: RawDetection, b: RawDetection) -> float:
-    """Intersection over union of two rectangles with inclusive edges."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]) + 1, min(a[3], b[3]) - max(a[1], b[1]) + 1
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(one[2] - one[0] + 1) * (one[3] - one[1] + 1) for one in (a, b)]
-    return width * height / (sum(areas) - width * height)
-
-
-class NativeAnswers:
-    """dlib's own faces of a picture: from the file if it is there, else computed and kept in it."""
-
-    def __init__(self, native: DlibCnnNative, file: str):
+    def __init__(self, native: DlibCnnNative, file: str) -> None:
         self._native = native
         self._file = Path(file) if file else None
         try:
-            self._kept = json.loads(self._file.read_text()) if file and self._file.exists() else {}
+            self._cached = json.loads(self._file.read_text()) if self._file and self._file.exists() else {}
         except (OSError, ValueError) as error:
-            raise ConfigError(f'{file} is not a file of answers: {error}; give another --native-cache') from error
+            raise ConfigError(f'{file} is not a cache of results: {error}; give another --native-cache') from error
 
     def __call__(self, name: str, rgb: np.ndarray) -> list[RawDetection]:
-        key = picture_hash(rgb)
-        if key not in self._kept:
+        """Detect or look up the faces of an image."""
+        key = image_hash(rgb)
+        if key not in self._cached:
             start = time.perf_counter()
             faces = self._native.detect_raw(rgb)
             milliseconds = (time.perf_counter() - start) * 1e3
-            self._kept[key] = {'name': name, 'size': [*rgb.shape[1::-1]], 'faces': faces, 'ms': milliseconds}
+            self._cached[key] = {'name': name, 'size': [*rgb.shape[1::-1]], 'faces': faces, 'ms': milliseconds}
             if self._file:
-                self._file.write_text(json.dumps(self._kept))
-        return [tuple(face) for face in self._kept[key]['faces']]
+                self._file.write_text(json.dumps(self._cached))
+        return [tuple(face) for face in self._cached[key]['faces']]
 
 
-def speed_picture(width: int, height: int) -> np.ndarray:
-    """(height, width, 3) uint8: the astronaut in the middle, three quarters of the height, edges mirrored."""
+def speed_image(width: int, height: int) -> np.ndarray:
+    """(height, width, 3) uint8: the astronaut in the centre, three quarters of the height, edges mirrored."""
     from skimage.data import astronaut
 
     side = max(min(width, height) * 3 // 4, 1)
@@ -124,8 +61,8 @@ def speed_picture(width: int, height: int) -> np.ndarray:
     return cv2.copyMakeBorder(photo, top, height - side - top, left, width - side - left, cv2.BORDER_REFLECT)
 
 
-def milliseconds(run: Callable[[], object], repeats: int, warm_up: int) -> float:
-    """Median time of one run."""
+def median_ms(run: Callable[[], object], repeats: int, warm_up: int) -> float:
+    """Median time of one call in ms, after `warm_up` calls."""
     for _ in range(warm_up):
         run()
     times = []
@@ -137,10 +74,10 @@ def milliseconds(run: Callable[[], object], repeats: int, warm_up: int) -> float
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse, measure, print; exit status 2 and one line on stderr for bad input."""
+    """Run the benchmark; returns the exit status, 2 with one line on stderr for bad input."""
     arguments = _parser().parse_args(argv)
     try:
-        result = _bench(arguments)
+        result = _measure(arguments)
     except AffectPerceptionError as error:
         print(f'bench detector: {error}', file=sys.stderr)
         return 2
@@ -157,10 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         default=['astronaut'],
         help='images, clips, folders, or `astronaut` (23 copies of one photo)',
     )
-    parser.add_argument('--size', type=_size, default=(640, 480), help='size of the picture for the speed (640x480)')
-    parser.add_argument('--every', type=_positive, default=5, help='every n-th frame of a clip counts (5)')
-    parser.add_argument('--max-width', type=_positive, default=1280, help='wider pictures are scaled down, px (1280)')
-    parser.add_argument('--native-cache', default='', help="file that keeps dlib's own answers from run to run")
+    parser.add_argument('--size', type=_size, default=(640, 480), help='size of the image for the speed (640x480)')
+    parser.add_argument('--every', type=_positive, default=5, help='use every n-th frame of a clip (5)')
+    parser.add_argument('--max-width', type=_positive, default=1280, help='wider images are scaled down, px (1280)')
+    parser.add_argument('--native-cache', default='', help="file that caches dlib's own results")
     parser.add_argument(
         '--repeats', type=_positive, default=20, help="runs per detector; a tenth as many of dlib's CNN (20)"
     )
@@ -182,9 +119,9 @@ def _size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _bench(arguments: argparse.Namespace) -> dict:
-    # Threads that wait must not spin: with another program on a core, each convolution would wait for its time slice
-    # (measured: 550 instead of 60 ms). Read when PyTorch is loaded, hence the late imports.
+def _measure(arguments: argparse.Namespace) -> dict:
+    # Waiting threads must not spin: with another program on a core, each convolution would wait for its time slice
+    # (measured: 550 instead of 60 ms). The variable is read when PyTorch is loaded, hence the late imports.
     os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     import dlib
     import torch
@@ -199,21 +136,21 @@ def _bench(arguments: argparse.Namespace) -> dict:
     native = DlibCnnNative(arguments.weights)
     hog = dlib.get_frontal_face_detector()
 
-    answers = NativeAnswers(native, arguments.native_cache)
+    native_results = NativeResults(native, arguments.native_cache)
     parities = {name: Parity() for name in ours}
     count = 0
-    for name, rgb in pictures(arguments.pictures, arguments.every, arguments.max_width):
-        reference = answers(name, rgb)
+    for name, rgb in images(arguments.pictures, arguments.every, arguments.max_width):
+        reference = native_results(name, rgb)
         for detector_name, detector in ours.items():
             parities[detector_name].add(name, reference, detector.detect_raw(rgb))
         count += 1
 
-    picture = speed_picture(*arguments.size)
+    image = speed_image(*arguments.size)
     few = max(arguments.repeats // 10, 1)
-    times = {'dlib_cnn_native': milliseconds(lambda: native.detect_raw(picture), few, warm_up=1)}
+    times = {'dlib_cnn_native': median_ms(lambda: native.detect_raw(image), few, warm_up=1)}
     for name, detector in ours.items():
-        times[name] = milliseconds(lambda d=detector: d.detect_raw(picture), arguments.repeats, warm_up=3)
-    times['dlib_hog'] = milliseconds(lambda: hog(picture), arguments.repeats, warm_up=3)
+        times[name] = median_ms(functools.partial(detector.detect_raw, image), arguments.repeats, warm_up=3)
+    times['dlib_hog'] = median_ms(lambda: hog(image), arguments.repeats, warm_up=3)
     numbers = {name: parity.numbers() for name, parity in parities.items()}
     return {
         'size': list(arguments.size),
@@ -228,11 +165,11 @@ def _bench(arguments: argparse.Namespace) -> dict:
 
 def _print_table(result: dict) -> None:
     width, height = result['size']
-    print(f'One picture of {width}×{height}, {result["threads"]} threads:')
+    print(f'One image of {width}×{height}, {result["threads"]} threads:')
     native = result['ms']['dlib_cnn_native']
     for name, value in result['ms'].items():
         print(f'  {name:<16} {value:9.1f} ms  {native / value:6.1f} ×')
-    print(f"Against dlib's own answers on {result['images']} pictures (band ±{BAND} around the threshold left out):")
+    print(f"Against dlib's own CNN on {result['images']} images (scores within ±{BAND} of the threshold left out):")
     print(f'  {"":<6} {"matched":>8} {"missed":>7} {"extra":>6} {"IoU mean":>9} {"IoU min":>8} {"score diff":>11}')
     for name, parity in result['parity_by_precision'].items():
         counts = f'{parity["matched"]:8} {parity["missed"]:7} {parity["extra"]:6}'
@@ -246,11 +183,6 @@ def _print_table(result: dict) -> None:
         for title in ('differences', 'inside_band'):
             for line in parity[title]:
                 print(f'         {title.replace("_", " ")}: {line}')
-
-
-def _text(face: RawDetection) -> str:
-    left, top, right, bottom, score = face
-    return f'({left}, {top}, {right}, {bottom}) at {score:.3f}'
 
 
 if __name__ == '__main__':

@@ -1,8 +1,8 @@
-"""`affect-perception bench ids`: do people keep their ids? Scripted scenes, scored per person by py-motmetrics.
+"""`affect-perception bench ids`: identity preservation of the tracker on scripted scenes, scored by py-motmetrics.
 
-Two scenes per seed: `busy`, 8 people who cross, hide each other, leave and return; and `visitors`, three groups of 8
-who come and go in turns, so that there are newcomers after others left and many returns. Ids are compared per person,
-not per stay. A face counts while at least half of it can be seen; tracks on other faces count neither way.
+Two scenes per seed: `busy`, 8 people who cross, occlude each other, leave and return; and `visitors`, three groups of 8
+in turns, with newcomers after others left and many returns. Ids are compared per person, not per stay. A face counts
+while at least half of it is visible; tracks on other faces are ignored.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -21,28 +23,30 @@ from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import KeyPose, Script, ScriptedPerson, busy_script, standing_positions
-from affect_perception.types import Track
+from affect_perception.types import DetectionResult, Track
 
 WIDTH, HEIGHT, FPS, PEOPLE = 1280, 720, 30, 8
 SAME_FACE_IOU = 0.5
-AWAY_S = 5.0  # who was out of the picture for this long returns
-_SHOWN, _OUT = 0.5, 0.05  # shares of a face from which it counts, and up to which it is out of the picture
-_WALK_S = 1.8  # to a place, and out of the picture
-_SWAP_S = 1.0  # an id that goes from one visible person to another within this time was swapped
+AWAY_S = 5.0  # a person who was outside the image for this long returns
+_SHOWN, _OUT = 0.5, 0.05  # visible share from which a face counts, and up to which it is outside the image
+_WALK_S = 1.8  # to a position, and out of the image
+_SWAP_S = 1.0  # an id that moves from one visible person to another within this time was swapped
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
-    """One scene: the accumulator of motmetrics, and per frame who could be seen, (F, P) bool, and who was out."""
+class TrackedScene:
+    """One tracked scene: accumulator of motmetrics, and per frame and person, (F, P) bool, visible and outside."""
 
     scene: str
     seed: int
-    accumulator: object
+    accumulator: Any
     shown: np.ndarray
     out: np.ndarray
 
 
 def scenes(seed: int, portraits: str) -> dict[str, Callable[[], Scene]]:
+    """Constructors of the scenes of a seed, by name."""
+
     def make(script: Script) -> Scene:
         return Scene(WIDTH, HEIGHT, FPS, len(script.people), seed, portraits, script=script)
 
@@ -53,7 +57,7 @@ def scenes(seed: int, portraits: str) -> dict[str, Callable[[], Scene]]:
 
 
 def visitors_script(people: int, aspect: float, seed: int, turn_s: float = 7.5) -> Script:
-    """Three groups of `people` take the places in turns; the first comes twice, to other places."""
+    """Script of three groups of `people` in turns; the first group comes twice, to other positions."""
     rng = np.random.default_rng((seed, 7))
     places, cast = standing_positions(people, aspect), []
     turns = (0, 1, 0, 2)  # which group
@@ -65,43 +69,43 @@ def visitors_script(people: int, aspect: float, seed: int, turn_s: float = 7.5) 
             outside = -1.7 * place.size / aspect if place.x < 0.5 else 1 + 1.7 * place.size / aspect
             here = KeyPose(0, place.x, place.y, place.size, float(rng.uniform(-15, 15)), float(rng.uniform(-7, 7)))
             away = replace(here, x=outside)
-            above = replace(away, y=-1.0)  # from there to another side without crossing the picture
+            above = replace(away, y=-1.0)  # from there to another side without crossing the image
             start, end = turn * turn_s + rng.uniform(0.2, 1.2), (turn + 1) * turn_s - rng.uniform(0.2, 1.0)
-            moves = (start - 0.1, above), (start, away), (start + _WALK_S, here)
-            moves = *moves, (end - _WALK_S, here), (end, away), (end + 0.1, above)
-            keys += [replace(pose, t_s=t) for t, pose in moves]
+            keys += [replace(pose, t_s=t) for t, pose in ((start - 0.1, above), (start, away), (start + _WALK_S, here))]
+            keys += [replace(pose, t_s=t) for t, pose in ((end - _WALK_S, here), (end, away), (end + 0.1, above))]
         row = places[seats[turns.index(number // people)][number % people]].row
         cast.append(ScriptedPerson(number, tuple(keys), depth=row + rng.uniform()))
     return Script(tuple(cast), len(turns) * turn_s)
 
 
-def play(name: str, scene: Scene, seed: int, finder: FaceAnalyzer, settings: TrackerSettings, frames: int, late: int):
-    """Follows the first `frames` of the scene, every answer of the detector `late` frames after its picture."""
-    tracker, waiting = FaceTracker(settings), None
+def track_scene(
+    name: str, scene: Scene, seed: int, analyzer: FaceAnalyzer, settings: TrackerSettings, frames: int, late: int
+) -> TrackedScene:
+    """Track the first `frames` of a scene; each detection result arrives `late` frames after its image."""
+    tracker = FaceTracker(settings)
+    waiting: tuple[int, DetectionResult] | None = None
     accumulator = _motmetrics().MOTAccumulator(auto_id=True)
     shown, out = [], []
     for index in range(frames):
-        frame, found = scene.frame(index), None
+        frame, result = scene.frame(index), None
         if waiting and waiting[0] <= index:
-            found, waiting = waiting[1], None
+            result, waiting = waiting[1], None
         request = tracker.request(frame) if waiting is None else None
         if request is not None:
-            here = finder.analyze(request)
-            if late:
-                waiting = index + late, here
-            else:
-                found = here
-        tracks = tracker.step(frame, found).tracks
+            waiting = index + late, analyzer.analyze(request)
+            if not late:
+                result, waiting = waiting[1], None
+        tracks = tracker.step(frame, result).tracks
         truth = scene.truth(index)
         boxes = boxes_to_rows([t.box for t in truth])
         inside = inside_share(boxes, WIDTH, HEIGHT)
         shown.append(np.minimum([t.visible for t in truth], inside) >= _SHOWN)
         out.append(inside < _OUT)
         _compare(accumulator, boxes, shown[-1], tracks)
-    return Played(name, seed, accumulator, np.array(shown), np.array(out))
+    return TrackedScene(name, seed, accumulator, np.array(shown), np.array(out))
 
 
-def _compare(accumulator, boxes: np.ndarray, shown: np.ndarray, tracks: tuple[Track, ...]) -> None:
+def _compare(accumulator: Any, boxes: np.ndarray, shown: np.ndarray, tracks: tuple[Track, ...]) -> None:
     overlap = iou(boxes, boxes_to_rows([t.box for t in tracks]))
     hits, others = (overlap[rows].max(axis=0, initial=0) for rows in (shown, ~shown))
     kept = np.nonzero((hits >= SAME_FACE_IOU) | (others < 0.3))[0]
@@ -110,37 +114,38 @@ def _compare(accumulator, boxes: np.ndarray, shown: np.ndarray, tracks: tuple[Tr
     accumulator.update(np.nonzero(shown)[0], [tracks[k].track_id for k in kept], distance)
 
 
-def counts(played: Played) -> dict[str, int]:
-    """Swaps, returns and newcomers of one scene, and how many of those got the right id."""
-    events = played.accumulator.mot_events
+def id_events(tracked: TrackedScene) -> dict[str, int]:
+    """Count swaps, returns and newcomers of one scene, and those with the right id."""
+    events = tracked.accumulator.mot_events
     matches = events[events.Type.isin(('MATCH', 'SWITCH'))]
     result = dict.fromkeys(('swaps', 'returns', 'returns_right', 'newcomers', 'newcomers_wrong'), 0)
-    last: dict[int, tuple[int, int]] = {}  # person -> id, frame in which it was seen last
+    last: dict[int, tuple[int, int]] = {}  # person -> id, last frame
     owner: dict[int, tuple[int, int]] = {}  # id -> person, frame
     for (frame, _), person, track in zip(
         matches.index, matches.OId.astype(int).tolist(), matches.HId.astype(int).tolist(), strict=True
     ):
         former, seen = owner.get(track, (person, frame))
-        if former != person and frame - seen <= _SWAP_S * FPS and played.shown[frame, former]:
+        if former != person and frame - seen <= _SWAP_S * FPS and tracked.shown[frame, former]:
             result['swaps'] += 1
         if person not in last:
-            if _somebody_left(played.out, frame):
+            if _anyone_left(tracked.out, frame):
                 result['newcomers'] += 1
                 result['newcomers_wrong'] += former != person
-        elif played.out[last[person][1] : frame, person].sum() >= AWAY_S * FPS:
+        elif tracked.out[last[person][1] : frame, person].sum() >= AWAY_S * FPS:
             result['returns'] += 1
             result['returns_right'] += last[person][0] == track
         last[person], owner[track] = (track, frame), (person, frame)
     return result
 
 
-def _somebody_left(out: np.ndarray, frame: int) -> bool:
-    """Somebody who had been in the picture is out of it."""
-    return bool((~out[:frame]).any(axis=0)[out[frame]].any())
+def _anyone_left(out: np.ndarray, frame: int) -> bool:
+    """Whether a person who was in the image before `frame` is outside it now."""
+    was_inside = np.any(~out[:frame], axis=0)
+    return bool((was_inside & out[frame]).any())
 
 
-def summary(runs: list[Played]) -> dict[str, float]:
-    """Scores over all the given runs together."""
+def summary(runs: list[TrackedScene]) -> dict[str, float]:
+    """Scores over all given scenes together."""
     names = {'idf1': 'IDF1', 'mota': 'MOTA', 'num_switches': 'switches'}
     found = [(p.accumulator, f'{p.scene} {p.seed}') for p in runs]
     table = (
@@ -156,11 +161,11 @@ def summary(runs: list[Played]) -> dict[str, float]:
     row = table.loc['OVERALL']
     scores = {ours: round(float(row[theirs]), 4) for theirs, ours in names.items()}
     scores['switches'] = int(scores['switches'])
-    each = [counts(p) for p in runs]
+    each = [id_events(p) for p in runs]
     return scores | {name: sum(one[name] for one in each) for name in each[0]}
 
 
-def _motmetrics():
+def _motmetrics() -> ModuleType:
     try:
         import motmetrics
     except ImportError:
@@ -169,6 +174,7 @@ def _motmetrics():
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit status."""
     parser = argparse.ArgumentParser(prog='affect-perception bench ids', description=__doc__.split('\n')[0])
     parser.add_argument('--portraits', required=True, help='folder with index.csv and two portraits per person')
     parser.add_argument('--seeds', type=int, default=10, help='scenes of each kind')
@@ -177,19 +183,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--detector', default='auto')
     parser.add_argument('--detect-every', type=int, default=10, help='frames')
     parser.add_argument('--reid', default='auto', help='auto, on or off')
-    parser.add_argument('--late', type=int, default=0, help='frames by which the answers of the detector are late')
+    parser.add_argument('--late', type=int, default=0, help='delay of detection results, frames')
     parser.add_argument('--scenes', nargs='+', choices=('busy', 'visitors'), default=('busy', 'visitors'))
     args = parser.parse_args(argv)
     settings = TrackerSettings(detector=args.detector, detect_every=args.detect_every, reid=args.reid)
-    finder, runs = make_face_analyzer(settings), []
+    analyzer = make_face_analyzer(settings)
+    runs: list[TrackedScene] = []
     print(f'{"scene":>12}' + ''.join(f'{name:>16}' for name in _COLUMNS))
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         made = scenes(seed, args.portraits)
         for name in args.scenes:
             frames = round(args.seconds * FPS)
-            runs.append(play(name, made[name](), seed, finder, settings, frames, args.late))
+            runs.append(track_scene(name, made[name](), seed, analyzer, settings, frames, args.late))
             _print(f'{name} {seed}', summary(runs[-1:]))
-    result = {'detector': finder.detector, 'late': args.late, 'seconds': args.seconds, **summary(runs), 'scenes': {}}
+    result = {'detector': analyzer.detector, 'late': args.late, 'seconds': args.seconds, **summary(runs), 'scenes': {}}
     _print('all', result)
     for name in args.scenes:
         result['scenes'][name] = summary([r for r in runs if r.scene == name])

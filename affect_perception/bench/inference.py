@@ -1,10 +1,10 @@
-"""`affect-perception bench inference`: what a step costs with 1 to 64 faces, after Fig. 6 of Witzig et al. 2019.
+"""`affect-perception bench inference`: time per step with 1 to 64 faces, after Fig. 6 of Witzig et al. 2019.
 
-Three ways to read the faces of a new frame, all with temporal networks and a window of 20 frames per face:
+Three ways to process the faces of a new frame, all with temporal networks and a window of 20 frames per face:
   sequential  each face by itself, its whole window through CNN and recurrent layers (the paper's first way)
   batched     the windows of all faces in one batch (the paper's second way)
-  streaming   the new frame of every face through the CNN, what is older is remembered (ours)
-Crops are noise of 96 px; weights are random where none are installed: neither changes the time. Pre-processing is part
+  streaming   the new frame of every face through the CNN, with a recurrent state per face (ours)
+Crops are noise of 96 px; weights are random where none are installed: neither changes the time. Preprocessing is part
 of every step.
 """
 
@@ -17,16 +17,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affect_perception.bench.machine import machine, resident_mb
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.inference.backends import selection
-from affect_perception.inference.backends.onnx_export import hash_of
-from affect_perception.inference.engine import MAX_BATCH, AffectEngine
+from affect_perception.inference.backends.backend import NAMES, Backend, is_available
+from affect_perception.inference.backends.onnx_export import file_sha256
+from affect_perception.inference.crop_encoder import MAX_BATCH
+from affect_perception.inference.engine import AffectEngine
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.runtime.devices import chosen_device, default_threads
 from affect_perception.settings import AffectSettings
@@ -41,17 +44,24 @@ GAP_S = 1 / 30
 class Steps:
     """The three modes of one network on one backend; each call of one is one step with N faces."""
 
-    def __init__(self, model: nn.Module, backend: selection.Backend, device: torch.device):
+    def __init__(self, model: Any, backend: Backend, device: torch.device) -> None:
         self._model, self._backend, self._device = model, backend, device
 
     def sequential(self, crops: Tensor) -> Callable[[], None]:
-        """(N, 20, S, S, 3) crops."""
-        return lambda: [self._window(face[None]) for face in crops] and None
+        """Step over (N, 20, S, S, 3) crops, face by face."""
+
+        def step() -> None:
+            for face in crops:
+                self._window(face[None])
+
+        return step
 
     def batched(self, crops: Tensor) -> Callable[[], None]:
-        return lambda: self._window(crops) and None
+        """Step over (N, 20, S, S, 3) crops in one batch."""
+        return lambda: self._window(crops)
 
     def streaming(self, crops: Tensor) -> Callable[[], None]:
+        """Step over the newest of (N, 20, S, S, 3) crops, with state."""
         state = self._model.initial_state(len(crops))
         gaps = torch.full((len(crops),), GAP_S, device=self._device)
 
@@ -62,20 +72,21 @@ class Steps:
 
         return step
 
-    def _window(self, crops: Tensor) -> bool:
+    def _window(self, crops: Tensor) -> None:
         embeddings = self._embedded(crops.flatten(0, 1)).reshape(*crops.shape[:2], -1)
         self._model.last_of(embeddings, embeddings.new_full(crops.shape[:2], GAP_S))
-        return True
 
     def _embedded(self, crops: Tensor) -> Tensor:
-        most = MAX_BATCH[self._device.type]  # as the engine does: larger ones leave the caches and are slower
+        most = MAX_BATCH[self._device.type]  # as the engine: larger batches leave the caches and are slower
         parts = [self._backend(self._model.preprocess(part)) for part in crops.split(most)]
         return torch.cat(parts)
 
 
-def measured(step: Callable[[], None], device: torch.device, seconds: float) -> float:
-    """Median milliseconds of a step, of as many as fit into `seconds` and one at least; a first one warms up unless it
-    takes longer than that."""
+def median_step_ms(step: Callable[[], None], device: torch.device, seconds: float) -> float:
+    """Median time of a step in ms, over as many as fit into `seconds`, at least one.
+
+    A first step warms up, unless it takes longer than `seconds`: then its time is returned.
+    """
 
     def once() -> float:
         began = time.perf_counter()
@@ -93,42 +104,42 @@ def measured(step: Callable[[], None], device: torch.device, seconds: float) -> 
     return statistics.median(times) * 1e3
 
 
-def network(name: str) -> tuple[nn.Module, str]:
-    """A temporal network ready for inference, and what identifies its weights: installed ones, else random."""
+def network(name: str) -> tuple[Any, str]:
+    """Load a temporal network with installed weights, else random ones; returns it and a name of its weights."""
     if name not in MODELS or not hasattr(MODELS[name], 'over_time'):
         known = ', '.join(name for name, model in MODELS.items() if hasattr(model, 'over_time'))
-        raise ConfigError(f'no temporal network {name!r}; choose of {known}')
+        raise ConfigError(f'no temporal network {name!r}; choose one of {known}')
     file = checkpoint.WEIGHTS / f'{name}{checkpoint.SUFFIX}'
     if file.is_file():
-        return checkpoint.load(name).model.fold(), hash_of(file)
+        return checkpoint.load(name).model.fold(), file_sha256(file)
     torch.manual_seed(0)
     return MODELS[name]().fold(), f'{name} random'
 
 
 @torch.inference_mode()
 def rows(args: argparse.Namespace, device: torch.device) -> Iterator[dict]:
-    """One result per network, backend, mode and number of faces."""
+    """Yield one result per network, backend, mode and number of faces."""
     rng = np.random.default_rng(0)
     for name in args.models:
         model, identity = network(name)
         model = model.to(device, memory_format=torch.channels_last)
         example = model.preprocess(torch.zeros(4, 96, 96, 3, dtype=torch.uint8, device=device))
-        for backend_name in args.backends or [n for n in selection.NAMES if selection.installed(n, device.type)]:
-            backend = selection.make(backend_name, model, example, identity, args.threads)
-            if device.type == 'cpu':  # as the engine does
-                torch.set_num_threads(selection.pytorch_threads(backend_name, args.threads))
+        for backend_name in args.backends or [n for n in NAMES if is_available(n, device.type)]:
+            backend = selection.make_backend(backend_name, model, example, identity, args.threads)
+            if device.type == 'cpu':  # as the engine
+                torch.set_num_threads(selection.torch_threads(backend_name, args.threads))
             steps = Steps(model, backend, device)
             for mode in args.modes:
                 for faces in args.faces:
                     crops = torch.from_numpy(rng.integers(0, 256, (faces, WINDOW, 96, 96, 3), np.uint8)).to(device)
-                    ms = measured(getattr(steps, mode)(crops), device, args.seconds)
+                    ms = median_step_ms(getattr(steps, mode)(crops), device, args.seconds)
                     row = {'model': name, 'faces': faces, 'mode': mode, 'backend': backend_name}
                     yield row | {'ms': round(ms, 3), 'steps_per_s': round(1e3 / ms, 3)}
 
 
 def ratio(results: list[dict], model: str) -> float | None:
     """Steps per second of streaming over batched with 8 faces, best backend each; None where one is missing."""
-    best = {}
+    best: dict[str, float] = {}
     for row in results:
         if row['model'] == model and row['faces'] == 8:
             best[row['mode']] = max(best.get(row['mode'], 0.0), row['steps_per_s'])
@@ -138,7 +149,7 @@ def ratio(results: list[dict], model: str) -> float | None:
 
 
 def soak(name: str, frames: int, people: int, threads: int) -> dict:
-    """Memory of the engine while `people` come and go one after another, two or three at a time, for so many frames."""
+    """Growth of memory over `frames` while `people` come and go, two or three at a time; all crops are noise."""
     engine = AffectEngine(AffectSettings(model=name, device='cpu', threads=threads))
     crops = np.random.default_rng(0).integers(0, 256, (16, 96, 96, 3), np.uint8)
     stay = max(frames * 3 // people, 1)
@@ -163,7 +174,7 @@ def soak(name: str, frames: int, people: int, threads: int) -> dict:
 
 
 def plot(results: list[dict], file: Path) -> None:
-    """Steps per second over faces, both in powers of two; a line per network, backend and mode."""
+    """Draw steps per second over faces on log axes, a line per network, backend and mode, to an SVG file."""
     import matplotlib
 
     matplotlib.use('svg')
@@ -194,21 +205,22 @@ def plot(results: list[dict], file: Path) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Parser of the flags."""
     result = argparse.ArgumentParser(prog='affect-perception bench inference', description=__doc__.split('\n')[0])
     result.add_argument('--models', nargs='+', default=['witzig2019', 'smile_va'], metavar='NAME')
     result.add_argument('--faces', nargs='+', type=int, default=list(FACES), metavar='N')
     result.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES))
-    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(selection.NAMES)}; default: all')
+    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(NAMES)}; default: all')
     result.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     result.add_argument('--threads', type=int, default=default_threads(), help='CPU threads')
-    result.add_argument('--seconds', type=float, default=1.0, help='how long each combination is measured')
+    result.add_argument('--seconds', type=float, default=1.0, help='time per combination, s')
     result.add_argument('--soak', type=int, metavar='FRAMES', help='instead: does memory grow while 500 people pass?')
     result.add_argument('--plot', type=Path, metavar='FILE.svg', help='also draw the figure')
     return result
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print a table and one JSON object as the last line; the exit status."""
+    """Run the benchmark; returns the exit status, 2 with one line on stderr for bad input."""
     try:
         args = parser().parse_args(argv)
         if min(args.faces) < 1 or args.threads < 1 or args.seconds < 0:
@@ -217,7 +229,7 @@ def main(argv: list[str]) -> int:
         torch.set_num_threads(args.threads)
         if args.soak:
             result = soak(args.models[-1], max(args.soak, 20), 500, args.threads)
-            print('after a tenth of the frames, memory grew by {grown_mb} MB to {rss_mb} MB'.format(**result))
+            print('memory grew by {grown_mb} MB to {rss_mb} MB after the first tenth of the frames'.format(**result))
             print(json.dumps(result | {'machine': machine()}))
             return 0
         results = []

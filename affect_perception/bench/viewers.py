@@ -1,10 +1,10 @@
-"""Those who look while `bench dashboard` measures, each in a process of its own, as they would be beside a robot.
+"""Viewers for `bench dashboard`, each in a process of its own, as beside a robot.
 
-`python -m affect_perception.bench.viewers KIND ...` says `ready`, looks and leaves as the lines `look` and
-`leave` on its stdin say, and when that ends prints what it got as one JSON object. KIND is `clients` (WebSockets that
-read everything a page would be sent and paint nothing), `browser` (a real Chromium with the page, its camera picture
-on) or `rviz` (subscribes `--topics`). They work in the time that the graph leaves of the cores, as viewers at another
-computer would take none of it; with `--here` they take their share, as at this one.
+`python -m affect_perception.bench.viewers KIND ...` prints `ready`, connects and disconnects at the lines `look` and
+`leave` on its stdin, and prints its counts as one JSON object when stdin ends. KIND is `clients` (WebSockets that read
+all messages of a page and paint nothing), `browser` (a real Chromium with the page and its camera image) or `rviz`
+(subscribes `--topics`). Viewers run at idle priority, as viewers on another computer take none of the cores; with
+`--here` at ordinary priority, as on this one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from affect_perception.errors import ConfigError
 from affect_perception.runtime.priority import use_idle_cores_only
 
 CHROMIUM = Path(os.environ.get('CHROMIUM', '/usr/bin/chromium'))
-_END_S = 20.0  # for a viewer to say what it saw
+_END_S = 20.0  # for a viewer to print its counts
 
-# Notes when each stamp was painted: the task after the frame callback runs when that frame is laid out and painted.
+# Records the paint time of each stamp: the task after the frame callback runs when that frame has been painted.
 _PROBE = """() => {
   window.painted = [];
   const stage = document.getElementById('stage');
@@ -43,47 +43,47 @@ _PROBE = """() => {
 
 
 class Viewer:
-    """A viewer in another process; use as a context manager, `result` is there afterwards."""
+    """A viewer in another process; a context manager that fills `result` at its end."""
 
-    def __init__(self, kind: str, *arguments: str):
+    def __init__(self, kind: str, *arguments: str) -> None:
         self._command = [sys.executable, '-m', __name__, kind, *arguments]
         self.result: dict = {}
 
     def __enter__(self) -> Viewer:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True)
-        if self._process.stdout.readline().strip() != 'ready':
+        if self._process.stdout is None or self._process.stdout.readline().strip() != 'ready':
             self._process.wait(_END_S)
             raise ConfigError(f'a viewer of the benchmark did not start: {" ".join(self._command[2:])}')
         return self
 
-    def say(self, word: str) -> None:
-        """`look` or `leave`."""
+    def command(self, word: str) -> None:
+        """Send `look` (connect) or `leave` (disconnect)."""
         print(word, file=self._process.stdin, flush=True)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self.result = json.loads(self._process.communicate(timeout=_END_S)[0] or '{}')
         except (subprocess.TimeoutExpired, ValueError):
             self._process.kill()
 
 
-def _words() -> queue.Queue:
-    """What is said on stdin, word by word, then None. Says in turn that this process is ready."""
-    words: queue.Queue = queue.Queue()
+def _listen() -> queue.Queue[str | None]:
+    """Queue of the commands on stdin, then None; prints that this process is ready."""
+    words: queue.Queue[str | None] = queue.Queue()
 
-    def listen() -> None:
+    def read_commands() -> None:
         for line in sys.stdin:
             words.put(line.strip())
         words.put(None)
 
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=read_commands, daemon=True).start()
     print('ready', flush=True)
     return words
 
 
-def _next(words: queue.Queue) -> str | None:
-    """The next word, '' if there is none yet."""
+def _next(words: queue.Queue[str | None]) -> str | None:
+    """The next command, '' if there is none yet."""
     try:
         return words.get_nowait()
     except queue.Empty:
@@ -95,7 +95,7 @@ async def _clients(address: str, count: int, pictures: bool) -> dict:
 
     seen = {'states': 0, 'pictures': 0, 'bytes': 0, 'ended_by_server': 0}
 
-    async def read(session) -> None:
+    async def read(session: aiohttp.ClientSession) -> None:
         async with session.ws_connect(f'{address}/ws', max_msg_size=0) as page:
             await page.send_json({'pause': False, 'pictures': pictures})
             async for message in page:
@@ -105,7 +105,7 @@ async def _clients(address: str, count: int, pictures: bool) -> dict:
 
     readers: list[asyncio.Future] = []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        words = _words()
+        words = _listen()
         while (word := _next(words)) is not None:
             if word == 'look':
                 readers = [asyncio.ensure_future(read(session)) for _ in range(count)]
@@ -124,7 +124,7 @@ def _browser(address: str) -> dict:
     with sync_playwright() as running:
         chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=['--no-sandbox'])
         page = chromium.new_page(viewport={'width': 1280, 'height': 900})
-        words = _words()
+        words = _listen()
         while (word := _next(words)) is not None:
             if word == 'look':
                 page.goto(address)
@@ -142,6 +142,7 @@ def _browser(address: str) -> dict:
 def _rviz(topics: list[str]) -> dict:
     import rclpy
     from rclpy.node import Node
+    from rclpy.subscription import Subscription
     from sensor_msgs.msg import CompressedImage, Image
     from visualization_msgs.msg import MarkerArray
 
@@ -156,15 +157,15 @@ def _rviz(topics: list[str]) -> dict:
     }
     seen = dict.fromkeys(topics, 0)
 
-    def subscribe(what: str):
-        def count(_) -> None:
+    def subscribe(what: str) -> Subscription:
+        def count(_: bytes) -> None:
             seen[what] += 1
 
-        # raw: RViz, which is C++, does not pay what Python pays to unpack an image
+        # raw: RViz, in C++, unpacks an image at no such cost as Python
         return node.create_subscription(*inputs[what][:2], count, inputs[what][2], raw=True)
 
     subscriptions = []
-    words = _words()
+    words = _listen()
     while (word := _next(words)) is not None:
         if word == 'look':
             subscriptions = [subscribe(what) for what in topics]
@@ -181,7 +182,8 @@ def _cpu_s() -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    """Run a viewer until stdin ends; returns the exit status."""
+    parser = argparse.ArgumentParser(description='viewer of the benchmark of the dashboard')
     parser.add_argument('kind', choices=('clients', 'browser', 'rviz'))
     parser.add_argument('--address', default='')
     parser.add_argument('--count', type=int, default=1)

@@ -1,11 +1,12 @@
-"""The comparison of detectors: what counts as missed, extra or the same, and that the command runs."""
+"""Comparison of detectors: missed, extra and matched faces, cached results, the command."""
 
 import json
 
 import numpy as np
 import pytest
 
-from affect_perception.bench.detector import NativeAnswers, Parity, main
+from affect_perception.bench.detector import NativeResults, main
+from affect_perception.bench.parity import Parity
 from affect_perception.errors import ConfigError
 
 FACE = (100, 100, 179, 179, 1.0)
@@ -24,7 +25,7 @@ def test_a_shifted_box_is_matched_and_its_shift_is_measured():
     assert len(numbers['differences']) == 1  # below 0.85
 
 
-def test_a_face_of_one_side_only_is_missed_or_extra():
+def test_face_of_one_detector_only_is_missed_or_extra():
     parity = Parity()
     parity.add('picture', [FACE, APART], [FACE])
     parity.add('other', [FACE], [FACE, APART])
@@ -39,7 +40,7 @@ def test_near_the_threshold_nothing_is_missed_but_listed():
     assert len(parity.inside_band) == 2
 
 
-def test_answers_of_dlib_are_kept_by_the_pixels(tmp_path):
+def test_results_of_dlib_are_cached_by_the_pixels(tmp_path):
     class Native:
         runs = 0
 
@@ -48,15 +49,15 @@ def test_answers_of_dlib_are_kept_by_the_pixels(tmp_path):
             return [FACE]
 
     native, file = Native(), str(tmp_path / 'native.json')
-    picture = np.zeros((90, 90, 3), np.uint8)
-    assert NativeAnswers(native, file)('a', picture) == [FACE]
-    assert NativeAnswers(native, file)('b', picture.copy()) == [FACE]
+    image = np.zeros((90, 90, 3), np.uint8)
+    assert NativeResults(native, file)('a', image) == [FACE]
+    assert NativeResults(native, file)('b', image.copy()) == [FACE]
     assert native.runs == 1
-    NativeAnswers(native, file)('a', picture + 1)
+    NativeResults(native, file)('a', image + 1)
     assert native.runs == 2
 
 
-def test_a_path_without_pictures_ends_with_status_2_and_one_line(capsys):
+def test_path_without_images_ends_with_status_2_and_one_line(capsys):
     pytest.importorskip('torch')
     assert main(['/nowhere']) == 2
     assert capsys.readouterr().err.count('\n') == 1
@@ -69,6 +70,7 @@ def test_wrong_numbers_end_with_status_2(wrong):
     assert caught.value.code == 2
 
 
+@pytest.mark.slow
 def test_the_last_line_is_the_result(tmp_path, capsys):
     cv2, dlib_cnn = pytest.importorskip('cv2'), pytest.importorskip('affect_perception.detectors.dlib.cnn')
     photo = pytest.importorskip('skimage.data').astronaut()[40:240, 120:320]
@@ -80,6 +82,7 @@ def test_the_last_line_is_the_result(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / 'face.png'), photo[:, :, ::-1])
     assert main([str(tmp_path), '--size', '160x120', '--repeats', '1']) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result['size'] == [160, 120] and result['images'] == 1
+    assert result['size'] == [160, 120]
+    assert result['images'] == 1
     assert set(result['ms']) >= {'dlib_cnn_native', 'dlib_cnn_fp32', 'dlib_cnn_bf16', 'dlib_hog'}
     assert (result['parity']['matched'], result['parity']['missed'], result['parity']['extra']) == (1, 0, 0)

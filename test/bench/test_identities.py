@@ -1,4 +1,4 @@
-"""What `bench ids` counts, on made-up tracks of two people."""
+"""Counts of `bench ids` on scripted tracks of two people."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from affect_perception.bench import identities
 
 
-def played(ids, out):
+def tracked(ids, out):
     """`ids` (F, 2): the track on each person, 0 for none; `out` (F, 2) bool."""
     accumulator = pytest.importorskip('motmetrics').MOTAccumulator(auto_id=True)
     for row, gone in zip(ids, out, strict=True):
@@ -18,34 +18,34 @@ def played(ids, out):
             len(here), len(tracks)
         )
         accumulator.update(here, tracks, distance)
-    return identities.Played('made up', 0, accumulator, ~out, out)
+    return identities.TrackedScene('made up', 0, accumulator, ~out, out)
 
 
 def two(one, other):
-    """Played from (id, seconds) of each person; id None: out of the picture."""
+    """Tracked scene from (id, seconds) of each person; id None: outside the image."""
     ids = np.array([[i or 0 for i, s in stays for _ in range(round(s * identities.FPS))] for stays in (one, other)]).T
-    return played(ids, ids == 0)
+    return tracked(ids, ids == 0)
 
 
 @pytest.mark.parametrize(('back', 'right'), [(1, 1), (3, 0)])
 def test_return_counts_as_right_only_with_the_old_id(back, right):
-    found = identities.counts(two([(1, 1), (None, 6), (back, 1)], [(2, 8)]))
+    found = identities.id_events(two([(1, 1), (None, 6), (back, 1)], [(2, 8)]))
     assert (found['returns'], found['returns_right']) == (1, right)
 
 
 def test_short_absence_is_no_return():
-    assert identities.counts(two([(1, 1), (None, 2), (1, 1)], [(2, 4)]))['returns'] == 0
+    assert identities.id_events(two([(1, 1), (None, 2), (1, 1)], [(2, 4)]))['returns'] == 0
 
 
 @pytest.mark.parametrize(('given', 'wrong'), [(2, 0), (1, 1)])
 def test_newcomer_with_the_id_of_one_who_left_is_wrong(given, wrong):
-    found = identities.counts(two([(1, 2), (None, 3)], [(None, 3), (given, 2)]))
+    found = identities.id_events(two([(1, 2), (None, 3)], [(None, 3), (given, 2)]))
     assert (found['newcomers'], found['newcomers_wrong']) == (1, wrong)
 
 
 def test_exchange_of_two_visible_people_is_a_swap():
-    assert identities.counts(two([(1, 1), (2, 1)], [(2, 1), (1, 1)]))['swaps'] == 2
-    assert identities.counts(two([(1, 2)], [(2, 2)]))['swaps'] == 0
+    assert identities.id_events(two([(1, 1), (2, 1)], [(2, 1), (1, 1)]))['swaps'] == 2
+    assert identities.id_events(two([(1, 2)], [(2, 2)]))['swaps'] == 0
 
 
 def test_visitors_come_in_turns_and_the_first_group_twice():
@@ -54,6 +54,8 @@ def test_visitors_come_in_turns_and_the_first_group_twice():
     assert script.period_s == 30.0
 
 
+@pytest.mark.data
+@pytest.mark.slow
 def test_command_ends_with_one_line_of_json(data, capsys):
     pytest.importorskip('dlib')
     pytest.importorskip('motmetrics')

@@ -1,4 +1,4 @@
-"""`affect-perception bench inference`: it measures what it says, and its table, plot and JSON hold together."""
+"""`affect-perception bench inference`: equal outputs of all modes; table, plot and JSON of one run."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from affect_perception.bench import inference as bench
-from affect_perception.inference.backends import selection
+from affect_perception.inference.backends.backend import NAMES, is_available
 from affect_perception.models import MODELS
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.models.witzig2019 import Witzig2019
@@ -30,9 +30,9 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(bench.checkpoint, 'WEIGHTS', tmp_path)
 
 
-def test_it_prints_a_row_for_each_combination_draws_them_and_ends_with_json(tmp_path, capsys):
+def test_command_prints_and_draws_a_row_for_each_combination_and_ends_with_json(tmp_path, capsys):
     figure = tmp_path / 'fig6.svg'
-    arguments = [
+    flags = [
         '--faces',
         '1',
         '8',
@@ -46,7 +46,7 @@ def test_it_prints_a_row_for_each_combination_draws_them_and_ends_with_json(tmp_
         'cpu',
         '--plot',
     ]
-    assert bench.main([*arguments, str(figure)]) == 0
+    assert bench.main([*flags, str(figure)]) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
     assert len(result['results']) == len(lines) - 2 == 2 * 3 * 2
@@ -55,7 +55,7 @@ def test_it_prints_a_row_for_each_combination_draws_them_and_ends_with_json(tmp_
     assert '<svg' in figure.read_text()
 
 
-def test_all_modes_read_the_same_window(monkeypatch):
+def test_all_modes_give_the_same_output():
     torch.manual_seed(0)
     model = MODELS['witzig2019']().fold()
     crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, bench.WINDOW, 96, 96, 3), np.uint8))
@@ -81,7 +81,7 @@ def test_the_ratio_is_of_the_best_backends_with_eight_faces():
 @pytest.mark.parametrize(
     ('arguments', 'says'),
     [
-        (['--models', 'first'], "no temporal network 'first'; choose of smile_va, witzig2019"),
+        (['--models', 'first'], "no temporal network 'first'; choose one of smile_va, witzig2019"),
         (['--faces', '0'], 'must be positive'),
         (['--device', 'tpu'], "no device 'tpu'"),
         (['--backends', 'abacus'], "no backend 'abacus'"),
@@ -90,12 +90,14 @@ def test_the_ratio_is_of_the_best_backends_with_eight_faces():
 def test_bad_arguments_are_one_line_and_status_two(arguments, says, capsys):
     assert bench.main(['--faces', '1', '--threads', '1', *arguments]) == 2
     error = capsys.readouterr().err.splitlines()
-    assert len(error) == 1 and says in error[0]
+    assert len(error) == 1
+    assert says in error[0]
 
 
+@pytest.mark.slow
 def test_streaming_on_every_installed_backend_is_measured(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    arguments = [
+    flags = [
         '--models',
         'smile_va',
         '--faces',
@@ -109,15 +111,18 @@ def test_streaming_on_every_installed_backend_is_measured(capsys, tmp_path, monk
         '--device',
         'cpu',
     ]
-    assert bench.main(arguments) == 0
+    assert bench.main(flags) == 0
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])['results']
-    assert [row['backend'] for row in rows] == [name for name in selection.NAMES if selection.installed(name)]
+    assert [row['backend'] for row in rows] == [name for name in NAMES if is_available(name)]
 
 
+@pytest.mark.slow
 def test_memory_is_measured_while_people_come_and_go(capsys, monkeypatch, tmp_path):
     file = tmp_path / 'some.safetensors'
     bench.checkpoint.save(file, MODELS['smile_va'](), 'smile_va', crop_size=96, crop_margin=0.15)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert bench.main(['--soak', '200', '--models', str(file), '--threads', '1']) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result['frames'] == 200 and result['people'] == 500 and abs(result['grown_mb']) < 200
+    assert result['frames'] == 200
+    assert result['people'] == 500
+    assert abs(result['grown_mb']) < 200

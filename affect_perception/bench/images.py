@@ -1,6 +1,6 @@
-"""The pictures that detectors are compared on: portraits, every n-th frame of clips, and copies of one free photograph.
+"""Images for the comparison of detectors: files, every n-th frame of clips, and copies of one free photograph.
 
-Everything here is deterministic: same files, same pixels, so that answers can be kept by the hash of the pixels.
+Deterministic: equal files give equal pixels, so that results can be cached by the hash of the pixels.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 CLIPS = {'.mp4', '.avi', '.mkv', '.mov', '.webm', '.gif'}
 
 
-def pictures(paths: Iterable[str], every: int = 5, max_width: int = 1280) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, (H, W, 3) uint8 RGB) of each image and every `every`-th frame of each clip; folders are searched.
+def images(paths: Iterable[str], every: int = 5, max_width: int = 1280) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (name, (H, W, 3) uint8 RGB) of each image and every `every`-th frame of each clip; folders are searched.
 
-    Pictures wider than `max_width` are scaled down to it. The word `astronaut` stands for `astronaut_copies()`.
-    Raises ConfigError for a path that is not there or holds no picture.
+    Images wider than `max_width` px are scaled down to it. The word `astronaut` means `astronaut_copies()`. Raises
+    ConfigError for a missing path and for one without images.
     """
-    for files in [_files(given) for given in paths]:  # all of them first: a wrong path shows before the work
+    for files in [_files(given) for given in paths]:  # all of them first: a wrong path is refused before the work
         if files is None:
             yield from astronaut_copies()
             continue
@@ -45,7 +45,7 @@ def _files(given: str) -> list[Path] | None:
 
 
 def astronaut_copies() -> Iterator[tuple[str, np.ndarray]]:
-    """skimage's astronaut (NASA, public domain): 11 scaled copies, 12 on a larger canvas with three kinds of edges."""
+    """Yield skimage's astronaut (NASA, public domain): 11 scaled copies, 12 on a canvas with three kinds of edges."""
     from skimage.data import astronaut  # in the scikit-image wheel, no download
 
     photo = astronaut()
@@ -60,8 +60,8 @@ def astronaut_copies() -> Iterator[tuple[str, np.ndarray]]:
             yield f'astronaut at {percent} % in 640×480, {border} edges', padded
 
 
-def picture_hash(rgb: np.ndarray) -> str:
-    """A key for this very picture."""
+def image_hash(rgb: np.ndarray) -> str:
+    """SHA-1 of shape and pixels of an image."""
     return hashlib.sha1(f'{rgb.shape}'.encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
 
 
