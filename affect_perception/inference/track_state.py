@@ -1,6 +1,6 @@
-"""What is kept of each track between frames: how often it was seen, and the state of the recurrent layers.
+"""State per track between frames: number of frames, state of the recurrent layers, neutral baseline.
 
-Time comes from the stamps. Stamps that go backwards (a bag that loops) start everything anew.
+Time is the stamps of the frames. A stamp before the last one (a bag that loops) resets the state.
 """
 
 from __future__ import annotations
@@ -13,70 +13,77 @@ from torch import Tensor
 from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.types import TrackedFrame
 
-FORGET_S = 10.0  # a track unseen for this long starts from nothing again
+MAX_ABSENCE_S = 10.0  # state of a track without a frame for longer is dropped
 
 
-class Evidence:
-    """In how many frames each track was seen, this one included."""
+class FrameCounter:
+    """Number of frames in which each track appeared."""
 
-    def __init__(self):
-        self._seen: dict[int, tuple[int, int]] = {}  # track -> (frames, stamp of the last one)
+    def __init__(self) -> None:
+        self._counts: dict[int, tuple[int, int]] = {}  # track id -> (frames, stamp of the last one)
         self._last_ns = 0
 
-    def count(self, tracked: TrackedFrame) -> list[int]:
-        """Frames seen of each track of `tracked`."""
+    def update(self, tracked: TrackedFrame) -> list[int]:
+        """Count a frame; returns the number of frames of each of its tracks, this one included."""
         now = tracked.stamp_ns
         if now < self._last_ns:
-            self._seen.clear()
+            self._counts.clear()
         self._last_ns = now
-        self._seen = {track: (n, at) for track, (n, at) in self._seen.items() if now - at <= FORGET_S * 1e9}
+        self._counts = {track: (n, at) for track, (n, at) in self._counts.items() if now - at <= MAX_ABSENCE_S * 1e9}
         for track in tracked.tracks:
-            frames, _ = self._seen.get(track.track_id, (0, now))
-            self._seen[track.track_id] = (frames + 1, now)
-        return [self._seen[track.track_id][0] for track in tracked.tracks]
+            frames, _ = self._counts.get(track.track_id, (0, now))
+            self._counts[track.track_id] = (frames + 1, now)
+        return [self._counts[track.track_id][0] for track in tracked.tracks]
 
     @property
-    def tracks(self) -> set[int]:
-        """Those that are not forgotten."""
-        return set(self._seen)
+    def track_ids(self) -> set[int]:
+        """Tracks with a frame in the last `MAX_ABSENCE_S`."""
+        return set(self._counts)
 
 
-class TrackMemory:
-    """One row of recurrent state per track. `initial(n)` makes (n, layers, hidden) of tracks never seen."""
+class RecurrentStates:
+    """State of the recurrent layers per track.
 
-    def __init__(self, initial: Callable[[int], Tensor], usual_gap_s: float):
+    `initial` makes the states (n, ...) of n new tracks; `usual_gap_s` is the gap before a track's first frame.
+    """
+
+    def __init__(self, initial: Callable[[int], Tensor], usual_gap_s: float) -> None:
         self._initial = initial
         self._usual_gap_s = usual_gap_s
-        self._rows: dict[int, tuple[int, Tensor]] = {}  # track -> (stamp, state)
+        self._states: dict[int, tuple[int, Tensor]] = {}  # track id -> (stamp, state)
 
-    def recall(self, tracks: Sequence[int], stamp_ns: int) -> tuple[Tensor, Tensor]:
-        """Seconds since each track was read (N,), and its state (N, layers, hidden)."""
-        if any(at > stamp_ns for at, _ in self._rows.values()):
-            self._rows.clear()
-        self._rows = {t: row for t, row in self._rows.items() if stamp_ns - row[0] <= FORGET_S * 1e9}
-        nothing = self._initial(1)
-        rows = [self._rows.get(track, (None, nothing[0])) for track in tracks]
-        gaps = [self._usual_gap_s if at is None else (stamp_ns - at) * 1e-9 for at, _ in rows]
-        return nothing.new_tensor(gaps), torch.stack([row for _, row in rows]) if rows else nothing[:0]
+    def get(self, track_ids: Sequence[int], stamp_ns: int) -> tuple[Tensor, Tensor]:
+        """Gaps (N,), seconds since each track's last frame, and states (N, ...); the initial state for new tracks."""
+        if any(at > stamp_ns for at, _ in self._states.values()):
+            self._states.clear()
+        self._states = {t: state for t, state in self._states.items() if stamp_ns - state[0] <= MAX_ABSENCE_S * 1e9}
+        initial = self._initial(1)
+        states = [self._states.get(track, (None, initial[0])) for track in track_ids]
+        gaps = [self._usual_gap_s if at is None else (stamp_ns - at) * 1e-9 for at, _ in states]
+        return initial.new_tensor(gaps), torch.stack([state for _, state in states]) if states else initial[:0]
 
-    def keep(self, tracks: Sequence[int], state: Tensor, stamp_ns: int) -> None:
-        """The new states (N, layers, hidden); one that is no number is forgotten, so that it does not last."""
-        good = torch.isfinite(state).flatten(1).all(1).tolist()
-        for place, track in enumerate(tracks):
-            if good[place]:
-                self._rows[track] = (stamp_ns, state[place])
+    def put(self, track_ids: Sequence[int], states: Tensor, stamp_ns: int) -> None:
+        """Store new states (N, ...); a state with NaN or infinity is dropped, so that the track starts anew."""
+        finite = torch.isfinite(states).flatten(1).all(1).tolist()
+        for row, track in enumerate(track_ids):
+            if finite[row]:
+                self._states[track] = (stamp_ns, states[row])
             else:
-                self._rows.pop(track, None)
+                self._states.pop(track, None)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._states)
 
 
-class Camera:
-    """What is kept of the people before one camera, whose track ids and stamps are its own."""
+class CameraState:
+    """State of the tracks of one camera, whose track ids and stamps are its own.
 
-    def __init__(self, memory: TrackMemory | None, baseline: NeutralBaseline):
-        self.evidence = Evidence()
-        self.memory = memory
+    `recurrent` stays empty for networks without memory; `calibrate_next` starts the neutral baseline with the next
+    frame.
+    """
+
+    def __init__(self, recurrent: RecurrentStates, baseline: NeutralBaseline) -> None:
+        self.frame_counter = FrameCounter()
+        self.recurrent = recurrent
         self.baseline = baseline
-        self.begin_baseline = False
+        self.calibrate_next = False

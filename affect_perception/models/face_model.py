@@ -34,9 +34,8 @@ class FaceModel(nn.Module):
     head: nn.Module
     expressions: tuple[str, ...] = ()  # names of the columns of its expression probabilities; empty without such a head
 
-    @staticmethod
     @abstractmethod
-    def preprocess(crops: Tensor) -> Tensor:
+    def preprocess(self, crops: Tensor) -> Tensor:
         """Prepare uint8 RGB crops (N, S, S, 3) of any side S; returns the network input (N, C, H, W) float32."""
 
     @abstractmethod

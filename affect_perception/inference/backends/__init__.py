@@ -1,4 +1,4 @@
-"""Backends that run the CNN of a model: PyTorch, MNN, OpenVINO and ONNX Runtime, and their selection.
+"""Inference backends of the CNN (PyTorch, MNN, OpenVINO), export to ONNX, and selection of the backend.
 
-Not here: recurrent state and outputs per track (`inference/engine.py`).
+Not here: preprocessing, recurrent layers, heads and state per track (`inference/`).
 """

@@ -1,6 +1,6 @@
-"""The CNN of a checkpoint as an ONNX file, made once and kept in the cache folder under the hash of the checkpoint.
+"""Export of the CNN of a checkpoint to ONNX, once; kept in the cache folder under a hash of the checkpoint.
 
-`~/.cache/affect_perception` (or $XDG_CACHE_HOME) holds weights only; delete it whenever you like.
+The cache, `~/.cache/affect_perception` or $XDG_CACHE_HOME/affect_perception, holds weights only and may be deleted.
 """
 
 from __future__ import annotations
@@ -17,64 +17,66 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from affect_perception.models.face_model import FaceModel
+
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of what is exported; another number makes every file anew
+FORMAT = 1  # part of the cache key: another number exports every file anew
 
 
-class Embedder(nn.Module):
-    """What is exported: network input (N, ...) to embeddings (N, E)."""
+class FeatureExtractor(nn.Module):
+    """Module to export: network input (N, ...) to embeddings (N, E)."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: FaceModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:
+        """Run the CNN."""
         return self.model.features(x)
 
 
 def cache_folder() -> Path:
-    """Where exports are kept; a folder of this process alone where that cannot be written."""
+    """Folder of the exports; a temporary one where the cache cannot be written."""
     base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     folder = Path(base) / 'affect_perception'
-    try:
+    with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
-    except OSError:
-        pass
     return Path(tempfile.mkdtemp(prefix='affect_perception-'))
 
 
-def exported(model: nn.Module, x: Tensor, identity: str) -> Path:
-    """The ONNX file of the CNN of `model` (folded, on the CPU) for inputs like `x` (N, ...) with any N.
+def export_onnx(model: FaceModel, x: Tensor, weights_hash: str) -> Path:
+    """ONNX file of the CNN of `model` (folded, on the CPU) for inputs like `x` (N, ...) with any N ≤ 4096.
 
-    `identity` is a hash of the weights. Raises what torch.onnx raises, ImportError without onnx and onnxscript.
+    `weights_hash` identifies the weights. Raises what torch.onnx raises; ImportError without onnx and onnxscript.
     """
-    key = hashlib.sha256(f'{FORMAT} {torch.__version__} {identity}'.encode()).hexdigest()[:24]
+    key = hashlib.sha256(f'{FORMAT} {torch.__version__} {weights_hash}'.encode()).hexdigest()[:24]
     path = cache_folder() / f'{key}.onnx'
     if path.is_file():
         return path
-    log.info('exporting the CNN to %s, once', path)
+    log.info('Exporting %s to ONNX once (about 10 s): %s', type(model).__name__, path)
     part = path.with_suffix(f'.{os.getpid()}.part')
-    # Two examples, for a batch of one would become a constant.
-    example = x[:1].expand(2, *x.shape[1:]).contiguous()
+    example = x[:1].expand(2, *x.shape[1:]).contiguous()  # two inputs: a batch of one would become a constant
     for name in ('torch.onnx', 'onnx_ir', 'onnxscript'):
-        logging.getLogger(name).setLevel(logging.ERROR)  # they tell of every pass
+        logging.getLogger(name).setLevel(logging.ERROR)  # they log every pass
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')
         program = torch.onnx.export(
-            Embedder(model).eval(),
+            FeatureExtractor(model).eval(),
             (example,),
             dynamo=True,
             dynamic_shapes={'x': {0: torch.export.Dim('faces', max=4096)}},
             verbose=False,
         )
+        if program is None:
+            raise RuntimeError('torch.onnx exported nothing')
         program.save(str(part))
     os.replace(part, path)
     return path
 
 
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file."""
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""PyTorch as a backend: on the CPU or a GPU, in three precisions, recorded as CUDA graphs, with less memory at hand."""
+"""PyTorch backends: three precisions, CUDA graphs, and smaller batches on a GPU that is short of memory."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ import logging
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affect_perception.errors import BadInputError
+from affect_perception.inference.backends.backend import Backend
+from affect_perception.models.face_model import FaceModel
 
 log = logging.getLogger(__name__)
 
-BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # batch sizes that a graph is recorded for
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # of the CUDA graphs
 PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 
 
-class Torch:
-    """PyTorch; `precision` fp16 or bf16 multiplies in it, and answers in float32."""
+class TorchBackend:
+    """CNN in PyTorch on the device of `model`; `precision` fp32, fp16 or bf16 of its products, float32 outputs."""
 
-    def __init__(self, model: nn.Module, precision: str = 'fp32'):
+    def __init__(self, model: FaceModel, precision: str = 'fp32') -> None:
         self.name = 'torch' if precision == 'fp32' else f'torch_{precision}'
         self._device = next(model.parameters()).device.type
         self._dtype = PRECISIONS.get(precision)
-        # On a GPU with weights of that precision; `autocast` would convert them anew at every call.
-        whole = self._dtype is not None and self._device != 'cpu'
-        self._model = copy.deepcopy(model).to(self._dtype) if whole else model
+        # On a GPU the weights are converted once; `autocast` would convert them at every call.
+        convert = self._dtype is not None and self._device != 'cpu'
+        self._model = copy.deepcopy(model).to(self._dtype) if convert else model
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Embeddings (N, E) of network input (N, ...)."""
         x = x.contiguous(memory_format=torch.channels_last)
         if self._dtype is None:
             return self._model.features(x)
@@ -38,62 +41,69 @@ class Torch:
             return self._model.features(x).float()
 
 
-Replay = tuple[Callable[[], None], Tensor, Tensor]  # call it between writing the inputs and reading the outputs
+# A recorded CUDA graph: (replay, inputs, outputs); write the inputs, call replay, read the outputs.
+CapturedGraph = tuple[Callable[[], object], Tensor, Tensor]
 
 
-class Graphs:
-    """A PyTorch backend on a GPU, recorded as one CUDA graph per bucket of batch sizes: a small network takes longer
-    to launch than to run.
+class CudaGraphBackend:
+    """PyTorch backend on a GPU, recorded as one CUDA graph per batch size: small networks launch slower than they run.
 
-    The batch is padded to its bucket; larger ones than the largest run as they are. Tested on the CPU with another
-    `record`; it has not run on a GPU yet.
+    A batch is padded to the next of `BATCH_SIZES`; larger batches run without a graph. `capture` records a graph; tests
+    on the CPU give another one. Not measured on a GPU yet.
     """
 
-    def __init__(self, backend: Torch, record: Callable[[Torch, Tensor], Replay] | None = None):
+    def __init__(
+        self, backend: TorchBackend, capture: Callable[[TorchBackend, Tensor], CapturedGraph] | None = None
+    ) -> None:
         self.name = f'{backend.name}_graph'
         self._backend = backend
-        self._record = record or record_graph
-        self._recorded: dict[int, Replay] = {}
+        self._capture = capture or capture_graph
+        self._graphs: dict[int, CapturedGraph] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
-        bucket = next((size for size in BUCKETS if size >= len(x)), None)
-        if bucket is None:
+        """Embeddings (N, E) of network input (N, ...)."""
+        size = next((size for size in BATCH_SIZES if size >= len(x)), None)
+        if size is None:
             return self._backend(x)
-        if bucket not in self._recorded:
-            self._recorded[bucket] = self._record(self._backend, x.new_zeros(bucket, *x.shape[1:]))
-        replay, inputs, outputs = self._recorded[bucket]
+        if size not in self._graphs:
+            self._graphs[size] = self._capture(self._backend, x.new_zeros(size, *x.shape[1:]))
+        replay, inputs, outputs = self._graphs[size]
         inputs[: len(x)] = x
         replay()
-        return outputs[: len(x)].clone()  # the next replay writes there again
+        return outputs[: len(x)].clone()  # a copy: the next replay reuses the memory
 
 
-def record_graph(backend: Torch, inputs: Tensor) -> Replay:
-    """What `backend` does with `inputs` (N, ...) on a GPU, to be replayed on whatever is written there later."""
-    aside = torch.cuda.Stream()  # capturing wants libraries that are warm, and warmed on another stream
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
+def capture_graph(backend: TorchBackend, inputs: Tensor) -> CapturedGraph:
+    """Record `backend` on `inputs` (N, ...) as a CUDA graph, after three warm-up runs on a stream of their own."""
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch has no annotation here
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
         for _ in range(3):
             backend(inputs)
-    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         outputs = backend(inputs)
     return graph.replay, inputs, outputs
 
 
-class Frugal:
-    """A backend that halves the batch when the GPU has no memory for it, for good; BadInputError for one face."""
+class MemoryBoundBackend:
+    """Backend on a GPU that halves its batch size, permanently, when the GPU is out of memory.
 
-    def __init__(self, backend: Torch | Graphs):
+    BadInputError `memory` if one face is too many.
+    """
+
+    def __init__(self, backend: Backend) -> None:
         self.name = backend.name
         self._backend = backend
-        self._most = 1 << 30  # faces at once
+        self._max_batch = 1 << 30  # faces
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Embeddings (N, E) of network input (N, ...)."""
         parts: list[Tensor] = []
         done = 0
         while done < len(x):
-            part = x[done : done + self._most]
+            part = x[done : done + self._max_batch]
             try:
                 parts.append(self._backend(part))
             except torch.cuda.OutOfMemoryError:
@@ -102,8 +112,8 @@ class Frugal:
                     raise BadInputError(
                         'memory', 'the GPU has no memory left for one face; close what else runs on it, or choose cpu'
                     ) from None
-                self._most = len(part) // 2
-                log.warning('the GPU has no memory for %d faces at once; now %d at a time', len(part), self._most)
+                self._max_batch = len(part) // 2
+                log.warning('GPU out of memory for %d faces at once; batch size is now %d', len(part), self._max_batch)
             else:
                 done += len(part)
         return parts[0] if len(parts) == 1 else torch.cat(parts)

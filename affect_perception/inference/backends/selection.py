@@ -1,209 +1,169 @@
-"""What runs the CNN: PyTorch, MNN, OpenVINO or ONNX Runtime on the CPU, PyTorch on a GPU, behind one small interface.
+"""Selection of the backend that runs the CNN; recurrent layers and heads, a thousandth of the work, stay in PyTorch.
 
-The recurrent part and the heads are a thousandth of the work and stay in PyTorch. `choose` measures the candidates and
-takes the fastest whose answers agree with PyTorch in float32, or, for work that is to repeat, the first of `FIXED`.
+- `auto` times the candidates at start and takes the fastest whose outputs agree with PyTorch in float32. On a CPU the
+  candidates are PyTorch, MNN (where it cannot be used, OpenVINO), and both in bfloat16 where the CPU has it:
+  benchmarks/results/backends.json has the times behind that choice.
+- `fixed` takes the first usable of `FIXED` with one thread, for identical bytes on every run.
+- a name takes that backend, or raises ConfigError.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import logging
+import math
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affect_perception.errors import ConfigError
-from affect_perception.inference.backends.mnn import Mnn
-from affect_perception.inference.backends.onnx_export import exported
-from affect_perception.inference.backends.pytorch import Graphs, Torch
+from affect_perception.inference.backends.backend import (
+    CPU_BACKENDS,
+    GPU_BACKENDS,
+    NAMES,
+    Backend,
+    unavailable_reason,
+)
+from affect_perception.inference.backends.mnn import MnnBackend
+from affect_perception.inference.backends.onnx_export import export_onnx
+from affect_perception.inference.backends.openvino import OpenVinoBackend
+from affect_perception.inference.backends.pytorch import CudaGraphBackend, TorchBackend
+from affect_perception.models.face_model import FaceModel, FaceOutput, TemporalModel
+from affect_perception.models.smile_va import USUAL_GAP_S
 
 log = logging.getLogger(__name__)
 
-ON_CPU = ('torch', 'torch_bf16', 'mnn', 'openvino', 'openvino_bf16', 'onnxruntime')
-ON_GPU = ('torch', 'torch_bf16', 'torch_fp16', 'torch_graph', 'torch_bf16_graph', 'torch_fp16_graph')
-NAMES = tuple(dict.fromkeys(ON_CPU + ON_GPU))
-FIXED = ('mnn', 'openvino', 'torch')  # float32, and each gives the same bytes for the same input whenever it is run
-TOLERANCE = 0.01  # largest difference of a probability, an intensity, valence or arousal from PyTorch in float32
-_taken: dict[tuple[str, str, int], str] = {}  # (weights, device, threads) -> what auto took in this process before
+FIXED = ('mnn', 'openvino', 'torch')  # float32, and each gives the same bytes for the same input on every run
+MAX_DEVIATION = 0.01  # largest accepted difference of a level probability or an intensity from PyTorch in float32
+auto_choices: dict[tuple[str, str, int], str] = {}  # (hash of the weights, device, threads) -> choice in this process
 
 
-class Backend(Protocol):
-    """Network inputs (N, ...) float32 on the device to embeddings (N, E) float32 on the device, for any N from 1 on."""
+def select_backend(name: str, model: FaceModel, x: Tensor, weights_hash: str, threads: int) -> Backend:
+    """Backend `name`, or the choice of `auto` or `fixed`, for the folded `model` and trial inputs `x` (N, ...).
 
-    name: str
-
-    def __call__(self, x: Tensor) -> Tensor: ...
-
-
-class OpenVino:
-    """Intel's OpenVINO on the CPU, from the ONNX file `path`."""
-
-    def __init__(self, path: Path, threads: int, bf16: bool = False):
-        import openvino
-
-        self.name = 'openvino_bf16' if bf16 else 'openvino'
-        settings = {
-            'PERFORMANCE_HINT': 'LATENCY',
-            'INFERENCE_NUM_THREADS': threads,
-            'INFERENCE_PRECISION_HINT': 'bf16' if bf16 else 'f32',
-            'ENABLE_CPU_PINNING': False,  # the tracker's threads live here too
-        }
-        core = openvino.Core()
-        self._request = core.compile_model(core.read_model(str(path)), 'CPU', settings).create_infer_request()
-
-    def __call__(self, x: Tensor) -> Tensor:
-        result = self._request.infer([x.contiguous().numpy()])
-        return torch.from_numpy(np.array(result[0]))  # a copy: the request writes there again
-
-
-class OnnxRuntime:
-    """Microsoft's ONNX Runtime on the CPU, from the ONNX file `path`."""
-
-    name = 'onnxruntime'
-
-    def __init__(self, path: Path, threads: int):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # a core is wanted elsewhere
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.from_numpy(self._session.run(None, {self._input: x.contiguous().numpy()})[0])
-
-
-def installed(name: str, device: str = 'cpu') -> bool:
-    """Can this backend be used here? On a GPU PyTorch only; bfloat16 on the CPU wants one that multiplies in it."""
-    if device != 'cpu':
-        return name in ON_GPU
-    if name not in ON_CPU or (name.endswith('_bf16') and not cpu_has_bf16()):
-        return False
-    package = {'mnn': 'MNN'}.get(name, name.removesuffix('_bf16'))
-    if package == 'torch':
-        return True
-    return all(importlib.util.find_spec(needed) is not None for needed in (package, 'onnx', 'onnxscript'))
-
-
-@functools.cache
-def cpu_has_bf16() -> bool:
-    """Does the CPU multiply in bfloat16 (AVX-512 BF16 or AMX)? Without, bfloat16 is emulated and slower."""
-    try:
-        flags = Path('/proc/cpuinfo').read_text()
-    except OSError:
-        return False
-    return 'avx512_bf16' in flags or 'amx_bf16' in flags
-
-
-def pytorch_threads(backend: str, threads: int) -> int:
-    """PyTorch's share of `threads` on the CPU: beside another backend it has little to do, and its threads would only
-    wake each other."""
-    return threads if backend.startswith('torch') else 1
-
-
-def make(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
-    """Backend `name` of the folded `model` for inputs like `x`; ConfigError: it is absent, unknown or cannot do it."""
-    if name not in NAMES:
-        raise ConfigError(f'no backend {name!r}; choose auto, fixed or one of {", ".join(NAMES)}')
-    if not installed(name, x.device.type):
-        wanted = "the CPU, and pip install 'affect_perception[fast]'"
-        if name.startswith('torch'):
-            wanted = 'a CPU with bfloat16' if name in ON_CPU else 'a GPU'
-        raise ConfigError(f'backend {name!r} cannot be used here: it needs {wanted}; or choose auto')
-    try:
-        return _made(name, model, x, identity, threads)
-    except Exception as error:  # of an exporter or a runtime
-        raise _cannot(name, error) from error
-
-
-def _made(name: str, model: nn.Module, x: Tensor, identity: str, threads: int) -> Backend:
-    if name.startswith('torch'):
-        precision = next((p for p in ('fp16', 'bf16') if p in name), 'fp32')
-        backend = Torch(model, precision)
-        return Graphs(backend) if name.endswith('_graph') else backend
-    path = exported(model, x, identity)
-    if name == 'mnn':
-        return Mnn(path, threads)
-    if name == 'onnxruntime':
-        return OnnxRuntime(path, threads)
-    return OpenVino(path, threads, name.endswith('_bf16'))
-
-
-def _cannot(name: str, error: Exception) -> ConfigError:
-    said = ' '.join(str(error).split())[:200]
-    return ConfigError(f'backend {name!r} cannot run this network: {said}; choose another one, or auto')
-
-
-def agrees(answer: Callable[[Tensor], Tensor], backend: Backend, reference: Tensor, x: Tensor) -> float:
-    """Largest difference of `answer(embeddings)`, numbers (N, K), from the `reference`; infinite for NaN."""
-    difference = (answer(backend(x)) - reference).abs().max().item()
-    return difference if np.isfinite(difference) else float('inf')
-
-
-def choose(
-    wanted: str, model: nn.Module, x: Tensor, answer: Callable[[Tensor], Tensor], identity: str, threads: int
-) -> Backend:
-    """The backend `wanted`; for 'auto' the fastest on inputs `x` (N, ...) whose answers agree, for 'fixed' the first
-    of FIXED that is installed and agrees; says which and why.
-
-    `answer` turns embeddings into the numbers that are compared. ConfigError for one that was asked for and is absent,
-    cannot be made, or disagrees.
+    `weights_hash` identifies the weights. Logs the choice, the times of the candidates and why others were skipped.
+    ConfigError for a named backend that is unknown, unavailable, cannot run the network, or deviates from PyTorch.
     """
-    reference = answer(Torch(model)(x))
-    key = identity, str(x.device), threads
-    wanted = _taken.get(key, wanted) if wanted == 'auto' else wanted
-    if wanted == 'fixed':
-        threads = 1  # MNN's last digit hangs on their number, and that on the machine and on how many work beside
+    trial = Trial(model, x, weights_hash, threads=1 if name == 'fixed' else threads)  # the bytes depend on `threads`
+    key = weights_hash, str(x.device), threads
+    if name == 'auto' and key in auto_choices:
+        name = auto_choices[key]
+    if name == 'fixed':
+        return _first_usable(trial)
+    if name != 'auto':
+        return trial.backend(name)
+    chosen = _fastest(trial)
+    auto_choices[key] = chosen.name
+    return chosen
 
-    def checked(name: str) -> Backend:
-        backend = make(name, model, x, identity, threads)
+
+def _first_usable(trial: Trial) -> Backend:
+    for name in FIXED:
+        if backend := trial.usable(name):
+            log.info('Backend fixed: %s, the first usable of %s', name, ', '.join(FIXED))
+            return backend
+    raise AssertionError('torch agrees with itself')
+
+
+def _fastest(trial: Trial) -> Backend:
+    times: dict[str, tuple[float, Backend]] = {}
+    for name in CPU_BACKENDS if trial.x.device.type == 'cpu' else GPU_BACKENDS:
+        if name == 'openvino' and 'mnn' in times:
+            log.info('Skipping backend openvino: slower than mnn on the CPUs measured; set backend to use it')
+        elif backend := trial.usable(name):
+            times[name] = median_ms(backend, trial.x), backend
+    chosen = min(times, key=lambda name: times[name][0])
+    measured = ', '.join(f'{name} {ms:.1f} ms' for name, (ms, _) in times.items())
+    log.info('Backend auto: %s, fastest for %d faces on %d threads: %s', chosen, len(trial.x), trial.threads, measured)
+    return times[chosen][1]
+
+
+class Trial:
+    """Trial of backends on inputs `x` (N, ...): builds each one and compares its outputs with PyTorch in float32."""
+
+    def __init__(self, model: FaceModel, x: Tensor, weights_hash: str, threads: int) -> None:
+        self.model, self.x, self.weights_hash, self.threads = model, x, weights_hash, threads
+        self._reference = trial_outputs(model, TorchBackend(model)(x))
+
+    def backend(self, name: str) -> Backend:
+        """Backend `name`; ConfigError if unknown, unavailable, unable to run the network, or deviating too much."""
+        backend = make_backend(name, self.model, self.x, self.weights_hash, self.threads)
         try:
-            apart = agrees(answer, backend, reference, x)
-        except Exception as error:
-            raise _cannot(name, error) from error
-        if apart > TOLERANCE:
+            deviation = max_deviation(trial_outputs(self.model, backend(self.x)), self._reference)
+        except Exception as error:  # a runtime may raise anything; becomes one line with its text
+            raise _cannot_run(name, error) from error
+        if deviation > MAX_DEVIATION:
             raise ConfigError(
-                f'backend {name!r} answers up to {apart:.3g} apart from PyTorch (allowed: {TOLERANCE}); '
+                f'backend {name!r} deviates from PyTorch by up to {deviation:.3g} (allowed: {MAX_DEVIATION}); '
                 'choose another one, or auto'
             )
         return backend
 
-    if wanted not in ('auto', 'fixed'):
-        return checked(wanted)
-    timed: dict[str, tuple[float, Backend]] = {}
-    for name in (name for name in (NAMES if wanted == 'auto' else FIXED) if installed(name, x.device.type)):
+    def usable(self, name: str) -> Backend | None:
+        """Backend `name`, or None with the reason in the log."""
+        if reason := unavailable_reason(name, self.x.device.type):
+            log.info('Skipping backend %s: %s', name, reason)
+            return None
         try:
-            backend = checked(name)
-        except ConfigError as error:  # one candidate less
-            log.warning('left out: %s', error)
-            continue
-        if wanted == 'fixed':
-            log.info('backend %s, the first of %s that can be used', name, ', '.join(FIXED))
-            return backend
-        timed[name] = milliseconds(backend, x), backend
-    best = min(timed, key=lambda name: timed[name][0])
-    log.info(
-        'backend %s, the fastest of %s (ms for %d faces)',
-        best,
-        ', '.join(f'{name} {ms:.1f}' for name, (ms, _) in timed.items()),
-        len(x),
-    )
-    _taken[key] = best
-    return timed[best][1]
+            return self.backend(name)
+        except ConfigError as error:
+            log.warning('Skipping backend %s: %s', name, error)
+            return None
 
 
-def milliseconds(backend: Backend, x: Tensor, seconds: float = 0.15) -> float:
-    """Median time of one call, over a moment."""
+def make_backend(name: str, model: FaceModel, x: Tensor, weights_hash: str, threads: int) -> Backend:
+    """Build backend `name` of the folded `model` for inputs like `x`; ConfigError: unknown, unavailable or failing."""
+    if name not in NAMES:
+        raise ConfigError(f'no backend {name!r}; choose auto, fixed or one of {", ".join(NAMES)}')
+    if reason := unavailable_reason(name, x.device.type):
+        raise ConfigError(f'backend {name!r} cannot be used here: {reason}; or choose auto')
+    try:
+        if name.startswith('torch'):
+            torch_backend = TorchBackend(model, next((p for p in ('fp16', 'bf16') if p in name), 'fp32'))
+            return CudaGraphBackend(torch_backend) if name.endswith('_graph') else torch_backend
+        path = export_onnx(model, x, weights_hash)
+        return MnnBackend(path, threads) if name == 'mnn' else OpenVinoBackend(path, threads, name.endswith('_bf16'))
+    except Exception as error:  # exporters and runtimes may raise anything; becomes one line
+        raise _cannot_run(name, error) from error
+
+
+def _cannot_run(name: str, error: Exception) -> ConfigError:
+    text = ' '.join(str(error).split())[:200]
+    return ConfigError(f'backend {name!r} cannot run this network: {text}; choose another one, or auto')
+
+
+def torch_threads(backend: str, threads: int) -> int:
+    """PyTorch's CPU threads beside a backend: `threads` for PyTorch backends, else 1.
+
+    Beside another backend PyTorch has little to do, and its threads would only wake each other.
+    """
+    return threads if backend.startswith('torch') else 1
+
+
+def trial_outputs(model: FaceModel, embeddings: Tensor) -> Tensor:
+    """Level probabilities and intensity (N, 5) of embeddings (N, E), as of the first frame of N tracks."""
+    output: FaceOutput
+    if isinstance(model, TemporalModel):
+        gaps = embeddings.new_full((len(embeddings),), USUAL_GAP_S)
+        output, _ = model.advance(embeddings, gaps, model.initial_state(len(embeddings)))
+    else:
+        output = model.head(embeddings)
+    return torch.cat([output.levels, output.intensity[:, None]], 1)
+
+
+def max_deviation(outputs: Tensor, reference: Tensor) -> float:
+    """Largest absolute difference of two tensors of one shape; infinite where one of them alone has NaN."""
+    both_nan = outputs.isnan() & reference.isnan()  # outputs that the network does not have
+    difference = float((outputs - reference).abs().masked_fill(both_nan, 0).max())
+    return difference if math.isfinite(difference) else math.inf
+
+
+def median_ms(backend: Backend, x: Tensor, seconds: float = 0.15) -> float:
+    """Median time in ms of one call with inputs `x`, over `seconds` and at least three calls, after a first one."""
     backend(x)
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:
         began = time.perf_counter()
         backend(x)
