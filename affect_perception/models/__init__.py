@@ -5,8 +5,8 @@ Not here: running a network on live tracks (`inference/`) and training (`trainin
 Networks that reproduce papers are `SequenceModel`s, which one trainer serves: `inputs` says what they read (crop side,
 frames, audio features), `forward(batch)` maps a dict of tensors to a dict of outputs, `loss(outputs, targets)` returns
 the scalar and its parts, `metrics` names functions of `blocks.objectives.METRICS` and the output that each compares
-with the target of that name, `settings` rebuilds the network. Those with two `players` alternate two optimisers: one step of
-`parameters_of`, `forward` and `loss` for each player.
+with the target of that name, `settings` rebuilds the network. Those with two `players` alternate two optimisers: one
+step of `parameters_of`, `forward` and `loss` for each player.
 
 To add a network: write `models/<name>.py` with a subclass of `FaceModel` or `TemporalModel` (`face_model.py` lists the
 methods), add a row to MODELS.
