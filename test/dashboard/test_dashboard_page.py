@@ -24,6 +24,8 @@ from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.ros import on_demand, qos
 from affect_perception.ros.executors import Spinner
 
+pytestmark = [pytest.mark.ros, pytest.mark.browser, pytest.mark.slow]
+
 CHROMIUM = Path(os.environ.get('CHROMIUM', '/usr/bin/chromium'))
 
 
@@ -180,7 +182,8 @@ def test_pictures_come_only_while_wanted_and_never_in_privacy(shown):
     wait_until(picture)
     shown.page.keyboard.press('v')
     wait_until(lambda: overlay.get_subscription_count() == 0)
-    assert shown.page.locator('#picture').is_hidden() and shown.page.locator('#camera').is_disabled()
+    assert shown.page.locator('#picture').is_hidden()
+    assert shown.page.locator('#camera').is_disabled()
     shown.page.keyboard.press('v')
     wait_until(picture)
     assert shown.node.set_parameters([Parameter('dashboard_pictures', value=False)])[0].successful

@@ -13,6 +13,8 @@ from affect_perception.graph.run import RunningGraph
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import steady_script
 
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
 SETTINGS = {
     'camera_node': {'rate': 0.0},
     'face_tracker_node': {'detector': 'dlib_hog'},

@@ -6,8 +6,10 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
 from affect_perception.errors import ConfigError
-from affect_perception.graph.graph import Graph, overlay_settings, parse_parts, has_viewer_process
+from affect_perception.graph.graph import Graph, has_viewer_process, overlay_settings, parse_parts
 from affect_perception.settings import GraphSettings, TrackerSettings
+
+pytestmark = pytest.mark.ros
 
 SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affect_node': {'device': 'cpu'}}
 

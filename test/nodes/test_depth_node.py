@@ -23,10 +23,12 @@ from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.depth_input import depth_topic
-from affect_perception.ros.topics import sibling_topic
 from affect_perception.ros.executors import Spinner
+from affect_perception.ros.topics import sibling_topic
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Depth, Frame, Intrinsics
+
+pytestmark = pytest.mark.ros
 
 T0 = 1_795_000_000_000_000_000
 PERIOD = 33_333_333

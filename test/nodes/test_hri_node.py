@@ -11,50 +11,20 @@ import pytest
 from builders import hri_msgs as hri_messages
 from conftest import wait_until
 
-from affect_perception.ros import ros4hri
 from affect_perception.types import NAN3, Affect, Box, Track, TrackedFrame
 
 T0 = 1_795_000_000_000_000_000
 NAN = math.nan
-# Those of hri_msgs/Expression; libhri warns of every other one, also of an empty one.
-LISTED = set(hri_messages.EXPRESSIONS.split())
 
 
 def face(track_id=1, smile=(0.1, 0.2, 0.6, 0.1), intensity=0.7, **fields) -> Affect:
     return Affect(track_id, Box(100, 50, 200, 200), 0.8, smile, intensity, NAN3, **fields)
 
 
-def test_ids_are_names_that_topics_may_have():
-    assert ros4hri.face_id(12) == 'f00012'
-    assert ros4hri.face_id(2**32 - 1) == 'f4294967295'
-
-
-def test_box_is_given_in_shares_of_the_image():
-    assert ros4hri.normalised(Box(64, 48, 128, 96), 640, 480) == pytest.approx((0.1, 0.1, 0.3, 0.3))
-    assert ros4hri.normalised(Box(-20, 400, 40, 400), 640, 480) == pytest.approx((0, 400 / 480, 20 / 640, 1))
-
-
-@pytest.mark.parametrize(
-    ('made', 'labels', 'expected'),
-    [
-        (face(), (), ('happy', 0.9)),
-        (face(smile=(0.7, 0.1, 0.1, 0.1)), (), ('neutral', 0.7)),
-        (face(smile=(NAN,) * 4, intensity=NAN), (), ('neutral', 0.0)),
-        (face(expression_probabilities=(0.1, 0.7, 0.2)), ('neutral', 'fear', 'happiness'), ('scared', 0.7)),
-        (face(expression_probabilities=(0.2, 0.8)), ('Neutral', 'Contempt'), ('annoyed', 0.8)),
-        (face(expression_probabilities=(1.0,)), ('something new',), ('happy', 0.9)),
-        (face(expression_probabilities=(NAN, NAN)), ('neutral', 'fear'), ('happy', 0.9)),
-    ],
-)
-def test_expression_is_always_one_of_the_listed(made, labels, expected):
-    name, confidence = ros4hri.expression(made, labels)
-    assert (name, confidence) == (expected[0], pytest.approx(expected[1]))
-    assert name in LISTED
-    assert set(ros4hri.HRI_EXPRESSIONS.values()) <= LISTED
-
-
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+
+pytestmark = pytest.mark.ros
 
 
 @pytest.fixture(scope='module')
@@ -149,7 +119,8 @@ def test_each_face_has_roi_crop_expression_and_action_units_of_one_stamp(mirror,
     assert rgb_from_image(cropped).shape == (128, 128, 3)
     assert expression.expression == 'happy'
     assert (expression.valence, expression.arousal, expression.confidence) == pytest.approx((0.25, 0.0, 0.9))
-    assert facs.intensity[12] == pytest.approx(0.7) and facs.confidence[12] == pytest.approx(0.8)
+    assert facs.intensity[12] == pytest.approx(0.7)
+    assert facs.confidence[12] == pytest.approx(0.8)
     assert sum(facs.confidence) == pytest.approx(0.8), 'nothing is claimed of the other action units'
     assert all(T0 <= stamp_from_msg(m.header.stamp) < T0 + 10**9 for m in (roi, cropped, expression, facs))
     assert node.diagnostics.bad_inputs == {}

@@ -28,6 +28,8 @@ from affect_perception.ros.on_demand import RateLimit
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
 
+pytestmark = pytest.mark.ros
+
 T0 = 1_795_000_000_000_000_000
 CAMERA = Intrinsics(640, 480, 500.0, 500.0, 319.5, 239.5)
 
@@ -112,7 +114,8 @@ def test_billboards_trails_and_deletions_become_messages():
     made = FaceMarkers(MarkerSettings(marker_shape='billboard', trail_s=1.0)).step([face(2**32 - 1)], T0, CAMERA)[0]
     msg = shapes_to_msg(made, [('face', 5)], convert.header_to_msg(T0, 'optical'), 0.5)
     by_part = {m.ns: m for m in msg.markers if m.action == Marker.ADD}
-    assert by_part['face'].type == Marker.POINTS and len(by_part['face'].points) == 1
+    assert by_part['face'].type == Marker.POINTS
+    assert len(by_part['face'].points) == 1
     assert by_part['trail'].type == Marker.LINE_STRIP
     assert by_part['face'].id == marker_id(2**32 - 1) == 2**31 - 1
     assert (msg.markers[-1].action, msg.markers[-1].ns, msg.markers[-1].id) == (Marker.DELETE, 'face', 5)
@@ -253,7 +256,10 @@ def replace_fields(msg, **fields):
 
 
 def test_positions_that_are_not_numbers_give_markers_that_are(view):
-    node, viewer = view({'face_markers': MarkerArray})
+    _, viewer = view({'face_markers': MarkerArray})
+    wait_until(lambda: viewer.tracks.get_subscription_count())
+    viewer.tracks.publish(FaceTrackArray(image_width=640, image_height=480))
+    wait_until(lambda: viewer.tracks.get_subscription_count() == 0)
     nan = math.nan
     viewer.send(face(1, nan, (nan, nan, nan)), face(2, 0.5, (math.inf, 0.0, 1.0)))
     for marker in wait_until(lambda: viewer.got['face_markers'])[0].markers:

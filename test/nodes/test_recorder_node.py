@@ -71,6 +71,7 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
         return bag, running.summary()
 
 
+@pytest.mark.ros
 def test_every_message_of_a_lossless_run_is_in_the_bag(recorded):
     bag, summary = recorded
     kept = summary['recorded']
@@ -82,6 +83,7 @@ def test_every_message_of_a_lossless_run_is_in_the_bag(recorded):
     assert not bad
 
 
+@pytest.mark.ros
 def test_live_and_offline_agree_on_every_id_and_number(frames, recorded, tmp_path):
     live = table(recorded[0], tmp_path / 'live', 'affect')
     offline = table(frames, tmp_path / 'offline')
@@ -94,6 +96,7 @@ def test_live_and_offline_agree_on_every_id_and_number(frames, recorded, tmp_pat
     np.testing.assert_allclose(numbers(live, *box), numbers(offline, *box), atol=1.01)  # messages hold whole pixels
 
 
+@pytest.mark.ros
 def test_recorded_tracks_and_recorded_images_give_what_the_live_run_gave(recorded, tmp_path):
     live = table(recorded[0], tmp_path / 'live', 'affect')
     for start_from in ('tracks', 'images'):
@@ -103,6 +106,7 @@ def test_recorded_tracks_and_recorded_images_give_what_the_live_run_gave(recorde
         np.testing.assert_allclose(numbers(again, *SMILE), numbers(live, *SMILE), atol=1e-3)
 
 
+@pytest.mark.ros
 def test_another_reader_finds_definitions_and_messages(recorded):
     from mcap.reader import make_reader
 
@@ -116,9 +120,11 @@ def test_another_reader_finds_definitions_and_messages(recorded):
     definitions = {schema.name: schema for schema in summary.schemas.values()}
     assert {schema.encoding for schema in definitions.values()} == {'ros2msg'}
     text = definitions['affect_perception/msg/FaceAffectArray'].data.decode()
-    assert 'MSG: affect_perception/FaceAffect\n' in text and 'uint8 SMILE_HIGH=3' in text
+    assert 'MSG: affect_perception/FaceAffect\n' in text
+    assert 'uint8 SMILE_HIGH=3' in text
 
 
+@pytest.mark.ros
 def test_metadata_is_that_of_rosbag2_with_the_type_hashes_of_ros(recorded):
     import yaml
 
@@ -133,6 +139,7 @@ def test_metadata_is_that_of_rosbag2_with_the_type_hashes_of_ros(recorded):
             assert topic['type_description_hash'] == described['type_hashes'][0]['hash_string']
 
 
+@pytest.mark.ros
 @pytest.mark.parametrize('images', [False, True])
 def test_images_are_recorded_only_on_request(ros, tmp_path, images):
     from sensor_msgs.msg import Image
@@ -187,7 +194,8 @@ def test_slow_disk_drops_what_does_not_fit_counts_it_and_says_so_once(tmp_path):
     writer.close()
     assert writer.dropped in (89, 90)  # ten wait, one more if the first was already being written
     assert writer.written['/words'] == 100 - writer.dropped
-    assert len(said) == 1 and 'dropped' in said[0]
+    assert len(said) == 1
+    assert 'dropped' in said[0]
     assert BagReader(tmp_path / 'bag', said.append).counts['/words'] == 100 - writer.dropped
 
 
@@ -212,11 +220,13 @@ def test_bag_on_a_full_disk_keeps_what_was_written(tmp_path):
         f'writer = BagWriter(Path({str(tmp_path / "bag")!r}), print)\n'
         'put(writer, 60, 100_000); writer.close(); print(bool(writer.stopped))'
     )
-    assert 'stopped' in said and said.endswith('True\n')
+    assert 'stopped' in said
+    assert said.endswith('True\n')
     bad = []
     reader = BagReader(tmp_path / 'bag', bad.append)
     assert 20 <= len(list(reader.messages('/words'))) < 30
-    assert len(bad) == 1 and 'messages were found' in str(bad[0])
+    assert len(bad) == 1
+    assert 'messages were found' in str(bad[0])
 
 
 def test_recording_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch):
@@ -229,7 +239,8 @@ def test_recording_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch):
         writer = BagWriter(disk / 'bag', said.append)
         put(writer, 100, 100_000)
         writer.close()
-        assert len(said) == 1 and 'almost full' in said[0]
+        assert len(said) == 1
+        assert 'almost full' in said[0]
         bad = []
         assert BagReader(disk / 'bag', bad.append).counts['/words'] == writer.written['/words'] > 30
         assert not bad
@@ -247,10 +258,12 @@ def test_table_on_a_full_disk_ends_with_a_whole_line(tmp_path):
         'except AffectPerceptionError as error: print(error)'
     )
     lines = (tmp_path / 'faces.csv').read_text().split('\n')
-    assert lines[-1] == '' and all(line.endswith(('x' * 90, 'y' * 7)) for line in lines[:-1])
+    assert lines[-1] == ''
+    assert all(line.endswith(('x' * 90, 'y' * 7)) for line in lines[:-1])
     assert f'its {len(lines) - 1} lines are whole' in said
 
 
+@pytest.mark.ros
 def test_recording_into_something_that_exists_is_refused(tmp_path):
     from affect_perception.cli import main
 

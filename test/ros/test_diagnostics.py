@@ -11,9 +11,11 @@ from rclpy.parameter import Parameter
 
 from affect_perception.errors import BadInputError
 from affect_perception.ros.diagnostics import TASKS, NodeDiagnostics
-from affect_perception.ros.node_level import Activity, diagnose
 from affect_perception.ros.executors import Spinner
+from affect_perception.ros.node_level import Activity, diagnose
 from affect_perception.settings import GROUPS, DiagnosticsSettings
+
+pytestmark = pytest.mark.ros
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 
@@ -50,12 +52,12 @@ def test_every_node_with_settings_has_a_name_for_what_it_does():
 
 @pytest.fixture
 def watched(ros):
-    """Makes a node with health in a namespace; gives both and a function for its newest status."""
+    """A node with diagnostics in a namespace: both, the state of its callbacks, a function for its newest status."""
     node, peer = Node('affect_node', namespace='robot1'), Node('peer')
-    got, state = [], {'problem': '', 'rests': ''}
+    got, state = [], {'problem': '', 'idle_reason': ''}
     peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
     diagnostics = NodeDiagnostics(
-        node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['rests']
+        node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['idle_reason']
     )
     spinner = Spinner([peer])
 
@@ -90,7 +92,7 @@ def test_status_holds_rate_latency_drops_bad_inputs_and_details(watched):
 
 def test_problem_is_an_error_and_rest_is_not(watched):
     *_, state, status = watched
-    state['rests'] = 'nobody is subscribed'
+    state['idle_reason'] = 'nobody is subscribed'
     assert (status().level, status().message) == (OK, 'nobody is subscribed')
     state['problem'] = 'the policy raised KeyError'
     assert status().level == ERROR
@@ -105,3 +107,14 @@ def test_thresholds_are_parameters_that_can_be_changed(watched):
     diagnostics.done(200.0)
     assert wait_until(lambda: diagnostics.done(200.0) or status().level == WARN)
     assert not node.set_parameters([Parameter('drops_warn', value=2.0)])[0].successful
+
+
+def test_failures_of_a_part_are_counted_by_kind_and_the_silence_of_inputs_goes_on(watched):
+    _, diagnostics, state, status = watched
+    diagnostics.event('detector', 'the detector process did not answer', 'it is restarted')
+    diagnostics.event('detector', 'the detector process did not answer', 'it is restarted')
+    state['problem'] = 'no detection for 12 s'
+    newest = status()
+    assert {v.key: v.value for v in newest.values}['bad_inputs_detector'] == '2'
+    assert newest.level == ERROR
+    assert newest.message.startswith('no detection for 12 s')

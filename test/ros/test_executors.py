@@ -12,6 +12,8 @@ from std_msgs.msg import String
 from affect_perception.ros import executors
 from affect_perception.ros.executors import Spinner
 
+pytestmark = pytest.mark.ros
+
 
 class Teller(Node):
     """Publishes every 10 ms, also when its publisher has been destroyed in the meantime."""

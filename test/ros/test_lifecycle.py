@@ -24,6 +24,8 @@ from affect_perception.ros import conversions as convert
 from affect_perception.ros.executors import Spinner
 from affect_perception.types import Frame
 
+pytestmark = pytest.mark.ros
+
 HOG = {'detect_inline': True, 'reliable_images': True, 'detector': 'dlib_hog'}
 WAITING = {'parameter_overrides': [Parameter('autostart', value=False)]}
 
