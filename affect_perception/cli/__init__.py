@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 
-from affect_perception.cli import bench, evaluate, run, scene, train
+from affect_perception.cli import bench, evaluate, prepare, run, scene, train
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.runtime.log_handler import log_to
 
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """Parser of all commands; each sets `call`, a function of the parsed arguments."""
     root = argparse.ArgumentParser(prog='affect-perception', description='Smile, valence and arousal of people in view')
     commands = root.add_subparsers(required=True, metavar='COMMAND')
-    for command in (run, evaluate, scene, train, bench):
+    for command in (run, evaluate, scene, prepare, train, bench):
         command.add_parsers(commands)
     return root
 
