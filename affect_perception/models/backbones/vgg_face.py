@@ -70,6 +70,8 @@ class VggFaceModel(SequenceModel):
         tensors = {name: tensor for name, tensor in _renamed(given).items() if not name.startswith(('fc7.', 'fc8.'))}
         if (fc6 := tensors.get('fc6.weight')) is not None and fc6.dim() == 4:
             tensors['fc6.weight'] = fc6.flatten(1)
+        if (fc6 := tensors.get('fc6.weight')) is None or fc6.shape != self.fc6.weight.shape:
+            tensors.pop('fc6.bias', None)  # of other units
         first = tensors.get('conv1_1.weight')
         if first is not None and first.dim() == 4 and first.shape[1] == 3:
             lua = any(re.search(r'\bconv_\d_\d\.', name) for name in given)

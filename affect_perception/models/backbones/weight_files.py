@@ -113,8 +113,12 @@ def _pytorch(content: Any) -> dict[str, Tensor]:
 def _matconvnet(path: Path) -> dict[str, Tensor]:
     """Tensors `<layer>.weight` (out, in, H, W) and `<layer>.bias` of MatConvNet layers: (H, W, in, out) filters."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
-    content = loadmat(str(path), squeeze_me=True, struct_as_record=False)
+    try:
+        content = loadmat(str(path), squeeze_me=True, struct_as_record=False)
+    except MatReadError as error:
+        raise ValueError(str(error)) from None
     net = content.get('net', None)
     layers = np.atleast_1d(content['layers'] if net is None else net.layers)
     tensors = {}
