@@ -9,10 +9,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-CPU_BACKENDS = ('mnn', 'openvino', 'torch', 'openvino_bf16', 'torch_bf16')
+CPU_BACKENDS = ('torch', 'torch_bf16', 'mnn', 'openvino', 'openvino_bf16', 'onnxruntime')
 GPU_BACKENDS = ('torch', 'torch_bf16', 'torch_fp16', 'torch_graph', 'torch_bf16_graph', 'torch_fp16_graph')
 NAMES = tuple(dict.fromkeys(CPU_BACKENDS + GPU_BACKENDS))
-_PACKAGES = {'mnn': 'MNN', 'openvino': 'openvino'}
+_PACKAGES = {'mnn': 'MNN', 'openvino': 'openvino', 'onnxruntime': 'onnxruntime'}
 
 
 class Backend(Protocol):

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, from the ONNX export. Its bfloat16 is what makes it worth having; see benchmarks/README.md."""
+"""OpenVINO on the CPU, from the ONNX export: in bfloat16 where the CPU has it, in float32 where MNN cannot be used."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Selection of the backend that runs the CNN; recurrent layers and heads, a thousandth of the work, stay in PyTorch.
 
 - `auto` times the candidates at start and takes the fastest whose outputs agree with PyTorch in float32. On a CPU the
-  candidates are PyTorch, MNN (where it cannot be used, OpenVINO), and both in bfloat16 where the CPU has it:
-  benchmarks/results/backends.json has the times behind that choice.
+  candidates are MNN, or OpenVINO where MNN cannot be used, PyTorch, and OpenVINO and PyTorch in bfloat16 where the CPU
+  has it. benchmarks/results/backends.json has the times behind that list: with several faces neither OpenVINO nor
+  ONNX Runtime in float32 is more than 1 ms faster than MNN.
 - `fixed` takes the first usable of `FIXED` with one thread, for identical bytes on every run.
 - a name takes that backend, or raises ConfigError.
 """
@@ -19,7 +20,6 @@ from torch import Tensor
 
 from affect_perception.errors import ConfigError
 from affect_perception.inference.backends.backend import (
-    CPU_BACKENDS,
     GPU_BACKENDS,
     NAMES,
     Backend,
@@ -27,6 +27,7 @@ from affect_perception.inference.backends.backend import (
 )
 from affect_perception.inference.backends.mnn import MnnBackend
 from affect_perception.inference.backends.onnx_export import export_onnx
+from affect_perception.inference.backends.onnxruntime import OnnxRuntimeBackend
 from affect_perception.inference.backends.openvino import OpenVinoBackend
 from affect_perception.inference.backends.pytorch import CudaGraphBackend, TorchBackend
 from affect_perception.models.face_model import FaceModel, FaceOutput, TemporalModel
@@ -34,6 +35,7 @@ from affect_perception.models.smile_va import USUAL_GAP_S
 
 log = logging.getLogger(__name__)
 
+AUTO_ON_CPU = ('mnn', 'openvino', 'torch', 'openvino_bf16', 'torch_bf16')
 FIXED = ('mnn', 'openvino', 'torch')  # float32, and each gives the same bytes for the same input on every run
 MAX_DEVIATION = 0.01  # largest accepted difference of a level probability or an intensity from PyTorch in float32
 auto_choices: dict[tuple[str, str, int], str] = {}  # (hash of the weights, device, threads) -> choice in this process
@@ -68,9 +70,9 @@ def _first_usable(trial: Trial) -> Backend:
 
 def _fastest(trial: Trial) -> Backend:
     times: dict[str, tuple[float, Backend]] = {}
-    for name in CPU_BACKENDS if trial.x.device.type == 'cpu' else GPU_BACKENDS:
+    for name in AUTO_ON_CPU if trial.x.device.type == 'cpu' else GPU_BACKENDS:
         if name == 'openvino' and 'mnn' in times:
-            log.info('Skipping backend openvino: slower than mnn on the CPUs measured; set backend to use it')
+            log.info('Skipping backend openvino: measured to be slower than mnn; available by name')
         elif backend := trial.usable(name):
             times[name] = median_ms(backend, trial.x), backend
     chosen = min(times, key=lambda name: times[name][0])
@@ -123,7 +125,11 @@ def make_backend(name: str, model: FaceModel, x: Tensor, weights_hash: str, thre
             torch_backend = TorchBackend(model, next((p for p in ('fp16', 'bf16') if p in name), 'fp32'))
             return CudaGraphBackend(torch_backend) if name.endswith('_graph') else torch_backend
         path = export_onnx(model, x, weights_hash)
-        return MnnBackend(path, threads) if name == 'mnn' else OpenVinoBackend(path, threads, name.endswith('_bf16'))
+        if name == 'mnn':
+            return MnnBackend(path, threads)
+        if name == 'onnxruntime':
+            return OnnxRuntimeBackend(path, threads)
+        return OpenVinoBackend(path, threads, name.endswith('_bf16'))
     except Exception as error:  # exporters and runtimes may raise anything; becomes one line
         raise _cannot_run(name, error) from error
 
