@@ -1,4 +1,4 @@
-"""The web page: messages (`view_model`, `stage_layout`), access (`security`), server (`server`, `web_app`, `connection`).
+"""The web page: messages (`view_model`, `stage_layout`), access (`security`), server (`server`, `web_app`, ...).
 
 Not here: the node that subscribes (`nodes/dashboard_node.py`), images (`ros/overlay.py`).
 

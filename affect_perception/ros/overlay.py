@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ class _ScaledImage(NamedTuple):
     width: int
 
 
-AnyImage = Image | CompressedImage | _ScaledImage
+AnyImage: TypeAlias = 'Image | CompressedImage | _ScaledImage'
 
 
 class OverlayOutput:
@@ -66,7 +66,7 @@ class OverlayOutput:
         self._requested_s = -_REQUEST_S
         self._limit = RateLimit()
         self.due = WhileWanted(self._is_due)  # callback group of the image subscription
-        self._worker: SlotWorker[tuple[AnyImage, AffectFrame]] = SlotWorker('overlay', self._draw)
+        self._worker = SlotWorker('overlay', self._draw)
 
     @property
     def has_subscribers(self) -> bool:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from affect_perception.expressions import expression_name
 from affect_perception.types import Affect, Box, SmileLevel
 
 LIP_CORNER_PULLER = 12  # action unit of a smile (Ekman's FACS)
 ACTION_UNITS = 99  # entries of FacialActionUnits
 
-# Names of expressions in data sets and models -> names listed by hri_msgs/Expression, which has none for contempt.
+# Name of an expression -> name listed by hri_msgs/Expression, which has none for contempt.
 HRI_EXPRESSIONS = {
     'neutral': 'neutral',
-    'happy': 'happy',
     'happiness': 'happy',
-    'sad': 'sad',
     'sadness': 'sad',
     'surprise': 'surprised',
-    'surprised': 'surprised',
     'fear': 'scared',
-    'scared': 'scared',
     'disgust': 'disgusted',
-    'disgusted': 'disgusted',
     'anger': 'angry',
-    'angry': 'angry',
     'contempt': 'annoyed',
 }
 
@@ -47,9 +42,9 @@ def expression(face: Affect, labels: Sequence[str]) -> tuple[str, float]:
     level; `neutral` with confidence 0 for an unknown face.
     """
     named = [
-        (p, HRI_EXPRESSIONS[label.lower()])
+        (p, HRI_EXPRESSIONS[expression_name(label)])
         for p, label in zip(face.expression_probabilities, labels, strict=False)
-        if label.lower() in HRI_EXPRESSIONS and math.isfinite(p)
+        if expression_name(label) in HRI_EXPRESSIONS and math.isfinite(p)
     ]
     if named:
         probability, name = max(named)

@@ -5,6 +5,7 @@ import math
 import pytest
 from builders import hri_msgs as hri_messages
 
+from affect_perception.expressions import EXPRESSIONS
 from affect_perception.ros import ros4hri
 from affect_perception.types import NAN3, Affect, Box
 
@@ -44,3 +45,7 @@ def test_expression_is_always_one_of_the_listed(made, labels, expected):
     assert (name, confidence) == (expected[0], pytest.approx(expected[1]))
     assert name in LISTED
     assert set(ros4hri.HRI_EXPRESSIONS.values()) <= LISTED
+
+
+def test_every_expression_has_a_name_in_hri_msgs():
+    assert set(ros4hri.HRI_EXPRESSIONS) == set(EXPRESSIONS)

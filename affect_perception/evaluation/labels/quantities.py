@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 
+from affect_perception import expressions
 from affect_perception.errors import ConfigError
 
 SMILE_LEVELS = ('neutral', 'low', 'medium', 'high')
-EXPRESSIONS = (
-    'neutral', 'anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'contempt', 'other',
-)  # fmt: skip
+EXPRESSIONS = (*expressions.EXPRESSIONS, 'other')
 CLASSES = {'smile': SMILE_LEVELS, 'expression': EXPRESSIONS}
 RANGES = {'smile_intensity': (0.0, 1.0), 'valence': (-1.0, 1.0), 'arousal': (-1.0, 1.0)}
 QUANTITIES = (*CLASSES, *RANGES)
 # Witzig et al. 2019 leave their fifth level, Subtle, out of all results: annotators do not agree on it. So do we.
 _SMILE_WORDS = {'none': 0.0, 'no smile': 0.0, 'subtle': math.nan, '': math.nan, 'unknown': math.nan}
-_EXPRESSION_WORDS = {
-    'angry': 'anger', 'disgusted': 'disgust', 'fearful': 'fear', 'happy': 'happiness', 'smile': 'happiness',
-    'sad': 'sadness', 'surprised': 'surprise',
-}  # fmt: skip
 
 
 def parse_value(quantity: str, text: str, where: str) -> float:
@@ -32,7 +27,8 @@ def parse_value(quantity: str, text: str, where: str) -> float:
     if quantity not in CLASSES:
         return _parse_number(quantity, word, where)
     names = CLASSES[quantity]
-    word = _EXPRESSION_WORDS.get(word, word) if quantity == 'expression' else word
+    if quantity == 'expression':
+        word = 'happiness' if word == 'smile' else expressions.expression_name(word)
     if word in names:
         return float(names.index(word))
     if quantity == 'smile' and word in _SMILE_WORDS:
