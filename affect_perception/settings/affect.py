@@ -22,10 +22,10 @@ class AffectSettings(Settings):
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; an absent device is an error')
     backend: str = setting(
         'auto',
-        'inference backend of the CNN: torch, torch_bf16, mnn, openvino, openvino_bf16, onnxruntime; auto: '
-        'measured at start, the fastest of the installed ones whose outputs agree with PyTorch; fixed: the first '
-        'of mnn, openvino, torch that is installed and agrees, for identical bytes on every run, as in offline '
-        'evaluation',
+        'inference backend of the CNN: torch, torch_bf16, mnn, openvino, openvino_bf16, onnxruntime; auto: the '
+        'fastest, measured at start, of those that agree with PyTorch among mnn (else openvino), torch and, where the '
+        'CPU has bfloat16, openvino_bf16 and torch_bf16; fixed: the first of mnn, openvino, torch that is installed '
+        'and agrees, for identical bytes on every run, as in offline evaluation',
     )
     threads: int = setting(0, 'CPU threads of the network; 0: half of the cores, 1 to 4', low=0, high=256)
     neutral_baseline: bool = setting(
