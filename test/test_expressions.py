@@ -15,7 +15,7 @@ def test_words_of_data_sets_and_models_have_one_name(word, name):
 
 
 def test_labels_are_the_same_names_and_other():
-    assert quantities.EXPRESSIONS == (*EXPRESSIONS, 'other')
+    assert (*EXPRESSIONS, 'other') == quantities.EXPRESSIONS
     assert quantities.parse_value('expression', 'Smile', 'here') == EXPRESSIONS.index('happiness')
 
 

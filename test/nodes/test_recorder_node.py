@@ -1,11 +1,7 @@
-"""What `run --record` keeps: it opens everywhere, agrees with offline evaluation; a full disk costs only the rest."""
+"""Recordings of `run --record`: readable by other programs, equal to offline evaluation of the same images."""
 
 import csv
 import json
-import os
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import cv2
@@ -14,10 +10,9 @@ import pytest
 
 pytest.importorskip('rosbags', reason='needs rosbags (pip install affect-perception[bags])')
 
-from conftest import ROOT, wait_until
+from conftest import wait_until
 
 from affect_perception.evaluation.offline.runner import evaluate
-from affect_perception.ros.bag_writer import BagWriter
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources.bags.reader import BagReader
 from affect_perception.sources.scene.scene import Scene
@@ -162,105 +157,6 @@ def test_images_are_recorded_only_on_request(ros, tmp_path, images):
     assert sorted(recorder.summary()['messages']) == (['/face_affect', '/image'] if images else ['/face_affect'])
     for node in (recorder, talker):
         node.destroy_node()
-
-
-# ---- the disk ------------------------------------------------------------------------------------------------------
-
-
-class SlowDisk(BagWriter):
-    """Writes only while `free` is set."""
-
-    def __init__(self, *given, **options):
-        self.free = threading.Event()
-        super().__init__(*given, **options)
-
-    def _write(self, *item):
-        self.free.wait()
-        super()._write(*item)
-
-
-def put(writer: BagWriter, count: int, size: int) -> None:
-    """Strings of `size` bytes, one each millisecond."""
-    for i in range(count):
-        text = bytes([0, 1, 0, 0]) + (size - 8).to_bytes(4, 'little') + b'a' * (size - 9) + b'\0'
-        writer.put('/words', 'std_msgs/msg/String', 10**18 + i * 10**6, text)
-
-
-def test_slow_disk_drops_what_does_not_fit_counts_it_and_says_so_once(tmp_path):
-    said = []
-    writer = SlowDisk(tmp_path / 'bag', said.append, queue_bytes=10_000)
-    put(writer, 100, 1000)
-    writer.free.set()
-    writer.close()
-    assert writer.dropped in (89, 90)  # ten wait, one more if the first was already being written
-    assert writer.written['/words'] == 100 - writer.dropped
-    assert len(said) == 1
-    assert 'dropped' in said[0]
-    assert BagReader(tmp_path / 'bag', said.append).counts['/words'] == 100 - writer.dropped
-
-
-def in_a_process_with_small_files(code: str) -> str:
-    """What Python code says where no file may be larger than 3 MB, as on a disk that is full."""
-    limits = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))'
-    paths = os.pathsep.join([str(Path(__file__).parent), str(ROOT / 'test'), str(ROOT)])
-    result = subprocess.run(
-        [sys.executable, '-c', f'{limits}\n{code}'],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {'PYTHONPATH': paths},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_bag_on_a_full_disk_keeps_what_was_written(tmp_path):
-    said = in_a_process_with_small_files(
-        'from pathlib import Path; from test_recorder_node import BagWriter, put\n'
-        f'writer = BagWriter(Path({str(tmp_path / "bag")!r}), print)\n'
-        'put(writer, 60, 100_000); writer.close(); print(bool(writer.stopped))'
-    )
-    assert 'stopped' in said
-    assert said.endswith('True\n')
-    bad = []
-    reader = BagReader(tmp_path / 'bag', bad.append)
-    assert 20 <= len(list(reader.messages('/words'))) < 30
-    assert len(bad) == 1
-    assert 'messages were found' in str(bad[0])
-
-
-def test_recording_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch):
-    disk = tmp_path / 'disk'
-    disk.mkdir()
-    if os.system(f'mount -t tmpfs -o size=6m tmpfs {disk} 2>/dev/null'):
-        pytest.skip('needs the right to mount a small disk')
-    try:
-        said = []
-        writer = BagWriter(disk / 'bag', said.append)
-        put(writer, 100, 100_000)
-        writer.close()
-        assert len(said) == 1
-        assert 'almost full' in said[0]
-        bad = []
-        assert BagReader(disk / 'bag', bad.append).counts['/words'] == writer.written['/words'] > 30
-        assert not bad
-    finally:
-        os.system(f'umount {disk}')
-
-
-def test_table_on_a_full_disk_ends_with_a_whole_line(tmp_path):
-    said = in_a_process_with_small_files(
-        'from pathlib import Path; from affect_perception.runtime.files import LineFile\n'
-        'from affect_perception.errors import AffectPerceptionError\n'
-        f'file = LineFile(Path({str(tmp_path / "faces.csv")!r}))\n'
-        'try:\n'
-        '    for i in range(100_000): file.rows([[i, "x" * 90], [i, "y" * 7]])\n'
-        'except AffectPerceptionError as error: print(error)'
-    )
-    lines = (tmp_path / 'faces.csv').read_text().split('\n')
-    assert lines[-1] == ''
-    assert all(line.endswith(('x' * 90, 'y' * 7)) for line in lines[:-1])
-    assert f'its {len(lines) - 1} lines are whole' in said
 
 
 @pytest.mark.ros
