@@ -2,7 +2,6 @@
 
 import array
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,16 +15,12 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from skimage import data as pictures
 
-from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceTrackArray
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
-from affect_perception.ros.depth_input import depth_topic
 from affect_perception.ros.executors import Spinner
-from affect_perception.ros.topics import sibling_topic
-from affect_perception.settings import TrackerSettings
 from affect_perception.types import Depth, Frame, Intrinsics
 
 pytestmark = pytest.mark.ros
@@ -243,55 +238,3 @@ def test_camera_node_without_depth_advertises_neither_depth_nor_camera_info(ros)
     node.destroy_node()
     assert '/image' in topics
     assert not topics & {'/depth', '/camera_info'}
-
-
-@pytest.mark.parametrize(
-    ('image', 'given', 'depth', 'info'),
-    [
-        ('/image', 'auto', '/depth', '/camera_info'),
-        ('/robot/image', 'auto', '/robot/depth', '/robot/camera_info'),
-        ('image', 'auto', 'depth', 'camera_info'),
-        (COLOUR, 'auto', '', INFO),
-        (COLOUR, ALIGNED, ALIGNED, INFO),
-        (COLOUR + '/compressed', ALIGNED, ALIGNED, INFO),
-        ('/image', '', '', '/camera_info'),
-    ],
-)
-def test_topics_beside_the_image_are_guessed_as_image_transport_does(image, given, depth, info):
-    assert depth_topic(image, TrackerSettings(depth_topic=given)) == depth
-    assert sibling_topic(image, 'camera_info') == info
-
-
-# Messages and records
-
-
-@pytest.mark.parametrize('values', [np.array([[0, 1, 1000], [2000, 65535, 7]], np.uint16)])
-def test_depth_survives_its_message(values):
-    depth = Depth(T0, values, 0.001)
-    back = convert.depth_from_msg(convert.depth_to_msg(depth, FRAME_ID))
-    assert (back.stamp_ns, back.unit_m) == (T0, 0.001)
-    assert back.values.tolist() == values.tolist()
-
-
-def test_depth_in_other_units_becomes_millimetres():
-    fine = Depth(T0, np.array([[0, 10, 12344]], np.uint16), 0.0001)
-    metres = Depth(T0, np.array([[0, 1.5, np.nan, np.inf, -1, 99]], np.float32), 1.0)
-    assert convert.depth_from_msg(convert.depth_to_msg(fine, FRAME_ID)).values.tolist() == [[0, 1, 1234]]
-    assert convert.depth_from_msg(convert.depth_to_msg(metres, FRAME_ID)).values.tolist() == [[0, 1500, 0, 0, 0, 65535]]
-
-
-@pytest.mark.parametrize('distortion', [(), (0.1, -0.2, 0.001, 0.002, 0.05), tuple(0.01 * i for i in range(1, 9))])
-def test_intrinsics_survive_their_message(distortion):
-    camera = replace(CAMERA, distortion=distortion)
-    message = convert.intrinsics_to_msg(camera, convert.header_to_msg(T0, FRAME_ID))
-    assert message.header.frame_id == FRAME_ID
-    assert convert.intrinsics_from_msg(message) == camera
-
-
-def test_uncalibrated_and_fisheye_camera_info_are_refused():
-    with pytest.raises(BadInputError, match='not calibrated'):
-        convert.intrinsics_from_msg(CameraInfo(width=640, height=480))
-    message = convert.intrinsics_to_msg(CAMERA, convert.header_to_msg(T0, FRAME_ID))
-    message.distortion_model, message.d = 'equidistant', [0.1, 0.0, 0.0, 0.0]
-    with pytest.raises(BadInputError, match='equidistant'):
-        convert.intrinsics_from_msg(message)

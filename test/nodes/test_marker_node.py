@@ -16,16 +16,11 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
-from affect_perception.core.display.markers import FaceMarkers
-from affect_perception.core.display.overlay import scaled_down
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.nodes.marker_node import MarkerNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
-from affect_perception.ros.marker_messages import marker_id, shapes_to_msg
-from affect_perception.ros.on_demand import RateLimit
-from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, AffectFrame, Box, Frame, Intrinsics
 
 pytestmark = pytest.mark.ros
@@ -110,17 +105,6 @@ def test_camera_info_is_believed_more_than_the_assumed_field_of_view(view):
     wait_until(lambda: placed() and (placed().x, placed().y, placed().z) == pytest.approx(position, abs=1e-6))
 
 
-def test_billboards_trails_and_deletions_become_messages():
-    made = FaceMarkers(MarkerSettings(marker_shape='billboard', trail_s=1.0)).step([face(2**32 - 1)], T0, CAMERA)[0]
-    msg = shapes_to_msg(made, [('face', 5)], convert.header_to_msg(T0, 'optical'), 0.5)
-    by_part = {m.ns: m for m in msg.markers if m.action == Marker.ADD}
-    assert by_part['face'].type == Marker.POINTS
-    assert len(by_part['face'].points) == 1
-    assert by_part['trail'].type == Marker.LINE_STRIP
-    assert by_part['face'].id == marker_id(2**32 - 1) == 2**31 - 1
-    assert (msg.markers[-1].action, msg.markers[-1].ns, msg.markers[-1].id) == (Marker.DELETE, 'face', 5)
-
-
 @pytest.mark.parametrize(('topic', 'kind'), [('overlay', Image), ('overlay/compressed', CompressedImage)])
 def test_overlay_is_the_image_of_that_stamp_with_its_faces(view, topic, kind):
     _, viewer = view({topic: kind})
@@ -155,13 +139,6 @@ def test_overlay_is_scaled_down_and_the_faces_with_it(view):
     changed = np.argwhere((rgb != 90).any(axis=2))
     assert changed[:, 1].min() == pytest.approx(135, abs=3), 'the left side of a box at 270 of 640'
     assert changed[:, 0].max() == pytest.approx(150, abs=6), 'the bar below one that ends at 290 of 480'
-
-
-@pytest.mark.parametrize(('width', 'becomes'), [(1280, (64, 48)), (0, (64, 48)), (32, (32, 24)), (40, (40, 30))])
-def test_images_are_scaled_down_and_never_up(width, becomes):
-    rgb = scaled_down(np.full((48, 64, 3), 7, np.uint8), width)
-    assert (rgb.shape[1], rgb.shape[0]) == becomes
-    assert (rgb == 7).all()
 
 
 def test_picture_of_a_result_is_asked_for_and_drawn_into(ros):
@@ -232,21 +209,6 @@ def stamps(messages, first_ns: int) -> set[int]:
     """Of the messages of the minute from `first_ns` on."""
     found = {convert.stamp_from_msg(msg.header.stamp) for msg in messages}
     return {stamp_ns for stamp_ns in found if 0 <= stamp_ns - first_ns < 60 * 10**9}
-
-
-def test_pace_is_even_and_does_not_halve_what_comes_as_often_as_it_may():
-    def passed(times, rate):
-        pace, let = RateLimit(), []
-        for now in times:
-            if pace.due(now, rate):
-                pace.passed(now, rate)
-                let.append(now)
-        return let
-
-    assert passed([100 + i / 30 for i in range(300)], 10.0)[3:9] == pytest.approx([100 + i / 10 for i in range(2, 8)])
-    jitter = [100 + i / 10 + 0.01 * (-1) ** i for i in range(100)]
-    assert len(passed(jitter, 10.0)) == 100
-    assert len(passed([0.0, 50.0, 50.01, 50.02, 50.03], 10.0)) <= 3, 'no burst after a rest'
 
 
 def replace_fields(msg, **fields):

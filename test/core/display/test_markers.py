@@ -64,7 +64,8 @@ def test_camera_is_assumed_from_the_size_of_the_picture():
 
 def test_colour_goes_from_blue_over_grey_to_yellow():
     low, middle, high = (valence_colour(v, 0.5)[:3] for v in (-0.5, 0.0, 0.5))
-    assert low[2] > low[0] and high[0] > high[2]
+    assert low[2] > low[0]
+    assert high[0] > high[2]
     assert len(set(middle)) == 1
     assert valence_colour(0.9, 0.5) == valence_colour(0.5, 0.5)
     assert valence_colour(NAN, 0.5) != valence_colour(0.0, 0.5)
