@@ -26,10 +26,10 @@ from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, intrinsics_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.marker_messages import shapes_to_msg
 from affect_perception.ros.on_demand import OnDemand, RateLimit
-from affect_perception.ros.overlay import OverlayOutput
 from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.rviz.marker_messages import shapes_to_msg
+from affect_perception.ros.rviz.overlay import OverlayOutput
 from affect_perception.ros.topics import advertise, image_type, sibling_topic, subscribe
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics

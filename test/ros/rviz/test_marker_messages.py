@@ -8,7 +8,7 @@ from visualization_msgs.msg import Marker
 
 from affect_perception.core.display.markers import FaceMarkers
 from affect_perception.ros import conversions as convert
-from affect_perception.ros.marker_messages import marker_id, shapes_to_msg
+from affect_perception.ros.rviz.marker_messages import marker_id, shapes_to_msg
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import NAN3, Affect, Box, Intrinsics
 

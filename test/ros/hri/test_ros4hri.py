@@ -6,7 +6,7 @@ import pytest
 from builders import hri_msgs as hri_messages
 
 from affect_perception.expressions import EXPRESSIONS
-from affect_perception.ros import ros4hri
+from affect_perception.ros.hri import ros4hri
 from affect_perception.types import NAN3, Affect, Box
 
 NAN = math.nan

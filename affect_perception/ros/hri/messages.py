@@ -12,8 +12,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from affect_perception.errors import ConfigError
-from affect_perception.ros import ros4hri
 from affect_perception.ros.conversions import image_to_msg
+from affect_perception.ros.hri import ros4hri
 from affect_perception.types import Affect, Track, TrackedFrame
 
 
