@@ -1,4 +1,4 @@
-"""Pixels in, pixels out: image encodings, compressed images and face crops, as NumPy arrays.
+"""Image processing on NumPy arrays: encodings, compressed images, face crops.
 
-Not here: where images come from (`sources/`) and what is drawn into them (`core/display/`).
+Not here: sources of images (`sources/`) and drawing (`core/display/`).
 """

@@ -1,17 +1,20 @@
-"""Compressed pictures: their size before they are decoded, whether they are whole, and the decoding."""
+"""Compressed images (JPEG, PNG, …): size from the header, completeness check, decoding, splitting of JPEG streams."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
 
 from affect_perception.errors import BadInputError
 
+Buffer = Any  # bytes, bytearray, memoryview, array.array or numpy: no common type before Python 3.12
 LARGEST = (7680, 4320)  # px
-SMALLEST = 2  # px per side; one pixel is no picture, and half a chroma sample
-LARGEST_JPEG = 64 * 2**20  # bytes without an end, after which a stream is searched for the next picture
+SMALLEST = 2  # px per side; one pixel is half a chroma sample
+LARGEST_JPEG = 64 * 2**20  # bytes without an end, after which a stream is searched for the next image
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _START, _END = b'\xff\xd8\xff', b'\xff\xd9'
@@ -19,47 +22,49 @@ _SCAN = 0xDA  # marker before the compressed data, in which FF is only followed 
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG, DAC
 
 
-def decode_compressed(data, format: str = '') -> np.ndarray:
-    """A JPEG, PNG or other picture file in memory as (H, W, 3) uint8 RGB; EXIF orientation is honoured.
+def decode_compressed(data: Buffer, image_format: str = '') -> np.ndarray:
+    """Decode a JPEG, PNG or other image file in memory to (H, W, 3) uint8 RGB; EXIF orientation is applied.
 
-    `format` is that of sensor_msgs/CompressedImage (`jpeg`, `png`, `rgb8; jpeg compressed bgr8`); it only serves to
-    refuse what is no picture, the data itself tells the rest. Raises BadInputError `compressed` or `size`.
+    `image_format` is the field of sensor_msgs/CompressedImage (`jpeg`, `png`, `rgb8; jpeg compressed bgr8`). It only
+    serves to reject depth and to name the image; the decoder goes by the data. Raises BadInputError `compressed` or
+    `size`.
     """
-    if 'compressedDepth' in format:
-        raise BadInputError('compressed', f'format {format!r} is depth, no picture; wanted jpeg or png')
+    if 'compressedDepth' in image_format:
+        raise BadInputError('compressed', f'format {image_format!r} is depth; wanted jpeg or png')
     data = bytes(memoryview(data))
-    named = f'{format or "compressed"} picture of {len(data)} bytes'
-    size = picture_size(data)
+    named = f'{image_format or "compressed"} image of {len(data)} bytes'
+    size = header_size(data)
     if size is not None:
         check_size(*size)
     if data.startswith(_START) and jpeg_end(data) is None:
-        raise BadInputError('compressed', f'{named} is cut off or damaged: the end of the JPEG is missing')
+        raise BadInputError('compressed', f'{named} is truncated or damaged: the end of the JPEG is missing')
     if data.startswith(_PNG) and b'IEND' not in data:
-        raise BadInputError('compressed', f'{named} is cut off: the end of the PNG is missing')
+        raise BadInputError('compressed', f'{named} is truncated: the end of the PNG is missing')
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:
         bgr = None
     if bgr is None:
-        raise BadInputError('compressed', f'{named} cannot be decoded; it is no picture, or damaged')
+        raise BadInputError('compressed', f'{named} cannot be decoded; wanted a JPEG or PNG that is not damaged')
     check_size(bgr.shape[1], bgr.shape[0])
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises BadInputError `size` unless the picture is from 2×2 to 7680×4320 px (or the same upright)."""
+    """Raise BadInputError `size` unless the image is from 2×2 to 7680×4320 px (or 4320×7680)."""
     if width < SMALLEST or height < SMALLEST:
-        raise BadInputError('size', f'a picture of {width}x{height} is too small; wanted {SMALLEST}x{SMALLEST} or more')
+        raise BadInputError('size', f'an image of {width}x{height} is too small; wanted {SMALLEST}x{SMALLEST} or more')
     if max(width, height) > LARGEST[0] or min(width, height) > LARGEST[1]:
         raise BadInputError(
-            'size', f'a picture of {width}x{height} is too large; wanted {LARGEST[0]}x{LARGEST[1]} or less'
+            'size', f'an image of {width}x{height} is too large; wanted {LARGEST[0]}x{LARGEST[1]} or less'
         )
 
 
-def picture_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) that the header of a JPEG or PNG tells, before any EXIF turn; None for others."""
+def header_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) from the header of a JPEG or PNG, before any EXIF rotation; None for other formats."""
     if data.startswith(_PNG) and len(data) >= 24:
-        return struct.unpack('>II', data[16:24])
+        width, height = struct.unpack('>II', data[16:24])
+        return width, height
     for marker, at, _ in _segments(data, 0):
         if marker in _SIZE_MARKERS and at + 9 <= len(data):
             height, width = struct.unpack('>HH', data[at + 5 : at + 9])
@@ -68,9 +73,9 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
 
 
 def jpeg_end(data: bytes, start: int = 0) -> int | None:
-    """Where the JPEG that begins at `start` ends (exclusive), skipping thumbnails; None while its end is missing.
+    """Index after the last byte of the JPEG that begins at `start`, thumbnails skipped; None while the end is missing.
 
-    Raises BadInputError `compressed` if it is damaged such that its end cannot be found.
+    Raises BadInputError `compressed` for damage that hides the end.
     """
     for marker, _, scan in _segments(data, start):
         if marker == _SCAN:
@@ -81,8 +86,8 @@ def jpeg_end(data: bytes, start: int = 0) -> int | None:
     return None
 
 
-def _segments(data: bytes, start: int):
-    """(marker, where it stands, where its segment ends) up to and including the start of the scan, or of the data."""
+def _segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
+    """(marker, index of the marker, index after its segment) up to and including the start of the scan."""
     at = start + 2
     if data[start:at] != _START[:2]:
         return
@@ -100,15 +105,15 @@ def _segments(data: bytes, start: int):
 
 
 class JpegSplitter:
-    """Cuts a stream of bytes into JPEG pictures; what stands between them is dropped."""
+    """Splitter of a byte stream into JPEG images; bytes between images are dropped."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._buffer = b''
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The pictures that these bytes complete; a damaged one as a stump, which no decoder takes."""
+        """Append bytes; returns the images completed by them, a damaged one as a fragment that no decoder accepts."""
         self._buffer += data
-        found = []
+        found: list[bytes] = []
         while (start := self._buffer.find(_START)) >= 0:
             try:
                 end = jpeg_end(self._buffer, start)

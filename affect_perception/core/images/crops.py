@@ -1,6 +1,6 @@
-"""From a face box to the square picture that the network gets, the same code live and in training.
+"""Square face crops for the networks, from an image and a face box; the same code live and in training.
 
-Whoever changes the geometry here must train the weights again: they have learnt faces framed exactly so.
+A change of the geometry here needs new weights: the shipped ones were trained on exactly these crops.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from affect_perception.types import Box
 
 
 def face_square(box: Box, margin: float) -> Box:
-    """The square around `box`: its longer side plus `margin` (a share of that side) on each side."""
+    """Square around `box`: its longer side, plus `margin` (a share of that side) on each side."""
     side = max(box.width, box.height) * (1 + 2 * margin)
     return Box.around(box.centre, side, side)
 
 
-def cut(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
-    """The picture inside `square`, (size, size, 3) uint8; what lies outside the image repeats its border.
+def crop_square(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
+    """Crop `square` out of `rgb`, (H, W, 3) or (H, W) uint8, as (size, size[, 3]) uint8; the border is replicated.
 
-    Areas are averaged when shrinking (no aliasing: a far face and a near one look alike to the network). rgb is
-    (H, W, 3) or (H, W) uint8.
+    Areas are averaged when shrinking, against aliasing: a far face and a near one look alike to the network.
     """
     image_height, image_width = rgb.shape[:2]
     side = max(round(square.width), 1)
@@ -49,21 +48,22 @@ def cut(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
 
 
 def face_crop(rgb: np.ndarray, box: Box, size: int, margin: float, roll_rad: float = 0.0) -> np.ndarray:
-    """The (size, size, 3) uint8 crop of the face in `box`, turned about its middle so that a face tilted clockwise by
-    `roll_rad` stands upright. Without roll no pixel is resampled for it: upright training pictures are cut by `cut`.
+    """Crop the face in `box` with `margin` as (size, size, 3) uint8, rotated upright from a clockwise roll in rad.
+
+    Without roll the crop is that of `crop_square`, as for upright training images.
     """
     square = face_square(box, margin)
-    return levelled(rgb, square, size, roll_rad) if roll_rad else cut(rgb, square, size)
+    return crop_rotated(rgb, square, size, roll_rad) if roll_rad else crop_square(rgb, square, size)
 
 
-def levelled(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.ndarray:
-    """As `cut`, of the square turned clockwise by `roll_rad` about its middle.
+def crop_rotated(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.ndarray:
+    """Crop as `crop_square`, of the square rotated clockwise by `roll_rad` about its centre.
 
-    Nothing aliases: whole blocks of pixels are averaged first, which OpenCV does at once, and where one pixel of the
-    crop is still more than 1¼ of them wide, it is the mean of four samples. An exact average and cubic samples take
-    three times as long, for grey values that differ by about 1 in the mean.
+    Against aliasing whole blocks of pixels are averaged first, in one call of OpenCV, and a pixel of the crop that is
+    still more than 1¼ blocks wide is the mean of four samples. An exact average and cubic samples take three times as
+    long, for grey values that differ by about 1 in the mean.
     """
-    side = max(round(square.width), 1)  # whole pixels, and the same ones as `cut` takes
+    side = max(round(square.width), 1)  # whole pixels, and the same ones as in `crop_square`
     x, y = round(square.x) + side / 2, round(square.y) + side / 2
     block = max(side // size, 1)
     fine = 2 if side > 1.25 * block * size else 1
@@ -75,7 +75,7 @@ def levelled(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.nda
     if block > 1:
         blocks = cv2.resize(blocks, (columns, rows), interpolation=cv2.INTER_AREA)
     step = side / (size * fine * block)
-    cos, sin, half = cos * step, sin * step, (size * fine - 1) / 2  # from one sample to the next; of the samples
+    cos, sin, half = cos * step, sin * step, (size * fine - 1) / 2  # step between samples; centre of the samples
     x, y = (x - left) / block - 0.5, (y - top) / block - 0.5
     turn = np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -84,7 +84,6 @@ def levelled(rgb: np.ndarray, square: Box, size: int, roll_rad: float) -> np.nda
 
 
 def _blocks(low: float, high: float, block: int, length: int) -> tuple[int, int]:
-    """Of what lies from `low` to `high` on an axis of `length` pixels: where the first block of `block` pixels begins,
-    and how many there are, at least one."""
+    """First pixel and number (>= 1) of blocks of `block` px that cover `low` to `high` on an axis of `length` px."""
     begin = min(max(math.floor(low), 0), max(length - block, 0))
     return begin, max((min(max(math.ceil(high), 0), length) - begin) // block, 1)

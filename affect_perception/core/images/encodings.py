@@ -1,14 +1,12 @@
-"""Pictures in every encoding of sensor_msgs/Image that we read, as RGB. Names are those of ROS (cv_bridge)."""
+"""Conversion of raw images in the encodings of sensor_msgs/Image to RGB; encoding names are those of cv_bridge."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from affect_perception.core.images.compressed import check_size, decode_compressed
+from affect_perception.core.images.compressed import Buffer, check_size
 from affect_perception.errors import BadInputError
-
-__all__ = ['ENCODINGS', 'check_size', 'decode_compressed', 'to_rgb']
 
 # OpenCV names a Bayer pattern by the second and third pixel of its second row, ROS by the first two of the first.
 _BAYER = {
@@ -28,7 +26,7 @@ _YUV420 = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
 _COLOUR = {
     'rgb8': (3, None),
     'bgr8': (3, cv2.COLOR_BGR2RGB),
-    '8UC3': (3, cv2.COLOR_BGR2RGB),  # cv_bridge's name for a bare OpenCV picture, and that is BGR
+    '8UC3': (3, cv2.COLOR_BGR2RGB),  # cv_bridge's name for a plain OpenCV image, which is BGR
     'rgba8': (4, cv2.COLOR_RGBA2RGB),
     'bgra8': (4, cv2.COLOR_BGRA2RGB),
     '8UC4': (4, cv2.COLOR_BGRA2RGB),
@@ -39,12 +37,12 @@ _GREY16 = ('mono16', '16UC1')
 ENCODINGS = (*_COLOUR, *_GREY16, *_YUV422, *_YUV420, *_BAYER)
 
 
-def to_rgb(data, width: int, height: int, step: int, encoding: str, is_bigendian: bool = False) -> np.ndarray:
-    """The picture of a sensor_msgs/Image as (height, width, 3) uint8 RGB.
+def to_rgb(data: Buffer, width: int, height: int, step: int, encoding: str, is_bigendian: bool = False) -> np.ndarray:
+    """Convert the fields of a sensor_msgs/Image to (height, width, 3) uint8 RGB.
 
     `data` is any buffer (bytes, array.array, memoryview, numpy), `step` the bytes from one row to the next. rgb8 is not
     copied: the result is a view of `data`. mono16 is divided by 257, so that white stays white; 16UC1, whose range
-    nobody tells, is divided by the smallest of 1, 4, 16, 64, 256 that brings its brightest pixel under 256 (sensors
+    is not declared, is divided by the smallest of 1, 4, 16, 64, 256 that brings the brightest pixel under 256 (sensors
     of 8, 10, 12, 14 or 16 bits). nv12 and nv21 hold height·3/2 rows.
 
     Raises BadInputError `encoding`, `size` or `data`.
@@ -69,45 +67,46 @@ def to_rgb(data, width: int, height: int, step: int, encoding: str, is_bigendian
     return _demosaic(_rows(data, height, step, width), _BAYER[encoding])
 
 
-def _bytes(data) -> np.ndarray:
-    """Any buffer as (N,) uint8, without a copy if it is contiguous."""
+def _bytes(data: Buffer) -> np.ndarray:
+    """View of any buffer as (N,) uint8, without a copy if it is contiguous."""
     if isinstance(data, np.ndarray):
         return np.ascontiguousarray(data).reshape(-1).view(np.uint8)
     return np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
 
 
 def _rows(data: np.ndarray, rows: int, step: int, used: int) -> np.ndarray:
-    """(rows, used) bytes: the rows without their padding, a view of `data`."""
+    """(rows, used) uint8: rows without their padding, a view of `data` (N,)."""
     if step < used:
         raise BadInputError('data', f'step {step} is too small: a row takes {used} bytes')
     if step * rows != data.size:
-        raise BadInputError(
-            'data', f'step {step} x {rows} rows = {step * rows} bytes, but the picture holds {data.size}'
-        )
+        raise BadInputError('data', f'step {step} x {rows} rows = {step * rows} bytes, but the image holds {data.size}')
     return data.reshape(rows, step)[:, :used]
 
 
 def _planes(data: np.ndarray, width: int, height: int, step: int, encoding: str) -> np.ndarray:
-    """(height·3/2, width) bytes: brightness, then the two chroma planes interleaved."""
+    """(height·3/2, width) uint8: the luma plane, then the two chroma planes interleaved."""
     if width % 2 or height % 2:
         raise BadInputError('size', f'{encoding} needs even sides; got {width}x{height}')
     rows = height * 3 // 2
-    if (
-        step * height == data.size and data.size == width * rows
-    ):  # some say step = 3/2 · width, and pack it all the same
+    if step * height == data.size == width * rows:  # some senders set step = 3/2 · width, with packed rows
         step = width
     return np.ascontiguousarray(_rows(data, rows, step, width))
 
 
 def _eight_bits(values: np.ndarray, encoding: str) -> np.ndarray:
+    """(H, W) uint8 of 16-bit grey values, see `to_rgb`."""
     if encoding == 'mono16':
-        return np.uint8((values.astype(np.uint32) + 128) // 257)
+        scaled: np.ndarray = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return scaled
     bits = next(b for b in (8, 10, 12, 14, 16) if int(values.max()) < 2**b)
-    return np.uint8(values >> (bits - 8))
+    return (values >> (bits - 8)).astype(np.uint8)
 
 
 def _demosaic(mosaic: np.ndarray, conversion: int) -> np.ndarray:
-    """The mosaic's border is repeated in steps of its pattern, so that small pictures and edges come out right too."""
+    """(H, W, 3) RGB of a Bayer mosaic (H, W).
+
+    The border is extended in steps of the pattern, so that small images and edges have the right colours.
+    """
     height, width = mosaic.shape
     framed = (
         np.pad(mosaic, 2, 'symmetric')

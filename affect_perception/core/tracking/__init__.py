@@ -1,4 +1,4 @@
-"""Face tracking: detections and frames in, tracks with stable ids out; `tracker.py` is the entry.
+"""Face tracking: frames and detections in, tracks with stable ids out; `tracker.py` is the entry.
 
 Not here: face detection itself (`detectors/`) and affect (`inference/`).
 """

@@ -1,8 +1,8 @@
-"""Who has which id: names newcomers, gives those who return their old id, puts right what was exchanged at a crossing.
+"""Identity assignment: new ids, re-identification of people who return, correction of ids swapped at a crossing.
 
-A newcomer who may be somebody known gets no id for up to `HOLD_S`, until a look at the face decides; so an id that was
-given is never taken back for being a guess. Only when a clear look says that a face is surely not the person of its id
-but surely another one (the tracker slid from one to the other) does it change, to the right one.
+A new face that may be a known person gets no id for up to `NEW_ID_DELAY_S`, until an embedding decides; hence an id is
+never withdrawn for having been a guess. An id changes only when a reliable embedding says that the face is surely not
+the person of its id but surely another one (the tracker slid from one to the other), and then to the right one.
 """
 
 from __future__ import annotations
@@ -14,165 +14,178 @@ import numpy as np
 
 from affect_perception.core.tracking.association import assign
 from affect_perception.core.tracking.face_state import FaceState
-from affect_perception.core.tracking.reidentification import STRANGER, FaceEmbedding, Identity
+from affect_perception.core.tracking.reidentification import OTHER_PERSON, FaceEmbedding, Identity
 
-HOLD_S = 0.4  # a newcomer waits this long for a better look
-_LOOKS = 2  # clear ones until a newcomer is surely new, or known well enough to say that it is not them: who comes into
-# the picture beside somebody is often covered by them in a way that nobody sees but the descriptor
+NEW_ID_DELAY_S = 0.4  # time in which a new face may be recognised by a better embedding
+# Reliable embeddings until a face is surely new, or a person known well enough to exclude: a person who enters beside
+# another one is often covered in a way that only the embedding shows.
+_MIN_EMBEDDINGS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class _Departed:
-    person: Identity
+    identity: Identity
     left_ns: int
 
 
 class IdentityRegistry:
-    """The people in view have their `Identity` at their face; those who left are remembered here, for a while.
+    """Assigns identities to faces and keeps those of people who left, for a limited time.
 
-    Ids are never used again for somebody else, not even after `clear`.
+    A visible person's `Identity` is held by the face. Ids are never used again for another person, even after `clear`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._next_id = 1
         self._departed: dict[int, _Departed] = {}
 
     @property
-    def remembered(self) -> tuple[int, ...]:
-        """Ids of the people who left and would be known again."""
+    def departed_ids(self) -> tuple[int, ...]:
+        """Ids of the people who left and can be re-identified."""
         return tuple(self._departed)
 
     def clear(self) -> None:
-        """Forgets everybody who left."""
+        """Delete the identities of all people who left."""
         self._departed.clear()
 
-    def forget(self, now_ns: int, memory_s: float) -> None:
-        """Forgets those who left more than `memory_s` ago."""
+    def expire(self, now_ns: int, memory_s: float) -> None:
+        """Delete the identities of people who left more than `memory_s` ago."""
         self._departed = {i: d for i, d in self._departed.items() if now_ns - d.left_ns <= memory_s * 1e9}
 
-    def leave(self, face: FaceState, now_ns: int) -> None:
-        """The face is not followed any more; its person is remembered if there is anything to know them by."""
-        person = face.person
-        if person is not None and len(person.gallery) and face.hits > 1:
-            self._departed[person.track_id] = _Departed(person, now_ns)
+    def depart(self, face: FaceState, now_ns: int) -> None:
+        """Keep the identity of a face that is no longer tracked, if there are embeddings to recognise it by."""
+        identity = face.identity
+        if identity is not None and len(identity.gallery) and face.hits > 1:
+            self._departed[identity.track_id] = _Departed(identity, now_ns)
 
-    def name(self, face: FaceState, person: Identity | None = None) -> None:
-        """The face is that person's, or somebody new: a new id."""
-        if person is None:
-            person = Identity(self._next_id)
+    def assign(self, face: FaceState, identity: Identity | None = None) -> None:
+        """Assign an identity to a face, a new one by default; the embeddings of the face join the gallery."""
+        if identity is None:
+            identity = Identity(self._next_id)
             self._next_id += 1
-        for look in face.looks:
-            if look.clear:
-                person.learn(look.descriptor)
-        face.person, face.looks = person, []
+        for embedding in face.embeddings:
+            if embedding.reliable:
+                identity.add(embedding.vector)
+        face.identity, face.embeddings = identity, []
 
-    def name_all(self, faces: Sequence[FaceState]) -> None:
-        """Nobody looks: all who have no id are new."""
+    def assign_new(self, faces: Sequence[FaceState]) -> None:
+        """Assign a new identity to each of the faces without one."""
         for face in faces:
-            if face.person is None:
-                self.name(face)
+            if face.identity is None:
+                self.assign(face)
 
-    def name_overdue(self, faces: Sequence[FaceState], now_ns: int) -> None:
-        """Those who waited long enough and nobody knew are new, if they can be seen."""
-        self.name_all([f for f in faces if f.followed and now_ns - f.began_ns >= HOLD_S * 1e9])
+    def assign_overdue(self, faces: Sequence[FaceState], now_ns: int) -> None:
+        """Assign a new identity to each tracked face that has been without one for `NEW_ID_DELAY_S`."""
+        self.assign_new([f for f in faces if f.tracked and now_ns - f.created_ns >= NEW_ID_DELAY_S * 1e9])
 
-    def settle(
+    def update(
         self,
         faces: list[FaceState],
-        found: Collection[FaceState],
-        looks: dict[FaceState, FaceEmbedding],
-        distance: float,
+        detected: Collection[FaceState],
+        embeddings: dict[FaceState, FaceEmbedding],
+        max_distance: float,
         now_ns: int,
     ) -> list[FaceState]:
-        """Takes the latest looks into account. Returns the faces without those whose person turned up elsewhere.
+        """Update identities from new embeddings; returns the faces minus duplicates of a re-identified person.
 
-        `found`: the faces that the detector has just found; `distance`: descriptors nearer than this are one person's.
+        `detected`: the faces of the current detection result. `max_distance`: embeddings nearer than this are of one
+        person.
         """
-        for face, look in looks.items():
-            face.looked_ns, face.unsure = now_ns, False
-            if face.person is None:
-                face.looks.append(look)
-        gone = self._correct(
-            faces, {f: look for f, look in looks.items() if f.person is not None}, found, distance, now_ns
-        )
-        faces = [f for f in faces if f not in gone]
-        gone = self._recognise([f for f in faces if f.person is None], faces, found, distance)
-        return [f for f in faces if f not in gone]
+        for face, embedding in embeddings.items():
+            face.embedded_ns, face.identity_uncertain = now_ns, False
+            if face.identity is None:
+                face.embeddings.append(embedding)
+        removed = self._correct_swaps(faces, embeddings, detected, max_distance, now_ns)
+        faces = [f for f in faces if f not in removed]
+        removed = self._reidentify([f for f in faces if f.identity is None], faces, detected, max_distance)
+        return [f for f in faces if f not in removed]
 
-    # Those who have no id yet
+    # Faces without an identity
 
-    def _recognise(
-        self, new: list[FaceState], faces: list[FaceState], found: Collection[FaceState], distance: float
+    def _reidentify(
+        self, new: list[FaceState], faces: list[FaceState], detected: Collection[FaceState], max_distance: float
     ) -> set[FaceState]:
-        """Names those who are known, and those whom surely nobody knows; the others wait."""
+        """Assign identities to new faces of known people, and to those that are surely unknown; the others wait.
+
+        Returns the former faces of the people found elsewhere.
+        """
         if not new:
             return set()
-        absent, owners = self._absent(faces, found)
-        present = [f.person for f in faces if f.person is not None and f.person not in absent]
+        absent, owners = self._absent(faces, detected)
+        present = [f.identity for f in faces if f.identity is not None and f.identity not in absent]
         cost = np.full((len(new), len(absent)), np.inf)
         for i, face in enumerate(new):
-            seen = np.array([look.descriptor for look in face.looks])
-            cost[i] = [person.distance(seen) for person in absent]
-            in_view = min((person.distance(seen) for person in present), default=np.inf)
-            cost[i][cost[i] > in_view] = np.inf  # more like somebody who stands beside: a stranger, whoever it is
-        gone, named = set(), set()
-        for i, k in assign(np.where(cost < distance, cost, np.inf)):
-            self.name(new[i], absent[k])
+            vectors = np.array([embedding.vector for embedding in face.embeddings])
+            cost[i] = [identity.distance(vectors) for identity in absent]
+            nearest_present = min((identity.distance(vectors) for identity in present), default=np.inf)
+            cost[i][cost[i] > nearest_present] = np.inf  # nearer to a person in view: surely not an absent one
+        removed, assigned = set(), set()
+        for i, k in assign(np.where(cost < max_distance, cost, np.inf)):
+            self.assign(new[i], absent[k])
             self._departed.pop(absent[k].track_id, None)
-            named.add(i)
+            assigned.add(i)
             if absent[k] in owners:
-                gone.add(owners[absent[k]])
+                removed.add(owners[absent[k]])
         for i, face in enumerate(new):
-            looked = sum(look.clear for look in face.looks)
-            surely = looked >= _LOOKS and cost[i].min(initial=np.inf) > (distance + STRANGER) / 2
-            if i not in named and (surely or not absent):
-                self.name(face)
-        return gone
+            count = sum(embedding.reliable for embedding in face.embeddings)
+            unknown = count >= _MIN_EMBEDDINGS and cost[i].min(initial=np.inf) > (max_distance + OTHER_PERSON) / 2
+            if i not in assigned and (unknown or not absent):
+                self.assign(face)
+        return removed
 
     def _absent(
-        self, faces: list[FaceState], found: Collection[FaceState]
+        self, faces: list[FaceState], detected: Collection[FaceState]
     ) -> tuple[list[Identity], dict[Identity, FaceState]]:
-        """People who may turn up anywhere: those not found in their place, with their faces, and those who left."""
-        owners = {f.person: f for f in faces if f.person is not None and f not in found and len(f.person.gallery)}
-        return [*owners, *(d.person for d in self._departed.values())], owners
+        """Identities that may appear anywhere: of faces not detected in their place, with these faces, and departed."""
+        owners = {
+            f.identity: f for f in faces if f.identity is not None and f not in detected and len(f.identity.gallery)
+        }
+        return [*owners, *(d.identity for d in self._departed.values())], owners
 
-    # Those who have one
+    # Faces with an identity
 
-    def _correct(
+    def _correct_swaps(
         self,
         faces: list[FaceState],
-        looks: dict[FaceState, FaceEmbedding],
-        found: Collection[FaceState],
-        distance: float,
+        embeddings: dict[FaceState, FaceEmbedding],
+        detected: Collection[FaceState],
+        max_distance: float,
         now_ns: int,
     ) -> set[FaceState]:
-        """Learns from clear looks at faces, and puts right faces that are clearly not their person's but another's."""
-        wrong = []
-        for face, look in looks.items():
-            own = face.person.distance(look.descriptor[None])
-            if look.clear and (own < STRANGER or len(face.person.gallery) < _LOOKS):
-                face.person.learn(look.descriptor)
-            elif look.clear and face.followed:
-                wrong.append(face)
-                face.unsure = True  # until it is put right, look again
-        gone: set[FaceState] = set()
+        """Extend galleries by reliable embeddings, and re-assign faces that are surely another person.
+
+        Returns the former faces of the people found elsewhere.
+        """
+        wrong = self._contradicted(embeddings)
+        removed: set[FaceState] = set()
         for face in wrong:
-            absent, owners = self._absent([f for f in faces if f not in gone], found)
-            elsewhere = [f for f in wrong if f is not face]
-            people = [*absent, *(f.person for f in elsewhere)]
-            seen = looks[face].descriptor[None]
-            if face.person.distance(seen) < STRANGER:
-                continue  # put right by an exchange
-            best = min(people, key=lambda person: person.distance(seen), default=None)
-            if best is None or best.distance(seen) >= distance:
+            former, vector = face.identity, embeddings[face].vector
+            if former is None or former.distance(vector[None]) < OTHER_PERSON:
+                continue  # corrected already, by an exchange
+            absent, owners = self._absent([f for f in faces if f not in removed], detected)
+            others = {f.identity: f for f in wrong if f is not face and f.identity is not None}
+            best = min([*absent, *others], key=lambda identity: identity.distance(vector[None]), default=None)
+            if best is None or best.distance(vector[None]) >= max_distance:
                 continue
-            other = next((f for f in elsewhere if f.person is best), None)
-            former, face.person, face.unsure = face.person, best, False
+            face.identity, face.identity_uncertain = best, False
             self._departed.pop(best.track_id, None)
-            best.learn(looks[face].descriptor)
-            if other is not None:
-                other.person, other.unsure = former, False
+            best.add(vector)
+            if best in others:
+                others[best].identity, others[best].identity_uncertain = former, False
             else:
                 self._departed[former.track_id] = _Departed(former, now_ns)
-                gone |= {owners[best]} if best in owners else set()
-        return gone
+                removed |= {owners[best]} if best in owners else set()
+        return removed
+
+    def _contradicted(self, embeddings: dict[FaceState, FaceEmbedding]) -> list[FaceState]:
+        """Add reliable embeddings to galleries; returns the tracked faces that are surely another person."""
+        wrong = []
+        for face, embedding in embeddings.items():
+            identity = face.identity
+            if identity is None or not embedding.reliable:
+                continue
+            if identity.distance(embedding.vector[None]) < OTHER_PERSON or len(identity.gallery) < _MIN_EMBEDDINGS:
+                identity.add(embedding.vector)
+            elif face.tracked:
+                wrong.append(face)
+                face.identity_uncertain = True  # embed again until corrected
+        return wrong

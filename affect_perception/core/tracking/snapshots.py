@@ -1,4 +1,4 @@
-"""What the tracker keeps of the past, so that a late result of the detector can be put where it belongs."""
+"""Snapshots of the tracker at the frames given to the detector, so that a late result can be put where it belongs."""
 
 from __future__ import annotations
 
@@ -7,74 +7,80 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affect_perception.core.tracking.optical_flow import LIKENESS, SUPPORT, FlowImage, follow
+from affect_perception.core.tracking.flow_image import MIN_SIMILARITY, FlowImage
+from affect_perception.core.tracking.optical_flow import MIN_SUPPORT, estimate_motion
 from affect_perception.types import Frame
 
-_MOMENTS = 4  # pictures that the detector may be at work on at once; older ones are given up
-_CHAIN = 24  # pictures kept between an asked one and now; when there are more, every second one goes
+_MAX_SNAPSHOTS = 4  # frames that the detector may be at work on at once; older ones are evicted
+_MAX_LINKS = 24  # flow images kept between a requested frame and now; when there are more, every second one goes
 
 
 @dataclass(frozen=True, eq=False)
 class FaceSnapshot:
-    """Where a face was: its box (4,), how far it may have been from there, in face sizes, and how far it was tilted."""
+    """Box (4,) of a face at a past frame, its position uncertainty in face sizes, and its roll in rad."""
 
     box: np.ndarray
-    spread: float
-    roll: float = 0.0  # rad
+    uncertainty: float
+    roll: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A picture that the detector was asked about, and the faces as they were known then, by `FaceState.key`."""
+    """One past frame with its flow image and its faces, by `FaceState.key`."""
 
     frame: Frame
-    view: FlowImage
+    flow_image: FlowImage
     faces: Mapping[int, FaceSnapshot]
 
 
 class SnapshotHistory:
-    """Moments that wait for the detector, and small grey pictures from then to now to carry a new face along."""
+    """Snapshots of the requested frames, and flow images from then to now along which a new face is carried."""
 
-    def __init__(self):
-        self._asked: set[int] = set()
-        self._moments: dict[int, Snapshot] = {}
-        self._chain: list[FlowImage] = []
+    def __init__(self) -> None:
+        self._requested: set[int] = set()
+        self._snapshots: dict[int, Snapshot] = {}
+        self._links: list[FlowImage] = []
         self._stride = 1
         self._count = 0
 
-    def ask(self, stamp_ns: int) -> None:
-        """The picture of this stamp, soon to be kept, is one to remember."""
-        self._asked.add(stamp_ns)
+    def request(self, stamp_ns: int) -> None:
+        """Mark the frame of that stamp, soon to be added, as one to keep."""
+        self._requested.add(stamp_ns)
 
-    def keep(self, moment: Snapshot) -> None:
-        """The picture of now: remembered for long if asked for, and as a link from older ones to newer ones."""
-        if not self._moments:
-            self._chain, self._stride, self._count = [], 1, 0
+    def add(self, snapshot: Snapshot) -> None:
+        """Add the current frame: kept if requested, else its flow image serves as a link from older frames to now."""
+        if not self._snapshots:
+            self._links, self._stride, self._count = [], 1, 0
         elif self._count % self._stride == 0:
-            self._chain.append(moment.view)
+            self._links.append(snapshot.flow_image)
         self._count += 1
-        if len(self._chain) > _CHAIN:
-            self._chain, self._stride = self._chain[1::2], self._stride * 2
-        if moment.view.stamp_ns in self._asked:
-            self._asked.discard(moment.view.stamp_ns)
-            self._moments[moment.view.stamp_ns] = moment
-            while len(self._moments) > _MOMENTS:
-                del self._moments[min(self._moments)]
+        if len(self._links) > _MAX_LINKS:
+            self._links, self._stride = self._links[1::2], self._stride * 2
+        stamp_ns = snapshot.flow_image.stamp_ns
+        if stamp_ns in self._requested:
+            self._requested.discard(stamp_ns)
+            self._snapshots[stamp_ns] = snapshot
+            while len(self._snapshots) > _MAX_SNAPSHOTS:
+                del self._snapshots[min(self._snapshots)]
 
-    def take(self, stamp_ns: int) -> Snapshot | None:
-        """The moment of that stamp, and no more of it or of older ones; None if it was never asked for or given up."""
-        moment = self._moments.pop(stamp_ns, None)
-        if moment is not None:
-            self._moments = {stamp: m for stamp, m in self._moments.items() if stamp > stamp_ns}
-        return moment
+    def pop(self, stamp_ns: int) -> Snapshot | None:
+        """Pop the snapshot at `stamp_ns` and discard older ones; None if it was not requested or has been evicted."""
+        snapshot = self._snapshots.pop(stamp_ns, None)
+        if snapshot is not None:
+            self._snapshots = {stamp: s for stamp, s in self._snapshots.items() if stamp > stamp_ns}
+        return snapshot
 
-    def carry(self, boxes: np.ndarray, moment: Snapshot, now: FlowImage) -> tuple[np.ndarray, np.ndarray]:
-        """Where the faces in `boxes` (N, 4) of that moment are now, and which of them could be followed, (N,) bool."""
-        at, alive, before = boxes, np.ones(len(boxes), bool), moment.view
+    def carry(self, boxes: np.ndarray, snapshot: Snapshot, now: FlowImage) -> tuple[np.ndarray, np.ndarray]:
+        """Carry `boxes` (N, 4) from the snapshot to the frame `now` by optical flow along the links.
+
+        Returns the boxes (N, 4) and which of them flow could track, (N,) bool.
+        """
+        first = snapshot.flow_image
+        carried, alive, before = boxes, np.ones(len(boxes), bool), first
         shift = np.zeros((len(boxes), 2))
-        for view in [*(v for v in self._chain if moment.view.stamp_ns < v.stamp_ns < now.stamp_ns), now]:
-            motion = follow(before, view, at, shift)
-            alive &= motion.support >= SUPPORT
-            at, shift, before = motion.moved(at), motion.shift, view
-        similarity = [moment.view.patch(a) @ now.patch(b) for a, b in zip(boxes, at, strict=True)]
-        return at, alive & (np.array(similarity).reshape(-1) >= LIKENESS)
+        for image in [*(v for v in self._links if first.stamp_ns < v.stamp_ns < now.stamp_ns), now]:
+            motion = estimate_motion(before, image, carried, shift)
+            alive &= motion.support >= MIN_SUPPORT
+            carried, shift, before = motion.apply(carried), motion.shift, image
+        similarity = [first.patch(a) @ now.patch(b) for a, b in zip(boxes, carried, strict=True)]
+        return carried, alive & (np.array(similarity).reshape(-1) >= MIN_SIMILARITY)

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from affect_perception.core.images.crops import cut, face_crop
+from affect_perception.core.images.crops import crop_square, face_crop
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.settings import TrainingSettings
@@ -135,7 +135,7 @@ def _ferplus(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
     for number, name in enumerate(SPLITS):
         chosen = _first(np.flatnonzero(usable & (split == number)), settings)
         whole = Box(0, 0, images.shape[2], images.shape[1])
-        crops = np.stack([cut(images[i], whole, settings.crop_size) for i in chosen])
+        crops = np.stack([crop_square(images[i], whole, settings.crop_size) for i in chosen])
         above = (share[chosen, None] > np.array(LEVEL_BOUNDS)).astype(np.float32)
         person = np.array([f'ferplus-{i}' for i in chosen])
         shares = votes[chosen][:, [names.index(e) for e in EXPRESSIONS]] / known[chosen, None]
@@ -154,7 +154,7 @@ def _lfw(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
             picture = cv2.cvtColor(_decoded(archive.read(folder + row['file']), row['file']), cv2.COLOR_RGB2GRAY)
             side = picture.shape[1] * kept
             square = Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
-            return cut(picture, square, settings.crop_size)
+            return crop_square(picture, square, settings.crop_size)
 
         return _from_index(rows, crop, 'happiness', settings)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from affect_perception.core.neutral_baseline import HIGHEST
+from affect_perception.core.neutral_baseline import MAX_NEUTRAL
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.training.data.augmentation import low_resolution
 from affect_perception.training.data.face_sets import Sets
@@ -202,7 +202,7 @@ def film_measures(said: Answers) -> Measures:
     """Scores of London's people smiling, talking and holding still."""
     s, delays = said.smiles, onset_delays(said.smiles)
     people, level = np.arange(len(delays)), trajectories.level_of(said.smiles.fraction)
-    neutral = np.minimum(said.neutral_elsewhere, HIGHEST)[:, None, None]
+    neutral = np.minimum(said.neutral_elsewhere, MAX_NEUTRAL)[:, None, None]
     adjusted = np.clip((s.intensity - neutral) / (1 - neutral), 0, 1)  # as core/baseline.py does
     return {
         'film_level_macro_f1': (

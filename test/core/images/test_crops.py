@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from affect_perception.core.images.crops import cut, face_crop, face_square, levelled
+from affect_perception.core.images.crops import crop_rotated, crop_square, face_crop, face_square
 from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.settings import TrackerSettings
@@ -31,8 +31,8 @@ def difference(a, b):
     return np.sqrt(np.mean((a.astype(float) - b) ** 2))
 
 
-def test_crop_without_roll_is_the_plain_cut(astronaut):
-    assert np.array_equal(face_crop(astronaut, FACE, 96, 0.15), cut(astronaut, face_square(FACE, 0.15), 96))
+def test_crop_without_roll_is_the_plain_crop_square(astronaut):
+    assert np.array_equal(face_crop(astronaut, FACE, 96, 0.15), crop_square(astronaut, face_square(FACE, 0.15), 96))
     assert np.array_equal(face_crop(astronaut, FACE, 96, 0.15, 0.0), face_crop(astronaut, FACE, 96, 0.15))
 
 
@@ -68,7 +68,7 @@ def test_levelled_crop_outside_the_image_repeats_its_border(astronaut, box):
 
 def test_half_a_turn_stands_on_its_head(astronaut):
     square = Box(150, 60, 128, 128)
-    assert difference(levelled(astronaut, square, 128, np.pi), cut(astronaut, square, 128)[::-1, ::-1]) < 1
+    assert difference(crop_rotated(astronaut, square, 128, np.pi), crop_square(astronaut, square, 128)[::-1, ::-1]) < 1
 
 
 def crops(tilt_deg, rolls):

@@ -3,26 +3,12 @@
 import array
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import pytest
+from builders.smooth_images import HEIGHT, WIDTH, grey_of, smooth_image
 
-from affect_perception.core.images.compressed import JpegSplitter, jpeg_end, picture_size
-from affect_perception.core.images.encodings import ENCODINGS, decode_compressed, to_rgb
+from affect_perception.core.images.encodings import ENCODINGS, to_rgb
 from affect_perception.errors import BadInputError
-
-WIDTH, HEIGHT = 64, 48
-
-
-def smooth_picture(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """(height, width, 3) uint8; red grows to the right, green downwards, blue to the left."""
-    y, x = np.mgrid[0:height, 0:width]
-    planes = 40 + 170 * x / width, 30 + 180 * y / height, 220 - 150 * x / width
-    return np.uint8(np.stack(planes, -1))
-
-
-def grey_of(rgb: np.ndarray) -> np.ndarray:
-    return np.uint8(rgb @ np.array([0.299, 0.587, 0.114]) + 0.5)
 
 
 def yuv_of(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -95,7 +81,7 @@ def test_every_encoding_has_a_picture_here():
 @pytest.mark.parametrize('padding', [0, 12])
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_known_picture_comes_out_of_every_encoding(encoding, padding):
-    rgb = smooth_picture()
+    rgb = smooth_image()
     encoded = ENCODE[encoding](rgb)
     rows = np.ascontiguousarray(encoded).reshape(encoded.shape[0], -1)
     padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=99)
@@ -117,20 +103,20 @@ def test_bayer_pattern_is_that_of_ros(encoding):
 
 @pytest.mark.parametrize('kind', [bytes, bytearray, memoryview, lambda b: array.array('B', b), np.array])
 def test_any_buffer_is_read(kind):
-    rgb = smooth_picture()
+    rgb = smooth_image()
     data = np.frombuffer(rgb.tobytes(), np.uint8) if kind is np.array else kind(rgb.tobytes())
     np.testing.assert_array_equal(to_rgb(data, WIDTH, HEIGHT, 3 * WIDTH, 'rgb8'), rgb)
 
 
 def test_rgb8_is_not_copied():
-    data = smooth_picture().tobytes()
+    data = smooth_image().tobytes()
     assert np.shares_memory(to_rgb(data, WIDTH, HEIGHT, 3 * WIDTH, 'rgb8'), np.frombuffer(data, np.uint8))
 
 
 def test_mono16_of_a_big_endian_sender():
-    data = (grey_of(smooth_picture()).astype('>u2') * 257).tobytes()
+    data = (grey_of(smooth_image()).astype('>u2') * 257).tobytes()
     result = to_rgb(data, WIDTH, HEIGHT, 2 * WIDTH, 'mono16', is_bigendian=True)
-    np.testing.assert_array_equal(result[..., 0], grey_of(smooth_picture()))
+    np.testing.assert_array_equal(result[..., 0], grey_of(smooth_image()))
 
 
 @pytest.mark.parametrize(('bits', 'shown'), [(8, 200), (10, 200), (12, 200), (14, 200), (16, 200)])
@@ -140,9 +126,9 @@ def test_16uc1_is_scaled_by_the_bits_it_uses(bits, shown):
 
 
 def test_nv12_whose_step_counts_the_chroma_rows_too():
-    encoded = nv(smooth_picture(), (0, 1)).tobytes()
+    encoded = nv(smooth_image(), (0, 1)).tobytes()
     result = to_rgb(encoded, WIDTH, HEIGHT, WIDTH * 3 // 2, 'nv12')
-    assert np.abs(result.astype(int) - smooth_picture()).mean() < 3
+    assert np.abs(result.astype(int) - smooth_image()).mean() < 3
 
 
 @pytest.mark.parametrize(
@@ -168,81 +154,5 @@ def test_bad_image_is_refused_with_kind_and_reason(kind, said, arguments):
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_smallest_picture_does_not_crash(encoding):
-    encoded = ENCODE[encoding](smooth_picture(2, 2))
+    encoded = ENCODE[encoding](smooth_image(2, 2))
     assert to_rgb(encoded.tobytes(), 2, 2, encoded.size // encoded.shape[0], encoding).shape == (2, 2, 3)
-
-
-def file_of(suffix: str, rgb: np.ndarray) -> bytes:
-    return cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
-
-
-@pytest.mark.parametrize(('suffix', 'format', 'off'), [('.jpg', 'rgb8; jpeg compressed bgr8', 8), ('.png', 'png', 0)])
-def test_compressed_picture_is_decoded(suffix, format, off):
-    rgb = smooth_picture()
-    result = decode_compressed(array.array('B', file_of(suffix, rgb)), format)
-    assert np.abs(result.astype(int) - rgb).max() <= off
-
-
-def test_size_of_a_file_is_known_before_it_is_decoded():
-    for suffix in ('.jpg', '.png'):
-        assert picture_size(file_of(suffix, smooth_picture())) == (WIDTH, HEIGHT)
-
-
-def test_grey_and_16_bit_pictures_become_rgb():
-    grey = grey_of(smooth_picture())
-    for picture in (grey, grey.astype(np.uint16) * 257):
-        result = decode_compressed(cv2.imencode('.png', picture)[1].tobytes(), 'png')
-        assert result.shape == (HEIGHT, WIDTH, 3)
-        assert np.abs(result[..., 0].astype(int) - grey).max() <= 1
-
-
-@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
-@pytest.mark.parametrize('share', [0.0, 0.02, 0.5, 0.98])
-def test_picture_that_is_cut_off_is_refused(suffix, share):
-    data = file_of(suffix, smooth_picture(200, 200))
-    with pytest.raises(BadInputError) as caught:
-        decode_compressed(data[: int(len(data) * share)], suffix[1:])
-    assert caught.value.kind == 'compressed'
-
-
-@pytest.mark.parametrize('data', [b'', b'hello', bytes(100), b'\xff\xd8\xff', b'\xff\xd8\xff\xe0\x00\x00\xff\xd9'])
-def test_what_is_no_picture_is_refused(data):
-    with pytest.raises(BadInputError) as caught:
-        decode_compressed(data, 'jpeg')
-    assert caught.value.kind == 'compressed'
-
-
-def test_compressed_depth_is_refused():
-    with pytest.raises(BadInputError, match='depth'):
-        decode_compressed(b'', '16UC1; compressedDepth png')
-
-
-def test_huge_picture_is_refused_before_it_is_decoded():
-    data = bytearray(file_of('.png', smooth_picture()))
-    data[16:24] = (8000).to_bytes(4, 'big') + (6000).to_bytes(4, 'big')
-    with pytest.raises(BadInputError, match='8000x6000 is too large') as caught:
-        decode_compressed(bytes(data), 'png')
-    assert caught.value.kind == 'size'
-
-
-def test_stream_is_cut_into_its_pictures_wherever_the_pieces_end():
-    pictures = [file_of('.jpg', smooth_picture(64 + 16 * i, 48)) for i in range(3)]
-    stream = b'--frame\r\nContent-Type: image/jpeg\r\n\r\n' + b'\r\n--frame\r\n\r\n'.join(pictures)
-    for piece in (1, 7, 1000, len(stream)):
-        splitter = JpegSplitter()
-        found = [p for at in range(0, len(stream), piece) for p in splitter.feed(stream[at : at + piece])]
-        assert found == pictures
-
-
-def test_thumbnail_inside_a_jpeg_does_not_end_it():
-    thumbnail, picture = file_of('.jpg', smooth_picture(16, 16)), file_of('.jpg', smooth_picture())
-    inner = b'\xff\xe1' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
-    whole = picture[:2] + inner + picture[2:]
-    assert jpeg_end(whole) == len(whole)
-    assert JpegSplitter().feed(whole + b'x') == [whole]
-
-
-def test_damage_in_a_stream_costs_one_picture():
-    picture = file_of('.jpg', smooth_picture())
-    found = JpegSplitter().feed(b'\xff\xd8\xff\xe0\x00\x01junk' + picture + picture)
-    assert found[-1] == picture

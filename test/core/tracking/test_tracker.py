@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affect_perception.core.boxes import box_to_row, iou
-from affect_perception.core.tracking.frame_detections import colours_of
+from affect_perception.core.tracking.frame_detections import colour_histograms
 from affect_perception.core.tracking.inline import track_inline
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.settings import TrackerSettings
@@ -57,7 +57,9 @@ def play(scene_, frames, tracker=None, late=0, jitter=0.0, edit=lambda index, rg
             found, waiting = waiting[1], None
         if not waiting and tracker.request(frame):
             seen = find(index)
-            here = DetectionResult(frame.stamp_ns, seen, colour_histograms=colours_of(frame, seen) if colours else None)
+            here = DetectionResult(
+                frame.stamp_ns, seen, colour_histograms=colour_histograms(frame, seen) if colours else None
+            )
             if late:
                 waiting = index + late, here
             else:
