@@ -13,13 +13,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from rclpy.logging import get_logger
 
 from affect_perception.core.display.overlay import scaled_down
+from affect_perception.core.stamp_buffer import StampBuffer
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.child_process import ChildEnded, ChildProcess
 from affect_perception.runtime.framing import Message
@@ -50,7 +50,7 @@ class ViewerProcess:
         self._counted: int | None = None
         self._ended: ChildEnded | None = None  # set when the child has ended for good
         self._waiting = self._closing = False
-        self._frames: deque[Frame] = deque(maxlen=_FRAMES)
+        self._frames = StampBuffer[Frame](_FRAMES)
         self._requested_s = -_BUFFERING_S
         self.address: str | None = None  # of the dashboard
         self._child = ChildProcess('the viewer process', _CHILD)
@@ -93,7 +93,7 @@ class ViewerProcess:
     def show(self, frame: Frame) -> None:
         """Buffer a tracked frame for the overlay to request later. Non-blocking."""
         if time.monotonic() - self._requested_s < _BUFFERING_S:
-            self._frames.append(frame)
+            self._frames.put(frame.stamp_ns, frame)
         else:
             self._frames.clear()
 
@@ -123,7 +123,7 @@ class ViewerProcess:
 
     def _send_picture(self, request: tuple[int, int]) -> None:
         stamp_ns, width = request
-        frame = next((frame for frame in list(self._frames) if frame.stamp_ns == stamp_ns), None)
+        frame = self._frames.find(stamp_ns)
         if frame is None:
             return
         rgb = scaled_down(frame.rgb, width)
