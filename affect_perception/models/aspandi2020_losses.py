@@ -70,7 +70,7 @@ def _uniform(low: float, high: float, generator: torch.Generator) -> float:
 
 
 def _blur(image: Tensor, generator: torch.Generator) -> Tensor:
-    sigma = max(_uniform(*BLUR_SIGMA, generator) * image.shape[-1] / 112, 0.1)
+    sigma = max(_uniform(*BLUR_SIGMA, generator) * image.shape[-1] / 112, BLUR_SIGMA[0])
     radius = min(max(round(3 * sigma), 1), image.shape[-1] - 1, image.shape[-2] - 1)
     place = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
     kernel = torch.exp(-place.square() / (2 * sigma**2))
