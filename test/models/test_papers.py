@@ -1,5 +1,7 @@
 """What all networks of papers have in common: parameter counts, checkpoints, masks, streaming, learning."""
 
+import sys
+
 import pytest
 import torch
 from builders.papers import SMALL, clips, needs_torchvision, overfit
@@ -127,6 +129,13 @@ def test_unlabelled_targets_give_a_loss_of_zero_with_finite_gradients(name):
 def test_an_unknown_player_is_refused(name):
     with pytest.raises(ConfigError, match="no player 'referee'"):
         build(name).parameters_of('referee')
+
+
+@pytest.mark.parametrize('name', ['qian2023', 'vielzeuf2018'])
+def test_a_missing_torchvision_is_said_with_the_command_that_installs_it(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torchvision', None)
+    with pytest.raises(ConfigError, match=r'need torchvision; pip install "affect-perception\[papers\]"'):
+        build(name)
 
 
 def chunk_targets(name: str, affect: torch.Tensor) -> dict[str, torch.Tensor]:
