@@ -101,7 +101,7 @@ def test_named_launch_arguments_exist():
 
     settings = {declared.name for group in [*GROUPS.values(), EVERY_NODE] for declared in group.declared()}
     for name, text in text_of(DOCUMENTS).items():
-        for argument in re.findall(r'(?<![\w:/])([a-z][a-z_]+):=', text):
+        for argument in re.findall(r'(?<![\w:/.])([a-z][a-z_]+):=', text):
             known = argument in settings or f"'{argument}'" in launch
             assert known, f'{name} names {argument}:=, which is neither a launch argument nor a setting'
 

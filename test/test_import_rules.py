@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     'training': {'core', 'models', 'evaluation/metrics', 'sources', 'detectors', 'runtime'},
     'datasets': {'core', 'detectors', 'sources', 'evaluation/labels', 'runtime'},
     'evaluation/metrics': {'core/boxes'},
-    'evaluation/labels': {'core/boxes', 'sources'},
+    'evaluation/labels': {'core/boxes'},
     'evaluation/report': {'evaluation/metrics', 'evaluation/labels', 'models', 'core', 'runtime'},
     'evaluation/offline': {'core', 'runtime', 'detectors', 'sources', 'inference', 'models', 'evaluation'},
     'ros': {'core', 'runtime', 'sources/bags'},
