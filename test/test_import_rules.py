@@ -21,9 +21,10 @@ ALLOWED: dict[str, set[str]] = {
     'core/neutral_baseline': set(),
     'core/behaviour': {'core/agent'},  # alias of a public name
     'core/stamp_buffer': set(),
-    'core/message_readers': {'core/images', 'core/tracking', 'core/agent'},
+    'core/face_position': {'core/stamp_buffer', 'core/images'},
+    'core/message_readers': {'core/images', 'core/face_position', 'core/agent'},
     'core/images': {'core/boxes'},
-    'core/tracking': {'core/boxes', 'core/images', 'core/stamp_buffer'},
+    'core/tracking': {'core/boxes', 'core/images'},
     'core/agent': set(),
     'core/display': {'core/boxes'},
     'models': set(),
