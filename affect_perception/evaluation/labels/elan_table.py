@@ -50,8 +50,16 @@ def read(path: Path) -> Labels:
     series = []
     for (tier, participant), each in segments.items():
         quantity, person, annotator = keys[tier] or ('', '', '')
-        names = {'person': person or participant or '1', 'annotator': annotator or path.stem, 'quantity': quantity}
-        series.append(series_from_segments(each, notes, where=f'{path.name}, tier {tier!r}', **names))
+        series.append(
+            series_from_segments(
+                each,
+                notes,
+                where=f'{path.name}, tier {tier!r}',
+                quantity=quantity,
+                person=person or participant or '1',
+                annotator=annotator or path.stem,
+            )
+        )
     if not series:
         raise ConfigError(
             f'{path} has no tier named QUANTITY@PERSON@ANNOTATOR (QUANTITY: {", ".join(QUANTITIES)}); '

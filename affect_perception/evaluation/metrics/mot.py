@@ -106,7 +106,7 @@ def scores(truth: Path, result: Path) -> dict[str, float]:
         overlap = _overlaps(list(objects.values()), list(hypotheses.values()))
         if frame in ignored and hypotheses:
             on_ignored = (_overlaps(ignored[frame], list(hypotheses.values())) >= SAME_FACE_IOU).any(axis=0)
-            kept = ~on_ignored | (overlap >= SAME_FACE_IOU).any(axis=0)
+            kept = np.logical_not(on_ignored) | (overlap >= SAME_FACE_IOU).any(axis=0)
             hypotheses = {track_id: box for (track_id, box), k in zip(hypotheses.items(), kept, strict=True) if k}
             overlap = overlap[:, kept]
         distance = np.where(overlap >= SAME_FACE_IOU, 1 - overlap, np.nan)
