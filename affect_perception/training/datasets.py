@@ -23,7 +23,8 @@ from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.morphs import Morphs, morphed, skin_tone
 from affect_perception.training.settings import TrainingSettings
-from affect_perception.types import LEVEL_BOUNDS, Box
+from affect_perception.training.strength import coefficients_of, graded, intensity_of, morph_strengths, presence_of
+from affect_perception.types import Box
 
 SPLITS = ('train', 'val', 'test')
 TERMS = {
@@ -34,8 +35,8 @@ TERMS = {
 }
 LFW_BOX_MARGIN = 0.25  # the archive's pictures are the dlib HOG box plus this share of it on each side
 # What to expect of a picture that few annotators called happiness, or something else: the mean share of happiness votes
-# of FER+ training pictures of that class, and how many of them lie above each bound of LEVEL_BOUNDS.
-HAPPY, OTHER = (0.90, (0.99, 0.98, 0.85)), (0.03, (0.08, 0.02, 0.01))
+# of FER+ training pictures of that class.
+HAPPY, OTHER = 0.90, 0.03
 SURE = 0.85  # share of votes for the one class that a picture without votes has; the others share the rest
 DIFFUSIONFER_NAMES = {'happy': 'happiness', 'sad': 'sadness', 'angry': 'anger'}  # the others are named as in FER+
 # Valence and arousal that votes stand for: directions after the circumplex (Russell 1980), lengths so that happiness,
@@ -54,14 +55,16 @@ CIRCUMPLEX = {
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """N faces of one split of one set. `share` is the target of the intensity, `above` of the three thresholds."""
+    """N faces of one split of one set; NaN where a label is unknown."""
 
     crops: np.ndarray  # (N, S, S) uint8 grey
-    share: np.ndarray  # (N,) float32 in [0, 1]
-    above: np.ndarray  # (N, 3) float32 in [0, 1]
+    share: np.ndarray  # (N,) float32 in [0, 1]: share of people who name a smile (presence)
     person: np.ndarray  # (N,) str: whose face; pictures of unknown persons each have their own
-    votes: np.ndarray  # (N, 8) float32 shares of EXPRESSIONS; a row of NaN where nobody was asked
-    affect: np.ndarray  # (N, 2) float32 valence and arousal in [-1, 1], NaN where unknown
+    votes: np.ndarray  # (N, 8) float32 shares of EXPRESSIONS
+    affect: np.ndarray  # (N, 2) float32 valence and arousal in [-1, 1]
+    coefficients: np.ndarray  # (N, 52) float32 of the teacher
+    raw: np.ndarray  # (N,) float32 raw smile strength of the teacher
+    tone: np.ndarray | None = None  # (N,) individual typology angle of the skin, degrees, of colour portraits
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -70,6 +73,16 @@ class Faces:
     def smiling(self) -> np.ndarray:
         """(N,) bool: is the share above one half."""
         return self.share > 0.5
+
+    @property
+    def strength(self) -> np.ndarray:
+        """(N,) graded strength in [0, 1]."""
+        return graded(self.raw)
+
+    @property
+    def intensity(self) -> np.ndarray:
+        """(N,) absolute smile intensity; NaN where share or strength is unknown."""
+        return intensity_of(self.share, self.strength)
 
     def pairs(self) -> np.ndarray:
         """(P, 2) indices of each person's neutral and smiling picture, for sets that hold exactly these two."""
@@ -91,8 +104,8 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
         )
     readers = {'FER+': (_ferplus, settings.ferplus), 'LFW': (_lfw, settings.lfw), 'London': (_london, settings.london)}
     readers['Morphs'] = (_morphs, settings.london)
-    if settings.model != 'first':  # which has no use for it
-        readers['DiffusionFER'] = (_diffusionfer, settings.diffusionfer)
+    readers['DiffusionFER'] = (_diffusionfer, settings.diffusionfer)
+    readers['Portraits'] = (_portraits, settings.portraits)
     sets = {}
     for name, (reader, file) in readers.items():
         path = root / file
@@ -110,8 +123,8 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
 
 def data_hashes(settings: TrainingSettings) -> dict[str, str]:
     """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names)."""
-    hashes, names = {}, [settings.ferplus, settings.lfw, settings.london]
-    for name in names if settings.model == 'first' else [*names, settings.diffusionfer]:
+    hashes = {}
+    for name in (settings.ferplus, settings.lfw, settings.london, settings.diffusionfer, settings.portraits):
         path, digest = Path(settings.data) / name, hashlib.sha256()
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
@@ -126,7 +139,7 @@ def _ferplus(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
     """
     with np.load(path) as archive:
         images, votes, split = archive['images'], archive['votes'].astype(np.float32), archive['split']
-        names = list(archive['vote_names'])
+        names, row = list(archive['vote_names']), archive['row']
     expressions = [i for i, name in enumerate(names) if name not in ('unknown', 'NF')]
     known = votes[:, expressions].sum(1)
     usable = (known >= 5) & (known > votes.sum(1) - known)
@@ -136,10 +149,10 @@ def _ferplus(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
         chosen = _first(np.flatnonzero(usable & (split == number)), settings)
         whole = Box(0, 0, images.shape[2], images.shape[1])
         crops = np.stack([cut(images[i], whole, settings.crop_size) for i in chosen])
-        above = (share[chosen, None] > np.array(LEVEL_BOUNDS)).astype(np.float32)
         person = np.array([f'ferplus-{i}' for i in chosen])
         shares = votes[chosen][:, [names.index(e) for e in EXPRESSIONS]] / known[chosen, None]
-        result[name] = Faces(crops, share[chosen], above, person, shares, affect_of(shares))
+        labels = coefficients_of(path.parent / settings.labels, 'ferplus', list(row[chosen]))
+        result[name] = Faces(crops, share[chosen], person, shares, affect_of(shares), *labels)
     return result
 
 
@@ -156,7 +169,7 @@ def _lfw(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
             square = Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
             return cut(picture, square, settings.crop_size)
 
-        return _from_index(rows, crop, 'happiness', settings)
+        return _from_index(rows, crop, 'happiness', settings, path.parent / settings.labels, 'lfw')
 
 
 def _diffusionfer(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
@@ -176,7 +189,7 @@ def _diffusionfer(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
         box = face(picture) or Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
         return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
 
-    return _from_index(rows, crop, 'happiness', settings)
+    return _from_index(rows, crop, 'happiness', settings, path.parent / settings.labels, 'diffusionfer')
 
 
 def _london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
@@ -190,7 +203,44 @@ def _london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
             return None
         return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
 
-    return _from_index(_rows(path), crop, 'smiling', settings, complete=2)
+    labels = path.parent / settings.labels
+    return _from_index(_rows(path), crop, 'smiling', settings, labels, 'london', complete=2)
+
+
+def _portraits(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
+    """Synthetic portraits (CC0), in the boxes of the teacher's labels; nobody voted, so the strength says if they
+    smile. Every fifth is our validation split and every fifth our test split."""
+    keys, coefficients, raw = _portrait_labels(path.parent / settings.labels)
+    with np.load(path.parent / settings.labels / 'portraits.npz') as archive:
+        boxes = [Box(*map(float, box)) for box in archive['box']]
+    result = {}
+    for split, places in (('train', (0, 1, 2)), ('val', (3,)), ('test', (4,))):
+        chosen = _first(np.array([i for i in range(len(keys)) if i % 5 in places]), settings)
+        crops, tones = [], []
+        for i in chosen:
+            picture = _decoded((path / keys[i]).read_bytes(), keys[i])
+            crop = face_crop(picture, boxes[i], settings.crop_size, settings.crop_margin)
+            crops.append(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
+            tones.append(skin_tone(picture, boxes[i]))
+        share, unknown = presence_of(raw[chosen]), np.full((len(chosen), 10), np.nan, np.float32)
+        result[split] = Faces(
+            np.stack(crops),
+            share,
+            np.array([keys[i] for i in chosen]),
+            unknown[:, :8],
+            unknown[:, 8:],
+            coefficients[chosen],
+            raw[chosen],
+            np.array(tones, np.float32),
+        )
+    return result
+
+
+def _portrait_labels(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Files of the portraits in the order of their names, coefficients and raw strength."""
+    with np.load(folder / 'portraits.npz') as archive:
+        keys = [str(key) for key in archive['key']]
+    return keys, *coefficients_of(folder, 'portraits', keys)
 
 
 def _morphs(path: Path, settings: TrainingSettings) -> dict[str, Morphs]:
@@ -208,7 +258,9 @@ def _morphs(path: Path, settings: TrainingSettings) -> dict[str, Morphs]:
                 steps, size, margin = settings.morph_steps, settings.crop_size, settings.crop_margin
                 made[person] = morphed(of['neutral'], of['smiling'], box, steps, size, margin)
                 tones.append(skin_tone(of['neutral'], box))
-        result[split] = Morphs(np.stack(list(made.values())), np.array(list(made)), np.array(tones))
+        morphs, persons = np.stack(list(made.values())), np.array(list(made))
+        raw = morph_strengths(persons, np.linspace(0, 1, morphs.shape[1]))
+        result[split] = Morphs(morphs, persons, np.array(tones), raw)
     return result
 
 
@@ -233,8 +285,13 @@ def _detector() -> Callable[[np.ndarray], Box | None]:
     return face
 
 
-def _from_index(rows: Iterable[dict], crop: Callable, smile: str, settings, complete: int = 1) -> dict[str, Faces]:
-    """Faces of each split by an index (file, person, expression, split); persons with under `complete` crops go."""
+def _from_index(
+    rows: Iterable[dict], crop: Callable, smile: str, settings, labels: Path, name: str, complete: int = 1
+) -> dict[str, Faces]:
+    """Faces of each split by an index (file, person, expression, split); persons with under `complete` crops go.
+
+    `labels` is the folder of the teacher's labels, `name` the set's file in it.
+    """
     result = {}
     for split in SPLITS:
         made = [(crop(row), row) for row in _first([r for r in rows if r['split'] == split], settings)]
@@ -249,11 +306,11 @@ def _from_index(rows: Iterable[dict], crop: Callable, smile: str, settings, comp
                 affect[i] = float(row['valence']), float(row['arousal'])
         result[split] = Faces(
             np.stack([c for c, _ in made]),
-            np.array([share for share, _ in targets], np.float32),
-            np.array([above for _, above in targets], np.float32),
+            np.array(targets, np.float32),
             np.array([row['person'] for _, row in made]),
             votes,
             affect,
+            *coefficients_of(labels, name, [row['file'] for _, row in made]),
         )
     return result
 

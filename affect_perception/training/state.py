@@ -18,7 +18,7 @@ from affect_perception.models.checkpoint import read_safetensors, write_safetens
 from affect_perception.training.settings import TrainingSettings
 
 # Settings that may differ between a run and its continuation: they do not change the result.
-_FREE = ('data', 'save_every', 'tensorboard')
+_FREE = ('data', 'prepared', 'save_every', 'tensorboard', 'device', 'bf16', 'threads', 'workers')
 # Settings that only the second part of training reads: they may differ when the first part is continued.
 FILM_SETTINGS = tuple(
     name
