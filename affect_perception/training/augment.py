@@ -179,7 +179,7 @@ def degraded(x: Tensor, share: float, generator: Generator) -> tuple[Tensor, Ten
             edge = ((0.45 + 0.1 * amount) * side).long()[:, None]
             hidden = (torch.arange(side, device=x.device)[None] >= edge)[:, :, None]
             fill = 60 + 190 * _random(generator, len(which))
-            part = torch.where(hidden, fill[:, None, None] + 6 * torch.randn_like(part[:, :1]).abs(), part)
+            part = torch.where(hidden, fill[:, None, None], part)
         elif kind == 4:
             for few in torch.arange(len(which), device=x.device).chunk(3):
                 part[few] = low_resolution(part[few], int(8 + 10 * _random(generator, 1)))

@@ -96,6 +96,13 @@ Sets = dict[str, dict[str, Any]]  # set -> split -> Faces; of the set 'Morphs' M
 
 def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lambda line: None) -> Sets:
     """All splits of all sets; ConfigError where one is missing or unreadable."""
+    from affect_perception.training.prepared import read_prepared, write_prepared  # which knows the records above
+
+    if settings.prepared and Path(settings.prepared).is_file():
+        sets = read_prepared(Path(settings.prepared))
+        for name, of in sets.items():
+            progress(f'{name}: ' + ', '.join(f'{len(faces)} {split}' for split, faces in of.items()))
+        return sets
     root = Path(settings.data)
     if not root.is_dir():
         raise ConfigError(
@@ -118,11 +125,16 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ConfigError(f'cannot read the {name} set at {path.resolve()}: {error}') from None
         progress(f'{name}: ' + ', '.join(f'{len(faces)} {split}' for split, faces in sets[name].items()))
+    if settings.prepared:
+        write_prepared(Path(settings.prepared), sets)
     return sets
 
 
 def data_hashes(settings: TrainingSettings) -> dict[str, str]:
-    """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names)."""
+    """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names); of the prepared
+    file where the sets are absent."""
+    if settings.prepared and not Path(settings.data).is_dir():
+        return {'prepared': hashlib.sha256(Path(settings.prepared).read_bytes()).hexdigest()}
     hashes = {}
     for name in (settings.ferplus, settings.lfw, settings.london, settings.diffusionfer, settings.portraits):
         path, digest = Path(settings.data) / name, hashlib.sha256()

@@ -22,7 +22,14 @@ def start(settings: TrainingSettings) -> str:
         return settings.device
     world, rank = int(os.environ['WORLD_SIZE']), int(os.environ.get('LOCAL_RANK', 0))
     cuda = settings.device.startswith('cuda')
-    for name in ('ferplus_batch', 'lfw_batch', 'diffusionfer_batch', 'portraits_batch', 'no_face_batch', 'london_persons'):
+    for name in (
+        'ferplus_batch',
+        'lfw_batch',
+        'diffusionfer_batch',
+        'portraits_batch',
+        'no_face_batch',
+        'london_persons',
+    ):
         count = getattr(settings, name)
         if count and count % world:
             raise ConfigError(f'{name} = {count} cannot be shared by {world} processes; give a multiple of {world}')

@@ -63,6 +63,29 @@ def rank_correlation(score: np.ndarray) -> np.ndarray:
     return np.divide(rank @ place, spread, out=np.zeros(len(score)), where=spread > 0)
 
 
+def spearman(said: np.ndarray, true: np.ndarray) -> float:
+    """Spearman's ρ (1904) of two series (N,); ties have their mean rank. NaN without two different values of each."""
+
+    def ranks(x: np.ndarray) -> np.ndarray:
+        _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
+        return (np.cumsum(counts) - (counts - 1) / 2)[place]
+
+    a, b = ranks(said), ranks(true)
+    a, b = a - a.mean(), b - b.mean()
+    spread = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / spread) if spread > 0 else float('nan')
+
+
+def quadratic_kappa(said: np.ndarray, true: np.ndarray, classes: int = 4) -> float:
+    """Cohen's κ with quadratic weights (Cohen 1968) of two series of classes 0 to classes − 1."""
+    table = np.zeros((classes, classes))
+    np.add.at(table, (said, true), 1)
+    weight = np.subtract.outer(np.arange(classes), np.arange(classes)) ** 2
+    expected = np.outer(table.sum(1), table.sum(0)) / max(table.sum(), 1)
+    chance = float((weight * expected).sum())
+    return 1 - float((weight * table).sum()) / chance if chance else float('nan')
+
+
 def macro_f1(predicted: np.ndarray, true: np.ndarray, classes: int = 4) -> float:
     """Mean over classes of the harmonic mean of precision and recall; absent classes are left out."""
     scores = []

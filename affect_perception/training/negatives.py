@@ -101,7 +101,9 @@ def pattern(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
         for _ in range(int(rng.integers(3, 9))):
             place = (int(rng.uniform(-0.2, 0.7) * side), int(rng.uniform(0.1, 1.0) * side))
             text = ''.join(chr(int(c)) for c in rng.integers(33, 122, 6))
-            cv2.putText(picture, text, place, int(rng.integers(8)), rng.uniform(0.3, 1.6) * side / 96, int(shades[1]), 2)
+            cv2.putText(
+                picture, text, place, int(rng.integers(8)), rng.uniform(0.3, 1.6) * side / 96, int(shades[1]), 2
+            )
         return picture
     soft = rng.uniform(1, 30)
     return np.uint8(shades[0] + (float(shades[1]) - shades[0]) / (1 + np.exp(-soft * np.clip(wave, -1, 1))))
@@ -138,7 +140,9 @@ def back_of_head(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     side = len(like)
     y, x = np.mgrid[0:side, 0:side] / side - 0.5
     inside = np.clip((0.47 - np.hypot(x / rng.uniform(0.8, 1.0), (y + 0.05) / rng.uniform(0.95, 1.2))) / 0.06, 0, 1)
-    streaks = cv2.GaussianBlur(rng.normal(size=(side, side)), (0, 0), sigmaX=rng.uniform(0.5, 2), sigmaY=rng.uniform(4, 14))
+    streaks = cv2.GaussianBlur(
+        rng.normal(size=(side, side)), (0, 0), sigmaX=rng.uniform(0.5, 2), sigmaY=rng.uniform(4, 14)
+    )
     bend = np.float32(x * side + side / 2 + rng.normal(0, 8) * y), np.float32(y * side + side / 2)
     streaks = cv2.remap(np.float32(streaks / streaks.std()), *bend, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     hair = rng.uniform(15, 150) + rng.uniform(5, 22) * streaks + rng.uniform(0, 60) * (x * rng.normal() - y)

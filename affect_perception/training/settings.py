@@ -24,7 +24,9 @@ class TrainingSettings(Settings):
     london: str = setting('london', 'folder of the London set, inside the data folder')
     diffusionfer: str = setting('diffusionfer', 'folder of the DiffusionFER set, inside the data folder')
     portraits: str = setting('portraits', 'folder of the synthetic portraits, inside the data folder')
-    labels: str = setting('teacher', 'folder of the graded labels (<set>.npz, docs/training.md), inside the data folder')
+    labels: str = setting(
+        'teacher', 'folder of the graded labels (<set>.npz, docs/training.md), inside the data folder'
+    )
     prepared: str = setting('', 'file of the sets as crops: read if it is there, written if not; empty: none')
     limit: int = setting(0, 'use only this many pictures of each split of each set (a trial run); 0 uses all', low=0)
     crop_size: int = setting(96, 'side of the crops, as in the live tracker', unit='px', low=32, high=256)
@@ -68,7 +70,7 @@ class TrainingSettings(Settings):
     graded_frames: int = setting(60, 'frames of each', low=8, high=1000)
     still_films: int = setting(4800, 'films of one photograph, or two, that it learns from', low=1)
     still_frames: int = setting(16, 'frames of each', low=4, high=1000)
-    film_epochs: int = setting(30, 'passes over the films', low=1, high=1000)
+    film_epochs: int = setting(30, 'passes over the films; 0: a teacher, which reads single pictures', low=0, high=1000)
     film_batch: int = setting(32, 'films of London persons in a batch; of the others as many as keep pace', low=2)
     film_learning_rate: float = setting(2e-3, 'highest learning rate of the recurrent part', low=0.0, high=1.0)
     steadiness: float = setting(2.0, 'weight of changes of the intensity that nothing explains', low=0.0, high=100.0)

@@ -147,8 +147,6 @@ def begin_from(model: torch.nn.Module, initial: str) -> None:
 
 def taught_films(model: torch.nn.Module, settings: TrainingSettings, sets: Sets, file: Path, resume: bool):
     """The state after the second part of training, in which the CNN of `model` stays as it is."""
-    if hasattr(model, 'coefficients'):
-        del model.coefficients
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(('recurrent', 'temporal_head')))
     model.eval()
@@ -184,32 +182,41 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
 
     model = state.ema
     model.load_state_dict(state.best)
-    films = taught_films(model, settings, sets, out / 'films.safetensors', resume)
-    model, seconds, history = films.ema, state.seconds + films.seconds, state.history + films.history
-    model.load_state_dict(films.best)
-    model = model.cpu()
-    probes = {split: Probe(model, sets, split, settings) for split in ('val', 'test') if split in sets['London']}
-    calibration = film_report.calibrate(model, probes['val'], sets, settings)
-    reports = [film_report.report(model, probe, sets, settings, split) for split, probe in probes.items()]
-    scores = dict(zip(('validation', 'test'), reports, strict=False))
-    result = out / f'{settings.name}.safetensors'
-    minutes = round(seconds / 60, 1)
-    checkpoint.save(
-        result,
-        model,
-        settings.model,
-        crop_size=settings.crop_size,
-        crop_margin=settings.crop_margin,
-        training=dataclasses.asdict(settings) | {'minutes': minutes, 'history': history},
-        calibration=calibration,
-        data=data_hashes(settings),
-        scores=scores,
-        terms=TERMS,
-    )
-    for name, row in reports[-1].items():
-        low, high = row['interval']
-        print(f'{list(scores)[-1]} {name:<34}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
-    size = result.stat().st_size / 1e6
+    if hasattr(model, 'coefficients'):
+        del model.coefficients
+    result, hashes = out / f'{settings.name}.safetensors', data_hashes(settings)
+
+    def write(seconds: float, history: list, calibration: dict, scores: dict) -> None:
+        told = dataclasses.asdict(settings) | {'minutes': round(seconds / 60, 1), 'history': history}
+        sizes = {'crop_size': settings.crop_size, 'crop_margin': settings.crop_margin}
+        more = {'calibration': calibration, 'data': hashes, 'scores': scores, 'terms': TERMS}
+        checkpoint.save(result, model, settings.model, **sizes, training=told, **more)
+
+    seconds, history, calibration, scores = state.seconds, state.history, {}, {}
+    write(seconds, history, {}, {})  # whatever stops the run from here on, there is a checkpoint
+    if settings.film_epochs:
+        films = taught_films(model, settings, sets, out / 'films.safetensors', resume)
+        seconds, history = seconds + films.seconds, history + films.history
+        model = films.ema
+        model.load_state_dict(films.best)
+        model = model.cpu()
+        write(seconds, history, {}, {})
+        calibration, scores = calibrated_and_scored(model, sets, settings)
+        write(seconds, history, calibration, scores)
+    for split, rows in scores.items():
+        for name, row in rows.items():
+            low, high = row['interval']
+            print(f'{split} {name:<38}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
+    size, minutes = result.stat().st_size / 1e6, round(seconds / 60, 1)
     print(f'{result}: {size:.1f} MB after {minutes} minutes of training; calibration {calibration}')
     print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': scores}))
     return 0
+
+
+def calibrated_and_scored(model: torch.nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[dict, dict]:
+    """Calibrate `model` on validation, then score it: (calibration, scores by split), the test split once, at the end."""
+    names = {'val': 'validation', 'test': 'test'}
+    probes = {split: Probe(model, sets, split, settings) for split in names if split in sets['London']}
+    calibration = film_report.calibrate(model, probes['val'], sets, settings)
+    reports = {names[split]: film_report.report(model, of, sets, settings, split) for split, of in probes.items()}
+    return calibration, reports
