@@ -1,18 +1,24 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Everything lands in .venv and build/ of this folder.
-# Wanted of the machine: Python >= 3.10 with venv and headers, g++, make, git (README lists the Debian packages).
+# Needed from the machine: Python >= 3.10 with venv and headers, g++, make, git (README lists the Debian packages).
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
-# Activating the environment is all a user has to do afterwards; here, the same by hand.
+# `. .venv/bin/activate` is all a user has to do after set-up; recipes do the same.
 ACTIVE := . "$(VENV)/bin/activate" &&
 SOURCES := $(shell find affect_perception launch config resource -type f -not -name '*.pyc')
-# Extras of setup.cfg that set-up installs. Two more: realsense (a camera of that make; needs libusb-1.0-0) and browser
-# (tests of the dashboard; needs chromium).
+# Extras of setup.cfg to install. Further ones: realsense (cameras of that make; needs libusb-1.0-0), browser (tests of the
+# dashboard; needs chromium), ray (evaluation on a Ray cluster), check (ruff and mypy).
 EXTRAS ?= ros,build,bags,cnn,fast,eval,web,test
+# Flags for pip. Without an NVIDIA GPU, PyTorch's CPU build saves several GB of download:
+#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_FLAGS ?=
 DURATION ?= 0
 SOURCE ?= auto
+PIP := python -m pip install --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: demo test check bench set-up clean
+.PHONY: demo test test-fast check bench constraints set-up clean
 
 demo: set-up  ## the whole graph on a camera, else on the built-in scene; DURATION=20 stops by itself
 	@$(ACTIVE) affect-perception run --source $(SOURCE) --duration $(DURATION)
@@ -20,24 +26,37 @@ demo: set-up  ## the whole graph on a camera, else on the built-in scene; DURATI
 test: set-up  ## every test
 	@$(ACTIVE) python -m pytest
 
-check: set-up  ## what CI runs before the tests
-	@$(ACTIVE) ruff check . && ruff format --check .
+test-fast: set-up  ## the tests that need no ROS graph, browser or data sets and take less than 5 s each
+	@$(ACTIVE) python -m pytest -m "not ros and not browser and not slow and not data"
+
+check: set-up .venv/.check  ## linter, formatter and types; what CI runs before the tests
+	@$(ACTIVE) ruff check . && ruff format --check . && mypy
 
 bench: set-up  ## the speed of the whole graph on this machine
 	@$(ACTIVE) affect-perception bench pipeline
 
+constraints: set-up  ## constraints.txt from setup.cfg: pins of every extra for Python 3.10 and newer; existing pins are kept
+	@$(ACTIVE) python -m pip install -q --disable-pip-version-check uv
+	@$(ACTIVE) uv pip compile setup.cfg --all-extras --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command "make constraints" -q -o constraints.txt
+
 set-up: .venv/.built
 
 .venv/.installed: setup.cfg setup.py constraints.txt
-	@echo "setting up .venv (once; takes some minutes) ..."
+	@echo "set-up 1/3: Python environment in .venv (once)"
 	@test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"
-	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt 'setuptools<80' wheel
-	@$(ACTIVE) python -m pip install -qq --disable-pip-version-check -c constraints.txt \
-		--no-build-isolation -e '.[$(EXTRAS)]'
+	@$(ACTIVE) $(PIP) -q 'setuptools<80' wheel
+	@echo "set-up 2/3: packages of $(EXTRAS): about 1 GB to download, with a GPU build of PyTorch about 3 GB more (PIP_FLAGS in the Makefile)"
+	@$(ACTIVE) $(PIP) --no-build-isolation -e '.[$(EXTRAS)]' \
+		| sed -u -n 's/^ *\(Collecting\|Downloading\|Building\|Installing\|Successfully\)/  \1/p' | cut -c1-110
+	@touch $@
+
+.venv/.check: .venv/.installed
+	@$(ACTIVE) python -c 'import mypy, pre_commit' 2>/dev/null || { $(ACTIVE) $(PIP) -q --no-build-isolation -e '.[check]'; }
 	@touch $@
 
 .venv/.built: .venv/.installed CMakeLists.txt package.xml $(wildcard msg/*.msg) $(SOURCES)
-	@echo "building messages and package ..."
+	@echo "set-up 3/3: messages and package, built with colcon (about 10 s)"
 	@$(ACTIVE) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)" python -m colcon --log-base build/log build \
 		--symlink-install --merge-install --install-base "$(VENV)" --build-base build \
 		--event-handlers console_cohesion- --cmake-args -DBUILD_TESTING=OFF -Wno-dev > build.log 2>&1 \

@@ -1,24 +1,24 @@
-"""One root for every error a user can cause, so that a command can print one line and exit with status 2.
+"""Errors that a user can cause, under one root: a command prints one line and exits with status 2.
 
-Raise `ConfigError` at start (a setting, a file, a device), `BadInputError` for one image, crop or message that arrived
-while running. A message says what was given, what was wanted and what to do.
+`ConfigError` at start (a setting, a file, a device); `BadInputError` at run time, for one image, crop or message. The
+text says what was given, what is wanted and what to do.
 """
 
 
 class AffectPerceptionError(Exception):
-    """Root of all errors of this package; its text is written for the person at the terminal."""
+    """Root of all errors of this package; the text is for the user at the terminal."""
 
 
 class ConfigError(AffectPerceptionError):
-    """Something is wrong before the work starts: a setting, a file, a device, a checkpoint."""
+    """Error at start: a setting, a file, a device or a checkpoint cannot be used."""
 
 
 class BadInputError(AffectPerceptionError):
-    """One item that arrived while running cannot be used; it is counted and skipped, the next one is processed.
+    """Error at run time: one item cannot be used; the caller counts and skips it, and processes the next one.
 
-    `kind` is a short stable word such as `encoding` or `size`: one warning and one counter per kind.
+    `kind` is a short stable word such as `encoding` or `size`, for one warning and one counter per kind.
     """
 
-    def __init__(self, kind: str, text: str):
+    def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind

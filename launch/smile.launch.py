@@ -1,10 +1,10 @@
-"""The graph on a ROS 2 installation: images to /face_affect.
+"""Launch file of the graph on a ROS 2 installation: images to /face_affect.
 
 ros2 launch affect_perception smile.launch.py source:=topic:/camera/camera/color/image_raw
 
-`source:=realsense` (or `realsense:SERIAL`) includes realsense2_camera's own launch file; `topic:NAME` listens to images
-that others publish; everything else is opened by camera_node. Images stay in one process by default: between processes
-large ones get lost with the default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
+`source:=realsense` (or `realsense:SERIAL`) includes the launch file of realsense2_camera; `topic:NAME` subscribes to
+images of another publisher; every other source is opened by camera_node. Images stay in one process by default: between
+processes large images get lost with the default transport, so `composed:=false` sets Fast DDS to LARGE_DATA.
 """
 
 import tempfile
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
@@ -29,13 +29,13 @@ PARTS = {
     'markers': 'marker_node',
     'hri': 'hri_node',
     'dashboard': 'dashboard_node',
-}  # arguments that switch nodes
+}  # arguments that switch nodes on and off
 ARGUMENTS = {
     'source': (
         'auto',
         'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, a folder of images, a URL, or auto',
     ),
-    'image_topic': ('', 'listen to this topic instead of opening a source (the same as source:=topic:NAME)'),
+    'image_topic': ('', 'subscribe to this topic instead of opening a source (the same as source:=topic:NAME)'),
     'model': ('', 'name of an installed checkpoint, or a .safetensors file; empty: as in the parameter file'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in the parameter file'),
     'detector': ('', 'face detector; empty: as in the parameter file'),
@@ -46,7 +46,8 @@ ARGUMENTS = {
     'rviz': ('false', 'also start RViz, with markers and overlay'),
     'rviz_frame': ('camera_link', 'fixed frame of RViz, one that the camera is known in'),
     'dashboard': ('false', 'with dashboard_node: the web page on http://localhost:8080'),
-    'watch_beside': ('auto', 'where these parts run when composed: auto or process (one beside), or thread'),
+    'viewer_process': ('', 'where these nodes run when composed: auto, process (a process of their own) or thread'),
+    'watch_beside': ('auto', 'earlier name of viewer_process'),
     'namespace': ('', 'namespace of all nodes'),
     'params_file': (
         str(Path(get_package_share_directory(PACKAGE)) / 'config' / 'smile.yaml'),
@@ -56,7 +57,7 @@ ARGUMENTS = {
 
 
 def parameters(values: dict) -> dict[str, dict]:
-    """What the arguments change, per node."""
+    """Parameters per node that the arguments change."""
     given = {
         'face_tracker_node': {'detector': values['detector']},
         'affect_node': {'model': values['model'], 'device': values['device']},
@@ -65,8 +66,7 @@ def parameters(values: dict) -> dict[str, dict]:
 
 
 def file_of(changed: dict[str, dict]) -> str:
-    """The same as a file of parameters, which reaches nodes in any namespace; `-p NODE:NAME:=VALUE` reaches only those
-    in none."""
+    """Write parameters per node to a file, which reaches nodes in any namespace (`-p NODE:NAME:=VALUE` does not)."""
     content = {
         f'/**/{node}': {'ros__parameters': {name: typed(value) for name, value in some.items()}}
         for node, some in changed.items()
@@ -77,14 +77,14 @@ def file_of(changed: dict[str, dict]) -> str:
     return file.name
 
 
-def typed(value: str):
-    """An argument as ROS would read it on the command line: `8080` is a number."""
+def typed(value: str) -> bool | int | float | str:
+    """Value of an argument as ROS reads it on the command line: `8080` is a number."""
     read = yaml.safe_load(value)
     return read if isinstance(read, bool | int | float) else value
 
 
 def realsense(serial: str) -> IncludeLaunchDescription:
-    """The camera's own launch file, at a profile that its colour stream keeps up in a living room."""
+    """Include the camera's launch file, with a profile whose colour stream keeps its rate in a living room."""
     try:
         folder = Path(get_package_share_directory('realsense2_camera'))
     except PackageNotFoundError as error:
@@ -94,14 +94,14 @@ def realsense(serial: str) -> IncludeLaunchDescription:
         ) from error
     arguments = {'rgb_camera.color_profile': '1280x720x30', 'align_depth.enable': 'true'}
     if serial:
-        arguments['serial_no'] = f'_{serial}'  # the underscore keeps launch from making a number of it
+        arguments['serial_no'] = f'_{serial}'  # the underscore keeps launch from reading a number
     return IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(folder / 'launch' / 'rs_launch.py')), launch_arguments=arguments.items()
     )
 
 
 def rviz(values: dict, own_camera: bool) -> list:
-    """RViz with our configuration. Where no driver says how the camera looks, a transform does: straight ahead."""
+    """Start RViz with `config/smile.rviz`; for a camera of ours, which has no driver, also its transform."""
     config = Path(get_package_share_directory(PACKAGE)) / 'config' / 'smile.rviz'
     topics = ['face_markers', 'overlay'] if values['namespace'] else []
     actions = [
@@ -120,7 +120,8 @@ def rviz(values: dict, own_camera: bool) -> list:
     return actions
 
 
-def start(context) -> list:
+def start(context: LaunchContext) -> list:
+    """Actions for the arguments in `context`."""
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     source, topic = values['source'], values['image_topic']
     if source.startswith('topic:'):
@@ -140,7 +141,7 @@ def start(context) -> list:
         # Parameters go to nodes by name: a `name=` here would rename all nodes of the process.
         arguments = ['--no-camera'] if topic else []
         arguments += [f'--{"no-" * (values[part] != "true")}{part}' for part in PARTS]
-        arguments += ['--watch-beside', values['watch_beside']]
+        arguments += ['--viewer-process', values['viewer_process'] or values['watch_beside']]
         arguments += ['--ros-args', '--params-file', values['params_file'], '--params-file', file_of(changed)]
         graph = Node(
             package=PACKAGE,
@@ -171,6 +172,7 @@ def start(context) -> list:
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Description for `ros2 launch`."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=text)
         for name, (default, text) in ARGUMENTS.items()

@@ -32,6 +32,27 @@ def ros():
     rclpy.try_shutdown()
 
 
+@pytest.fixture
+def spin(ros):
+    """Spins nodes until the test ends; returns the first."""
+    from affect_perception.ros.executors import Spinner
+
+    spinning = []
+
+    def start(*nodes):
+        spinning.append((nodes, Spinner(nodes)))
+        return nodes[0]
+
+    yield start
+    for nodes, spinner in spinning:
+        for node in nodes:
+            if hasattr(node, 'close'):
+                node.close()
+        spinner.close()
+        for node in nodes:
+            node.destroy_node()
+
+
 def wait_until(true, timeout_s: float = 15.0):
     """The first true answer of `true()`; fails the test when there is none in time."""
     end = time.monotonic() + timeout_s

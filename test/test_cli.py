@@ -44,21 +44,25 @@ def no_image(tmp_path: Path) -> str:
         (['--source', 'scene', '--duration', '-1'], '--duration'),
     ],
 )
+@pytest.mark.ros
 def test_run_refuses_what_it_cannot_use(capsys, flags, says):
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     assert says in refused(capsys, 'run', *flags)
 
 
+@pytest.mark.ros
 def test_run_refuses_a_file_that_is_no_video(capsys, no_image):
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     assert 'letter.mp4' in refused(capsys, 'run', '--source', no_image)
 
 
+@pytest.mark.ros
 def test_run_refuses_a_checkpoint_that_is_none(capsys, no_image):
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     assert 'letter.mp4' in refused(capsys, 'run', '--source', 'scene', '--model', no_image)
 
 
+@pytest.mark.ros
 def test_run_ends_by_itself_with_its_figures_as_the_last_line(capsys):
     pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
     assert main(['run', '--source', 'scene', '--duration', '3', *SMALL]) == 0

@@ -1,1 +1,4 @@
-"""The computation itself: numpy, OpenCV, SciPy, dlib. No ROS, torch, clock, file or thread: time is an argument."""
+"""Computation on images, faces and results with NumPy, OpenCV and SciPy; time is an argument.
+
+Not here: ROS, torch, clocks, files and threads (`ros/`, `inference/`, `runtime/`).
+"""

@@ -1,7 +1,6 @@
-"""Detectors of faces: one small protocol, one file per detector, chosen by name.
+"""Face detectors, and the analysis of detected faces: landmarks, embeddings, colour histograms.
 
-To add a detector, write its class in a file of this folder, add a factory here and its name to
-`TrackerSettings.detector`. Its libraries are imported by the factory, so that importing this package needs none.
+Belongs here: the FaceDetector protocol, its registry, how a detector runs (thread, process, prefetch). Not: tracking.
 """
 
 from __future__ import annotations
@@ -21,56 +20,51 @@ log = logging.getLogger(__name__)
 
 
 class FaceDetector(Protocol):
-    """Finds the faces in one picture, knowing nothing of the pictures before.
+    """Detector of faces in single images, without state between images.
 
-    `confidence` is 0.5 at the detector's own threshold ("this is a face") and grows with the score. Weaker finds may be
-    reported too: the tracker lets them confirm a face that it already follows, but begins no track with them.
+    `confidence` is 0.5 at the detector's own threshold ("this is a face") and grows with the score. Detections below
+    may be reported too: the tracker uses them to confirm a face that is tracked already, never to begin a track.
     """
 
     name: str
 
     def detect(self, rgb: np.ndarray) -> list[Detection]:
-        """Faces in `rgb`, (H, W, 3) uint8, in its pixels. Any size is taken; too small a picture has no faces."""
+        """Detect faces in `rgb`, (H, W, 3) uint8 of any size; boxes in pixels of `rgb`."""
         ...
+
+
+# To add a detector, write its class in a folder of its own, a factory here that imports its libraries, and add its name
+# to `TrackerSettings.detector`.
 
 
 def _dlib_hog(settings: TrackerSettings) -> FaceDetector:
     if find_spec('dlib') is None:
         raise ConfigError('detector dlib_hog needs dlib, which is not installed; run: pip install dlib-bin')
-    from affect_perception.detectors.dlib_hog import DlibHog
+    from affect_perception.detectors.dlib.hog import DlibHog
 
     return DlibHog(settings.detect_width)
 
 
 def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
-    from affect_perception.detectors.dlib_cnn import DlibCnn
+    from affect_perception.detectors.dlib.cnn import DlibCnn
 
     return DlibCnn(
         settings.detector_weights,
-        device(settings.detect_device),
+        settings.detect_device,
         settings.detect_precision,
         settings.detect_upsample,
-        _WEAKEST_SCORE,
+        _LOWEST_SCORE,
         settings.detect_width,
     )
 
 
 def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
-    from affect_perception.detectors.dlib_native import DlibCnnNative
+    from affect_perception.detectors.dlib.native import DlibCnnNative
 
     return DlibCnnNative(settings.detector_weights, settings.detect_upsample, settings.detect_width)
 
 
-def device(wanted: str) -> str:
-    """The PyTorch device that the setting `detect_device` means."""
-    if wanted != 'auto':
-        return wanted
-    import torch
-
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
-
-
-_WEAKEST_SCORE = -0.5  # dlib_cnn's finds down to here confirm faces that are followed already
+_LOWEST_SCORE = -0.5  # detections of dlib_cnn from here on confirm tracked faces
 
 DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {
     'dlib_cnn': _dlib_cnn,
@@ -81,7 +75,7 @@ _AUTO = ('dlib_cnn', 'dlib_hog')  # best first
 
 
 def make_detector(settings: TrackerSettings) -> FaceDetector:
-    """The detector that `settings.detector` names; ConfigError when it is unknown or lacks a library or its weights."""
+    """Build the detector named by `settings.detector`; ConfigError if it is unknown, or lacks a library or weights."""
     if settings.detector == 'auto':
         return _best(settings)
     if settings.detector not in DETECTORS:
@@ -91,14 +85,15 @@ def make_detector(settings: TrackerSettings) -> FaceDetector:
 
 def _best(settings: TrackerSettings) -> FaceDetector:
     if settings.detector_weights:
-        return _dlib_cnn(settings)  # who names a file means it
-    reasons = []
+        return _dlib_cnn(settings)  # a named file must be used or refused
+    reasons: list[str] = []
     for name in _AUTO:
         try:
             detector = DETECTORS[name](settings)
-            if reasons:
-                log.warning('detector %s is used: %s', name, '; '.join(reasons))
-            return detector
         except ConfigError as error:
             reasons.append(str(error))
+            continue
+        if reasons:
+            log.warning('Detector %s instead of the best one: %s', name, '; '.join(reasons))
+        return detector
     raise ConfigError('no detector can be used: ' + '; '.join(reasons))

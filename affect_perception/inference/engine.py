@@ -1,48 +1,49 @@
-"""From tracked faces to affect: all faces of an image in one batch, as fast as the device allows.
+"""Inference engine: tracked faces in, affect out; all faces of all cameras in one batch of the CNN. Needs no ROS.
 
 engine = AffectEngine(AffectSettings(model='smile_va'))
-affect = engine.step(tracked)  # TrackedFrame -> AffectFrame; needs no ROS
+affect = engine.step(tracked)  # TrackedFrame -> AffectFrame
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affect_perception.core.baseline import NeutralBaseline
+from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.inference import backends
-from affect_perception.inference.export import hash_of
-from affect_perception.inference.memory import Camera, TrackMemory
-from affect_perception.inference.reading import Reading
-from affect_perception.inference.torch_backends import BUCKETS, Frugal
+from affect_perception.inference.backends import selection
+from affect_perception.inference.backends.backend import Backend
+from affect_perception.inference.backends.onnx_export import file_sha256
+from affect_perception.inference.backends.pytorch import BATCH_SIZES, MemoryBoundBackend
+from affect_perception.inference.crop_encoder import CropEncoder
+from affect_perception.inference.predictions import Predictions
+from affect_perception.inference.track_state import CameraState, RecurrentStates
 from affect_perception.models import checkpoint
+from affect_perception.models.face_model import FaceModel, FaceOutput, TemporalModel
 from affect_perception.models.smile_va import USUAL_GAP_S
+from affect_perception.runtime.devices import chosen_device, default_threads
 from affect_perception.settings import AffectSettings
 from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = {'cpu': 64, 'cuda': 256}  # faces; more are read in several batches, which bounds the memory
-# Faces that backends are compared on. With one face every backend keeps up, so the fastest with several is wanted; what
-# is fastest with 4 was so with 8 and 16 too (here MNN; with one face on one thread OpenVINO is 0.5 ms ahead).
-TRIAL = 4
-WARM_UP = {'cpu': (1, 2, 4, 8), 'cuda': BUCKETS}  # batch sizes: the first run of each size is slow
+# Faces that backends are compared on: with one face every backend keeps up with the camera, so the fastest with several
+# is wanted; the fastest with 4 was the fastest with 8 and 16 (benchmarks/results/backends.json).
+TRIAL_FACES = 4
+WARM_UP_FACES = {'cpu': (1, 2, 4, 8), 'cuda': BATCH_SIZES}  # the first call with each batch size is slow
 
 
 class AffectEngine:
-    """Reads smiles with the checkpoint, device and threads of `settings`; ConfigError at once where one cannot be used.
+    """Checkpoint, device, backend and state per track of `settings`; ConfigError at once for what cannot be used.
 
-    `step` takes frames of any order and any number of faces; it is not safe to call from two threads.
+    `step` accepts any number of faces. Not thread-safe. Sets PyTorch's number of CPU threads for the process.
     """
 
-    def __init__(self, settings: AffectSettings):
+    def __init__(self, settings: AffectSettings) -> None:
         self._device = chosen_device(settings.device)
         threads = settings.threads or default_threads()
         if self._device.type == 'cpu':
@@ -51,48 +52,43 @@ class AffectEngine:
         self.header = loaded.header
         self._name = loaded.name
         self._crop_size = loaded.crop_size
-        self._temporal = hasattr(loaded.model, 'over_time')
         self._settings = settings
-        self._cameras: dict[str, Camera] = {}
+        self._cameras: dict[str, CameraState] = {}
         try:
-            self._model = loaded.model.fold().to(self._device, memory_format=torch.channels_last)
-            self._backend = self._chosen_backend(settings, loaded.path)
+            self._model: FaceModel = loaded.model.fold().to(self._device)
+            self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+            self._backend = self._select_backend(settings.backend, file_sha256(loaded.path), threads)
             if self._device.type == 'cuda':
-                self._backend = Frugal(self._backend)
+                self._backend = MemoryBoundBackend(self._backend)
             else:
-                torch.set_num_threads(backends.pytorch_threads(self.backend, threads))
+                torch.set_num_threads(selection.torch_threads(self.backend, threads))
+            self._encoder = CropEncoder(self._model, self._backend, self._device)
             self._warm_up()
         except (torch.cuda.OutOfMemoryError, BadInputError):
             raise ConfigError(
                 f'{self._device} has no memory left for model {self._name}; close what else runs on it, or choose cpu'
             ) from None
-        log.info('model %s on %s by %s, %d CPU threads', self._name, self._device, self.backend, threads)
-
-    def _warm_up(self) -> None:
-        for faces in WARM_UP[self._device.type]:
-            blank = np.zeros((self._crop_size, self._crop_size, 3), np.uint8)
-            tracks = tuple(Track(i, Box(0, 0, 1, 1), 1.0, 0.0, blank) for i in range(faces))
-            self.step(TrackedFrame(0, '', 1, 1, tracks))
-        self._cameras.clear()
+        log.info('Model %s on %s, backend %s, %d CPU threads', self._name, self._device, self.backend, threads)
 
     @property
     def model_name(self) -> str:
+        """Name of the checkpoint, such as `smile_va`."""
         return self._name
 
     @property
     def backend(self) -> str:
-        """What runs the CNN, such as `torch` or `openvino`; never `auto`."""
+        """Name of the backend in use, such as `torch` or `mnn`; never `auto`."""
         return self._backend.name
 
     @property
     def device(self) -> str:
-        """The device in use, such as `cpu` or `cuda:0`; never `auto`."""
+        """Device in use, such as `cpu` or `cuda:0`; never `auto`."""
         return str(self._device)
 
     @property
     def expression_labels(self) -> tuple[str, ...]:
         """Names of Affect.expression_probabilities; empty for networks without such a head."""
-        return getattr(self._model, 'expressions', ())
+        return self._model.expressions
 
     @property
     def reaction_labels(self) -> tuple[str, ...]:
@@ -100,189 +96,143 @@ class AffectEngine:
         return ()
 
     def step(self, tracked: TrackedFrame) -> AffectFrame:
-        """What the network says of every face of `tracked`, in the same order, with the same stamp and frame_id.
+        """Predict the affect of every track of a frame, in their order; stamp and frame_id are the frame's.
 
-        A face that the network cannot read (its output is no number) has NaN probabilities, so its level is UNKNOWN.
+        A face without a crop, or whose output is not finite, has NaN probabilities, hence level UNKNOWN.
         """
         return self.steps({'': tracked})['']
 
     @torch.inference_mode()
     def steps(self, frames: Mapping[str, TrackedFrame]) -> dict[str, AffectFrame]:
-        """The same for a frame each of several cameras, by name: all their faces in one batch.
+        """Run `step` on one frame per camera (name → frame), with all faces in one batch.
 
         Track ids and stamps of each camera are its own.
         """
-        return self._read(frames, self._embeddings(frames.values()))
+        return self._predict(frames, self._encode(frames.values()))
 
     @torch.inference_mode()
     def sequence(self, frames: Sequence[TrackedFrame]) -> list[AffectFrame]:
-        """`step` of several frames one after the other, with the faces of all of them in one batch of the CNN.
+        """Run `step` on consecutive frames of one camera, with the faces of all frames in one batch of the CNN.
 
-        For recordings: live, nobody waits for a frame to come.
+        For recordings; live, waiting for frames would add latency.
         """
-        embeddings = self._embeddings(frames)
-        parts = embeddings.split([len(_with_crop(tracked)) for tracked in frames])
-        return [self._read({'': tracked}, part)[''] for tracked, part in zip(frames, parts, strict=True)]
-
-    def _embeddings(self, frames: Iterable[TrackedFrame]) -> Tensor:
-        """(N, E) of all faces that have a crop, in the order of the frames."""
-        crops = [tracked.tracks[i].crop for tracked in frames for i in _with_crop(tracked)]
-        most = MAX_BATCH[self._device.type]
-        parts = [self._embedded(self._input(crops[start : start + most])) for start in range(0, len(crops), most)]
-        return torch.cat(parts) if parts else torch.empty(0, 0)
-
-    def _read(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor) -> dict[str, AffectFrame]:
-        """What the heads, and the recurrent part where there is one, make of embeddings (N, E) of one frame each."""
-        cameras = {name: self._camera(name) for name in frames}
-        seen = {name: cameras[name].evidence.count(tracked) for name, tracked in frames.items()}
-        readings = {name: Reading.nothing(len(t.tracks), len(self.expression_labels)) for name, t in frames.items()}
-        places = [(name, i) for name, tracked in frames.items() for i in _with_crop(tracked)]
-        if places and self._temporal:
-            output, states = self._model.advance(embeddings, *self._recalled(frames, cameras, places))
-        elif places:
-            output, states = self._model.head(embeddings), None
-        for name in frames if places else ():
-            rows = [row for row, (camera, _) in enumerate(places) if camera == name]
-            if rows:
-                tracks = [places[row][1] for row in rows]
-                readings[name].put(tracks, type(output)(*(part[rows] for part in output)))
-                if states is not None:
-                    ids = [frames[name].tracks[i].track_id for i in tracks]
-                    cameras[name].memory.keep(ids, states[rows], frames[name].stamp_ns)
-        return {name: self._answer(cameras[name], t, readings[name], seen[name]) for name, t in frames.items()}
+        embeddings = self._encode(frames)
+        parts = torch.split(embeddings, [len(_track_ids(tracked)) for tracked in frames])
+        return [self._predict({'': tracked}, part)[''] for tracked, part in zip(frames, parts, strict=True)]
 
     def calibrate_neutral(self) -> None:
-        """Take the faces of the next `neutral_seconds` as neutral, of everyone in the next frame of each camera."""
+        """Take the tracks of the next frame of each camera as neutral for the next `neutral_seconds`."""
         if not self._cameras:
             self._camera('')
         for camera in self._cameras.values():
-            camera.begin_baseline = True
+            camera.calibrate_next = True
 
     def reset(self) -> None:
-        """Forget everybody: what comes next are strangers."""
+        """Drop the state of all tracks."""
         self._cameras.clear()
 
     def change(self, settings: AffectSettings) -> None:
-        """Settings that may change while running: those of the neutral baseline."""
+        """Apply new values of the live settings (neutral baseline); other settings are ignored."""
         self._settings = settings
         for camera in self._cameras.values():
             camera.baseline.seconds, camera.baseline.always = settings.neutral_seconds, settings.neutral_baseline
 
-    def _camera(self, name: str) -> Camera:
+    def _warm_up(self) -> None:
+        blank = np.zeros((self._crop_size, self._crop_size, 3), np.uint8)
+        for faces in WARM_UP_FACES[self._device.type]:
+            self.step(
+                TrackedFrame(0, '', 1, 1, tuple(Track(i, Box(0, 0, 1, 1), 1.0, 0.0, blank) for i in range(faces)))
+            )
+        self.reset()
+
+    @torch.inference_mode()
+    def _select_backend(self, name: str, weights_hash: str, threads: int) -> Backend:
+        """Backend of the settings, tried on crops of noise, which cost as much time as faces."""
+        noise = np.random.default_rng(0).integers(0, 256, (TRIAL_FACES, self._crop_size, self._crop_size, 3), np.uint8)
+        x = self._model.preprocess(torch.from_numpy(noise).to(self._device))
+        return selection.select_backend(name, self._model, x, weights_hash, threads)
+
+    def _encode(self, frames: Iterable[TrackedFrame]) -> Tensor:
+        """Embeddings (N, E) of all faces that have a crop, in the order of the frames."""
+        return self._encoder.encode([track.crop for tracked in frames for track in tracked.tracks if _has_crop(track)])
+
+    def _predict(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor) -> dict[str, AffectFrame]:
+        """Affect of one frame per camera from the embeddings (N, E) of their faces; updates the state of all tracks."""
+        tracks = [track for tracked in frames.values() for track in tracked.tracks]
+        predictions = Predictions.empty(len(tracks), len(self.expression_labels))
+        rows = [row for row, track in enumerate(tracks) if _has_crop(track)]
+        if rows:
+            predictions.fill(rows, self._outputs(frames, embeddings))
+        result, start = {}, 0
+        for name, tracked in frames.items():
+            end = start + len(tracked.tracks)
+            result[name] = self._affect_frame(self._camera(name), tracked, predictions.part(start, end))
+            start = end
+        return result
+
+    def _outputs(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor) -> FaceOutput:
+        """Output (N rows) of the heads; of temporal networks with recurrent layers, whose new states are stored."""
+        if not isinstance(self._model, TemporalModel):
+            output: FaceOutput = self._model.head(embeddings)
+            return output
+        stored = [self._camera(name).recurrent.get(_track_ids(t), t.stamp_ns) for name, t in frames.items()]
+        gaps, states = (torch.cat(column) for column in zip(*stored, strict=True))
+        output, states = self._model.advance(embeddings, gaps, states)
+        parts = torch.split(states, [len(gaps) for gaps, _ in stored])
+        for (name, tracked), part in zip(frames.items(), parts, strict=True):
+            self._camera(name).recurrent.put(_track_ids(tracked), part, tracked.stamp_ns)
+        return output
+
+    def _camera(self, name: str) -> CameraState:
         if name not in self._cameras:
-            memory = TrackMemory(self._model.initial_state, USUAL_GAP_S) if self._temporal else None
+            initial = self._model.initial_state if isinstance(self._model, TemporalModel) else _no_state
             baseline = NeutralBaseline(self._settings.neutral_seconds, self._settings.neutral_baseline)
-            self._cameras[name] = Camera(memory, baseline)
+            self._cameras[name] = CameraState(RecurrentStates(initial, USUAL_GAP_S), baseline)
         return self._cameras[name]
 
-    def _recalled(
-        self, frames: Mapping[str, TrackedFrame], cameras: dict[str, Camera], places: list[tuple[str, int]]
-    ) -> tuple[Tensor, Tensor]:
-        """Gaps (N,) and states (N, ...) of the tracks at `places`, which are in the order of the frames."""
-        parts = []
-        for name, tracked in frames.items():
-            ids = [tracked.tracks[i].track_id for camera, i in places if camera == name]
-            parts.append(cameras[name].memory.recall(ids, tracked.stamp_ns))
-        gaps, states = zip(*parts, strict=True)
-        return torch.cat(gaps), torch.cat(states)
-
-    def _answer(self, camera: Camera, tracked: TrackedFrame, reading: Reading, seen: list[int]) -> AffectFrame:
-        self._subtract_neutral(camera, reading, [track.track_id for track in tracked.tracks], tracked.stamp_ns)
+    def _affect_frame(self, camera: CameraState, tracked: TrackedFrame, predictions: Predictions) -> AffectFrame:
+        evidence = camera.frame_counter.update(tracked)
+        self._subtract_neutral(camera, tracked, predictions)
         return AffectFrame(
             stamp_ns=tracked.stamp_ns,
             frame_id=tracked.frame_id,
             model=self.model_name,
-            faces=tuple(reading.of(i, track, seen[i]) for i, track in enumerate(tracked.tracks)),
+            faces=tuple(predictions.affect_of(i, track, evidence[i]) for i, track in enumerate(tracked.tracks)),
             expression_labels=self.expression_labels,
             reaction_labels=self.reaction_labels,
         )
 
-    def _subtract_neutral(self, camera: Camera, reading: Reading, tracks: list[int], stamp_ns: int) -> None:
-        """Intensity and levels above each person's own neutral face, where it is known."""
-        if camera.begin_baseline:
-            camera.baseline.begin(tracks, stamp_ns)
-            camera.begin_baseline = False
-        camera.baseline.keep_only(camera.evidence.tracks)
-        for place, track in enumerate(tracks):
-            read = float(reading.intensity[place])
-            adjusted = camera.baseline.adjusted(track, read, stamp_ns)
-            if adjusted != read and np.isfinite(read):
-                reading.intensity[place] = adjusted
-                reading.levels[place] = self._model.levels_of(torch.tensor([adjusted])).cpu().numpy()[0]
-
-    def _input(self, crops: list[np.ndarray]) -> Tensor:
-        """One network input for all crops; crops of one shape are prepared together, in one go where all are alike."""
-        by_shape: dict[tuple[int, ...], list[int]] = {}
-        for index, crop in enumerate(crops):
-            by_shape.setdefault(crop.shape, []).append(index)
-        parts = [
-            self._model.preprocess(torch.from_numpy(np.stack([crops[i] for i in group])).to(self._device))
-            for group in by_shape.values()
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        order = torch.tensor([index for group in by_shape.values() for index in group], device=self._device)
-        return torch.cat(parts)[order.argsort()]
-
-    def _embedded(self, x: Tensor) -> Tensor:
-        """Embeddings; NaN of faces with pixels that are no numbers, which some backends take for 0."""
-        fine = torch.isfinite(x).flatten(1).all(1)
-        return self._backend(x).masked_fill(~fine[:, None], np.nan)
-
-    @torch.inference_mode()
-    def _chosen_backend(self, settings: AffectSettings, path: Path) -> backends.Backend:
-        """The backend of the settings, tried on crops of noise, which are as much work as faces."""
-        noise = np.random.default_rng(0).integers(0, 256, (TRIAL, self._crop_size, self._crop_size, 3), np.uint8)
-        x = self._model.preprocess(torch.from_numpy(noise).to(self._device))
-
-        def answer(embeddings: Tensor) -> Tensor:
-            if not self._temporal:
-                output = self._model.head(embeddings)
-            else:
-                gaps = embeddings.new_full((len(embeddings),), USUAL_GAP_S)
-                output, _ = self._model.advance(embeddings, gaps, self._model.initial_state(len(embeddings)))
-            return torch.cat([output.levels, output.intensity[:, None]], 1)
-
-        threads = torch.get_num_threads()
-        return backends.choose(settings.backend, self._model, x, answer, hash_of(path), threads)
+    def _subtract_neutral(self, camera: CameraState, tracked: TrackedFrame, predictions: Predictions) -> None:
+        """Replace intensity and levels by those above each person's neutral face, where it is known."""
+        track_ids = [track.track_id for track in tracked.tracks]
+        if camera.calibrate_next:
+            camera.baseline.begin(track_ids, tracked.stamp_ns)
+            camera.calibrate_next = False
+        camera.baseline.keep_only(camera.frame_counter.track_ids)
+        for row, track_id in enumerate(track_ids):
+            raw = float(predictions.intensity[row])
+            adjusted = camera.baseline.adjusted(track_id, raw, tracked.stamp_ns)
+            if adjusted != raw and np.isfinite(raw):
+                predictions.intensity[row] = adjusted
+                predictions.levels[row] = self._model.levels_of(torch.tensor([adjusted])).cpu().numpy()[0]
 
 
-def _with_crop(tracked: TrackedFrame) -> list[int]:
-    """Which of its tracks can be read."""
-    return [i for i, track in enumerate(tracked.tracks) if track.crop.size]
+def _has_crop(track: Track) -> bool:
+    return track.crop.size > 0
 
 
-def chosen_device(wanted: str) -> torch.device:
-    """The device that a setting means; ConfigError for an unknown or absent one, never another one in its place."""
-    if wanted == 'auto':
-        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ('cpu', 'cuda'):
-        raise ConfigError(f'no device {wanted!r}; choose auto, cpu, cuda or cuda:N')
-    if device.type == 'cuda':
-        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= present:
-            raise ConfigError(f'device {wanted!r} is absent ({present} CUDA devices are usable); choose cpu or auto')
-    return device
+def _track_ids(tracked: TrackedFrame) -> list[int]:
+    """Ids of the tracks that have a crop."""
+    return [track.track_id for track in tracked.tracks if _has_crop(track)]
 
 
-def reproducible(settings: AffectSettings) -> AffectSettings:
-    """The settings for work that must give the same bytes every time: no backend that is chosen by the clock.
+def _no_state(faces: int) -> Tensor:
+    return torch.empty(faces, 0)
 
-    The same on one machine, that is: another CPU or other versions of the libraries differ in the sixth digit.
+
+def reproducible_settings(settings: AffectSettings) -> AffectSettings:
+    """Settings with backend `fixed` in place of `auto`, whose choice depends on timing, for identical bytes every run.
+
+    Identical on one machine: another CPU or other versions of the libraries differ in the sixth digit.
     """
     return settings.changed(backend='fixed') if settings.backend == 'auto' else settings
-
-
-def default_threads() -> int:
-    """Threads for a network that shares its machine with a tracker: half of the cores that we may use, 1 to 4.
-
-    PyTorch's threads wait for each other by spinning: with as many threads as cores, any other busy process makes a
-    batch many times slower. MNN's do not, but two of them on two cores, taking turns with one beside tracker and
-    detector, brought the median 3 ms forward and the slowest 5 % back as far.
-    """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    return min(max(usable // 2, 1), 4)

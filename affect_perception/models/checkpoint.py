@@ -1,7 +1,7 @@
-"""Trained weights as safetensors with a JSON header: what network, how it was trained, on what, how well it does.
+"""Checkpoints: trained weights as safetensors with a JSON header (network, training, data, scores, terms).
 
-The header is one JSON object under the key `affect_perception` of the safetensors metadata. A file that does not hold
-exactly the tensors its header promises is refused at once with a ConfigError: nothing here runs code from a file.
+The header is one JSON object under the key `affect_perception` of the safetensors metadata. Loading never runs code
+from a file; a file whose tensors do not match its header is refused with a ConfigError.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
-from torch import nn
 
 from affect_perception import __version__
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS
+from affect_perception.models.face_model import FaceModel
 
 FORMAT = 1
 KEY = 'affect_perception'
@@ -30,46 +30,48 @@ WEIGHTS = Path(__file__).parents[1] / 'weights'
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A network that is ready to read faces (`eval` mode), and what its file says of it."""
+    """A loaded network in eval mode, with the name, path and header of its file."""
 
     name: str
     path: Path
-    model: nn.Module
+    model: FaceModel
     header: dict[str, Any]
 
     @property
     def crop_size(self) -> int:
-        """Side in px of the crops that the weights were trained on; other sizes work, and cost a resize."""
-        return self.header['crop_size']
+        """Side in px of the training crops; crops of another size are resized."""
+        return int(self.header['crop_size'])
 
     @property
     def crop_margin(self) -> float:
-        """Margin around the face box (a share of it, each side) that the weights expect."""
-        return self.header['crop_margin']
+        """Margin around the face box on each side, as a share of its size, that the weights expect."""
+        return float(self.header['crop_margin'])
 
 
-def save(path: str | Path, model: nn.Module, model_name: str, **header: Any) -> None:
-    """Write `model`; `header` holds crop_size, crop_margin, training, data, scores and terms, all fit for JSON."""
+def save(path: str | Path, model: FaceModel, model_name: str, **header: Any) -> None:
+    """Write `model`; `header` holds crop_size, crop_margin, training, data, scores and terms as JSON values."""
     full = {'format': FORMAT, 'version': __version__, 'model': model_name, 'model_settings': model.settings, **header}
     write_safetensors(path, model.state_dict(), full)
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
-    """Tensors and a JSON header to `path`, which holds either its old or its new content whenever it is read."""
+    """Write tensors and a JSON header to `path` atomically: readers see the old or the new file, never a part."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + '.part')
     packed = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    part.write_bytes(
-        serialised(packed, metadata={KEY: json.dumps(header)})
-    )  # save_file would make it unreadable to others
+    # Not safetensors' save_file, which creates files that other users cannot read.
+    part.write_bytes(serialised(packed, metadata={KEY: json.dumps(header)}))
     os.replace(part, path)
 
 
 def read_safetensors(path: str | Path, tensors: bool = True) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """What `write_safetensors` wrote; ConfigError for a missing, damaged or foreign file."""
+    """Read (tensors, header) written by `write_safetensors`; no tensors are read for `tensors=False`.
+
+    ConfigError for a missing or damaged file, one of another program, or another format.
+    """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f'no checkpoint at {path}; see `affect-perception models` for the installed ones')
@@ -97,7 +99,7 @@ def read_safetensors(path: str | Path, tensors: bool = True) -> tuple[dict[str, 
 
 
 def resolve(name_or_path: str) -> Path:
-    """The file of an installed name such as `first`, or of a path; ConfigError lists what is installed."""
+    """Path of an installed checkpoint such as `smile_va`, or the given path; ConfigError for a name not installed."""
     if name_or_path.endswith(SUFFIX) or os.sep in name_or_path:
         return Path(name_or_path).expanduser()
     path = WEIGHTS / f'{name_or_path}{SUFFIX}'
@@ -108,7 +110,7 @@ def resolve(name_or_path: str) -> Path:
 
 
 def load(name_or_path: str, device: str | torch.device = 'cpu') -> Checkpoint:
-    """The network of an installed name or of a file, on `device`; ConfigError says what is wrong with a file."""
+    """Load an installed checkpoint or a file onto `device`; ConfigError says what is wrong with the file."""
     path = resolve(name_or_path)
     tensors, header = read_safetensors(path)
     if header.get('model') not in MODELS:
@@ -138,7 +140,7 @@ def _check_tensors(path: Path, wanted: dict[str, torch.Tensor], given: dict[str,
 
 
 def installed() -> list[dict[str, Any]]:
-    """One row per file in `weights/`: name, network, MB, scores and terms; a damaged file has an `error` instead."""
+    """List the checkpoints in `weights/`: name, network, MB, scores and terms; `error` for a damaged file."""
     rows = []
     for path in sorted(WEIGHTS.glob(f'*{SUFFIX}')):
         row: dict[str, Any] = {'name': path.stem, 'megabytes': round(path.stat().st_size / 1e6, 1)}
@@ -151,19 +153,19 @@ def installed() -> list[dict[str, Any]]:
     return rows
 
 
-def print_installed() -> int:
-    """The command `affect-perception models`: a table for people, one JSON object as the last line; the exit status."""
-    rows = installed()
+def installed_report() -> str:
+    """Output of the command `affect-perception models`: a table for people, one JSON object as the last line."""
+    rows, lines = installed(), []
     for row in rows:
-        print(f'{row["name"]}  ({row.get("model", "?")}, {row["megabytes"]} MB)')
+        lines.append(f'{row["name"]}  ({row.get("model", "?")}, {row["megabytes"]} MB)')
         for name, value in (row.get('scores') or {}).get('test', {}).items():
             low, high = value['interval']
-            print(f'    {name:<28}{value["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
-        for name, terms in (row.get('terms') or {}).items():
-            print(f'    {name}: {terms}')
+            lines.append(f'    {name:<28}{value["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
+        lines += [f'    {name}: {terms}' for name, terms in (row.get('terms') or {}).items()]
         if 'error' in row:
-            print(f'    {row["error"]}')
+            lines.append(f'    {row["error"]}')
     if not rows:
-        print(f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/first.yaml`')
-    print(json.dumps({'models': rows}))
-    return 0
+        lines.append(
+            f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/first.yaml`'
+        )
+    return '\n'.join([*lines, json.dumps({'models': rows})])

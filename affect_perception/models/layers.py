@@ -1,4 +1,4 @@
-"""Building blocks that several networks share."""
+"""Building blocks that several networks share: convolutions with batch normalisation, ordinal levels, smile head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEVEL_SLOPE = 2.0
 
 
 class SmileOutput(NamedTuple):
-    """What a smile head says of N faces; everything follows from one score per face, so nothing can contradict it."""
+    """Output of a smile head for N faces; all of it follows from one score per face and so is consistent."""
 
     score: Tensor  # (N,) any real number, higher is a stronger smile
     intensity: Tensor  # (N,) in [0, 1], sigmoid of the score
@@ -24,12 +24,12 @@ class SmileOutput(NamedTuple):
 
 
 def thresholds() -> Tensor:
-    """(3,) scores at which the intensity crosses LEVEL_BOUNDS."""
+    """Scores (3,) at which the intensity crosses LEVEL_BOUNDS."""
     return torch.logit(torch.tensor(LEVEL_BOUNDS))
 
 
 def ordinal_levels(above: Tensor) -> Tensor:
-    """(..., 4) probabilities of the smile levels from the (..., 3) logits of reaching levels 1, 2, 3."""
+    """Level probabilities (..., 4) from the logits (..., 3) of reaching levels 1, 2, 3."""
     reached = torch.sigmoid(above)
     ends = reached[..., :1]
     steps = torch.cat([torch.ones_like(ends), reached, torch.zeros_like(ends)], dim=-1)
@@ -37,25 +37,29 @@ def ordinal_levels(above: Tensor) -> Tensor:
 
 
 class ConvBn(nn.Module):
-    """A convolution and its batch normalisation, which `fold` merges into one when training is over."""
+    """Convolution and batch normalisation, merged into one convolution by `fold` after training."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1):
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.bn = nn.BatchNorm2d(outputs)
+        self.bn: nn.BatchNorm2d | nn.Identity = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x))
+        """Apply to feature maps (N, inputs, H, W); returns (N, outputs, H / stride, W / stride)."""
+        normalised: Tensor = self.bn(self.conv(x))
+        return normalised
 
     def fold(self) -> None:
-        self.conv = torch.nn.utils.fusion.fuse_conv_bn_eval(self.conv, self.bn)
-        self.bn = nn.Identity()
+        """Merge the normalisation into the convolution; does nothing when merged already."""
+        if isinstance(self.bn, nn.BatchNorm2d):
+            self.conv = torch.nn.utils.fusion.fuse_conv_bn_eval(self.conv, self.bn)
+            self.bn = nn.Identity()
 
 
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions and a shortcut (He et al. 2016) that averages where stride is 2 (He et al. 2019)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
         self.first = ConvBn(inputs, outputs, stride=stride)
         self.second = ConvBn(outputs, outputs)
@@ -63,6 +67,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = ConvBn(inputs, outputs, kernel=1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply to feature maps (N, inputs, H, W); returns (N, outputs, H / stride, W / stride)."""
         change = self.second(functional.relu(self.first(x)))
         return functional.relu(change + self.shortcut(self.shrink(x)))
 
@@ -76,18 +81,21 @@ class SmileHead(nn.Module):
     two middle levels are never the most probable ones (measured on FER+: never once in 3,500 pictures).
     """
 
-    def __init__(self, inputs: int):
+    thresholds: Tensor
+
+    def __init__(self, inputs: int) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, 1)
         self.register_buffer('thresholds', thresholds(), persistent=False)
 
     def forward(self, embedding: Tensor) -> SmileOutput:
+        """Read embeddings (N, E)."""
         score = self.linear(embedding).squeeze(1)
         above = LEVEL_SLOPE * (score[:, None] - self.thresholds)
         return SmileOutput(score, torch.sigmoid(score), above, ordinal_levels(above))
 
     def levels_of(self, score: Tensor) -> Tensor:
-        """(N, 4) probabilities of the levels at scores (N,)."""
+        """Level probabilities (N, 4) at scores (N,)."""
         return ordinal_levels(LEVEL_SLOPE * (score[:, None] - self.thresholds))
 
     @torch.no_grad()

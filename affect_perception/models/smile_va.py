@@ -1,8 +1,8 @@
 """The default network: smile, expression, valence and arousal over time, from a compact CNN and two GRU layers.
 
-Each frame of a face passes the CNN once. A linear head reads its embedding; two gated recurrent layers of 128 units
-(the recurrent part of Witzig et al. 2019) see the embeddings one by one, with the time since the one before, and add a
-correction to the head's read-outs. Single pictures teach the CNN and the head, sequences the recurrent layers.
+Each frame of a face passes the CNN (`FaceCnn`) once. A linear head reads its embedding; two gated recurrent layers of
+128 units (the recurrent part of Witzig et al. 2019) see the embeddings one by one, with the time since the one before,
+and add a correction to the head's read-outs. Single pictures teach the CNN and the head, sequences the recurrent layers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from affect_perception.models.first import FirstModel
+from affect_perception.models.face_cnn import FaceCnn
+from affect_perception.models.face_model import TemporalModel
 from affect_perception.models.layers import LEVEL_SLOPE, ordinal_levels, thresholds
 from affect_perception.types import LEVEL_BOUNDS
 
@@ -46,7 +47,12 @@ class AffectHead(nn.Module):
     (raw intensities at which people see the next level begin) become LEVEL_BOUNDS.
     """
 
-    def __init__(self, inputs: int):
+    level_slope: Tensor
+    thresholds: Tensor
+    knots: Tensor
+    bounds: Tensor
+
+    def __init__(self, inputs: int) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, READ_OUTS)
         self.register_buffer('knots', torch.tensor(LEVEL_BOUNDS))  # fitted after training
@@ -83,10 +89,10 @@ class AffectHead(nn.Module):
         return torch.softmax(self.level_slope * torch.log(ordinal_levels(above).clamp_min(1e-6)), -1)
 
 
-class SmileVa(FirstModel):
-    """The CNN of `first`, with its widths and depths as settings, and what reads its embeddings over time.
+class SmileVa(FaceCnn, TemporalModel):
+    """`FaceCnn` and two GRU layers over its embeddings, each with its read-outs.
 
-    dropout: share of the embedding that is dropped in training; hidden: units of each recurrent layer.
+    `hidden` is the number of units of each recurrent layer, `dropout` the share of the embedding dropped in training.
     """
 
     expressions = EXPRESSIONS
@@ -97,25 +103,25 @@ class SmileVa(FirstModel):
         blocks: Sequence[int] = (1, 2, 2, 2),
         hidden: int = 128,
         dropout: float = 0.3,
-    ):
+    ) -> None:
         super().__init__(channels, blocks)
         self.settings |= {'hidden': hidden, 'dropout': dropout}
         self.dropout = nn.Dropout(dropout)
-        self.head = AffectHead(self.embedding_size)
+        self.head: AffectHead = AffectHead(self.embedding_size)
         self.recurrent = nn.GRU(self.embedding_size + 1, hidden, num_layers=2, batch_first=True)
         self.temporal_head = nn.Linear(hidden, READ_OUTS)
         nn.init.zeros_(self.temporal_head.weight)
         nn.init.zeros_(self.temporal_head.bias)
 
     def initial_state(self, faces: int) -> Tensor:
-        """State (faces, 2, hidden) of faces that were never seen."""
-        weight = self.recurrent.weight_hh_l0
+        """State (faces, 2, hidden) of tracks without any frame so far: zeros."""
+        weight = self.recurrent.get_parameter('weight_hh_l0')
         return weight.new_zeros(faces, self.recurrent.num_layers, self.recurrent.hidden_size)
 
     def advance(self, embedding: Tensor, gap_s: Tensor, state: Tensor) -> tuple[AffectOutput, Tensor]:
-        """One frame of N faces: embeddings (N, E), seconds since the frame before (N,), state (N, 2, hidden).
+        """Process one frame of N tracks: embeddings (N, E), seconds since the last frame (N,), states (N, 2, hidden).
 
-        Returns what the network says and the new state. A first frame has any gap: with the zero state it says nothing.
+        Returns outputs of N rows and the new states. The gap of a first frame is arbitrary: nothing precedes it.
         """
         output, state = self.over_time(embedding[:, None], gap_s[:, None], state)
         return AffectOutput(*(part[:, 0] for part in output)), state
@@ -137,24 +143,25 @@ class SmileVa(FirstModel):
         return self.head.read(raw), state.transpose(0, 1)
 
     def last_of(self, embeddings: Tensor, gaps_s: Tensor) -> AffectOutput:
-        """What the last frame of windows (N, T, E) with gaps (N, T) says, when nothing was remembered."""
+        """Outputs (N rows) of the last frame of windows (N, T, E) with gaps in s (N, T), from the initial state."""
         output, _ = self.over_time(embeddings, gaps_s)
         return AffectOutput(*(part[:, -1] for part in output))
 
     def levels_of(self, intensity: Tensor) -> Tensor:
-        """(N, 4) probabilities of the levels of intensities (N,) that were changed after reading."""
+        """Level probabilities (N, 4) of intensities (N,) that were changed after inference."""
         return self.head.levels_of(torch.logit(intensity.clamp(1e-4, 1 - 1e-4)))
 
     def forward(self, x: Tensor) -> AffectOutput:
-        """Input (N, 1, 64, 64), as `preprocess` makes it, to what the head for single pictures says of N faces."""
-        return self.head(self.dropout(self.features(x)))
+        """Outputs of the head for single pictures, from network input (N, 1, 64, 64), as `preprocess` makes it."""
+        output: AffectOutput = self.head(self.dropout(self.features(x)))
+        return output
 
 
 def happiness(output: AffectOutput) -> Tensor:
-    """(N,) share of people who would say "happiness", in [0, 1]."""
+    """Share of observers who would say "happiness" (N,), in [0, 1]."""
     return torch.sigmoid(output.smiling)
 
 
 def expression_probabilities(output: AffectOutput) -> Tensor:
-    """(N, 8) probabilities of EXPRESSIONS."""
+    """Probabilities (N, 8) of EXPRESSIONS."""
     return functional.softmax(output.expression, -1)

@@ -1,5 +1,5 @@
-"""The ROS 2 graph, and the only folder that imports rclpy or messages. Nodes are thin: what they compute is in `core/`.
+"""One thin file per node: a docstring of its topics, the wiring, the callbacks, `main`.
 
-`conversions` makes and reads messages, `parameters` turns settings into parameters, `qos` holds the three policies,
-`health` counts and reports, `graph` runs all nodes in one process.
+Not here: computation (`core/`, `detectors/`, `inference/`), ROS glue shared by several nodes (`ros/`), the composed
+graph (`graph/`).
 """

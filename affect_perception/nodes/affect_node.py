@@ -1,13 +1,15 @@
-"""affect_node: reads affect from the faces of an image, all in one batch.
+"""affect_node: affect of all faces of an image, in one batch of the network.
 
 Subscribes `face_tracks` (FaceTrackArray), or the topics of `tracks_topics`, one per camera
 Publishes  `face_affect` (FaceAffectArray; reliable, depth 10), one per processed image, stamped as the image
-Serves     `~/calibrate_neutral` (std_srvs/Trigger): take everyone's face of the next `neutral_seconds` as neutral
+Serves     `~/calibrate_neutral` (std_srvs/Trigger): estimate everyone's neutral face over the next `neutral_seconds`
 """
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from rclpy.publisher import Publisher
@@ -17,113 +19,113 @@ from std_srvs.srv import Trigger
 from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import affect_to_msg, tracks_from_msg
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.managed import ManagedNode
-from affect_perception.nodes.parameters import declare
-from affect_perception.nodes.slot import NewestOfEach, Worker
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
+from affect_perception.ros.diagnostics import NodeDiagnostics
+from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.lifecycle import AutostartLifecycleNode
+from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.topics import advertise, subscribe
+from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings
+from affect_perception.types import TrackedFrame
 
 
-class AffectNode(ManagedNode):
-    """`overrides` are settings from a program; they weigh more than YAML and command line."""
+class AffectNode(AutostartLifecycleNode):
+    """Node of the network. `overrides` are settings given by a program; they weigh more than YAML and command line."""
 
-    def __init__(self, overrides: dict | None = None, **node_options):
+    def __init__(self, overrides: Overrides | None = None, **node_options: Any) -> None:
         super().__init__('affect_node', **node_options)
-        self.settings = declare(self, AffectSettings, overrides, on_change=self._change)
-        self._topics = cameras(self.settings.tracks_topics)
-        self._engine: AffectEngine | None = None
-        self._worker: Worker | None = None
-        self._results: dict[str, Publisher] = {}
-        self._heard: list[Subscription] = []
-        self.slot = NewestOfEach()
-        self.health = Health(self, lambda: self.slot.dropped, self._facts)
+        self.settings = declare_settings(self, AffectSettings, overrides, on_change=self._change)
+        self._topics = input_topics(self.settings.tracks_topics)
+        self.engine: AffectEngine | None = None
+        self._worker: SlotWorker | None = None
+        self._results: dict[str, Publisher] = {}  # by input topic
+        self._subscriptions_of_tracks: list[Subscription] = []
+        self.slot = NewestItemPerKey()
+        self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._details)
         self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
-        self.start_itself()
+        self.autostart_lifecycle()
 
     def load(self) -> None:
-        self._engine = AffectEngine(self.settings)
-        self.get_logger().info(f'model {self._engine.model_name} on {self._engine.device} by {self._engine.backend}')
+        """Load the model and create publishers and worker thread; ConfigError if the model cannot be used."""
+        self.get_logger().info(f'loading model {self.settings.model} (backend {self.settings.backend})')
+        self.engine = AffectEngine(self.settings)
         for topic in self._topics:
-            self._results[topic] = self.create_publisher(
-                FaceAffectArray, result_topic(topic), qos.RESULTS, qos_overriding_options=qos.overridable()
-            )
-        self._worker = Worker('affect', self._process, self.slot)
+            self._results[topic] = advertise(self, FaceAffectArray, result_topic(topic))
+        self._worker = SlotWorker('affect', self._process, self.slot)
 
     def begin(self) -> None:
+        """Subscribe to the tracks of every camera."""
         for topic in self._topics:
-            self._heard.append(
-                self.create_subscription(
-                    FaceTrackArray,
-                    topic,
-                    self.slot.put_as(topic),
-                    qos.RESULTS,
-                    qos_overriding_options=qos.overridable(),
-                )
-            )
+            self._subscriptions_of_tracks.append(subscribe(self, FaceTrackArray, topic, self.slot.put_as(topic)))
 
     def stop(self) -> None:
-        while self._heard:
-            self.destroy_subscription(self._heard.pop())
+        """Unsubscribe; model and state per track are kept."""
+        while self._subscriptions_of_tracks:
+            self.destroy_subscription(self._subscriptions_of_tracks.pop())
 
     def free(self) -> None:
+        """End the worker thread, destroy the publishers and free the model."""
         if self._worker is not None:
             self._worker.close()
         for publisher in self._results.values():
             self.destroy_publisher(publisher)
         self._results.clear()
-        self._worker = self._engine = None
+        self._worker = self.engine = None
         gc.collect()
-        torch.cuda.empty_cache()  # nothing without a GPU
-
-    def _facts(self) -> dict[str, object]:
-        if self._engine is None:
-            return {'model': 'none loaded'}
-        return {'model': self._engine.model_name, 'device': self._engine.device, 'backend': self._engine.backend}
-
-    def _change(self, settings: AffectSettings) -> None:
-        self.settings = settings
-        if self._engine is not None:
-            self._engine.change(settings)
-
-    def _calibrate_neutral(self, _, response: Trigger.Response) -> Trigger.Response:
-        if self._engine is None:
-            response.message = 'the node is not configured; nobody is watched'
-            return response
-        self._engine.calibrate_neutral()
-        response.success = True
-        response.message = (
-            f'watching everyone for {self.settings.neutral_seconds} s from the next image on; keep neutral'
-        )
-        return response
+        torch.cuda.empty_cache()  # no effect without a GPU
 
     def _process(self, messages: dict[str, FaceTrackArray]) -> None:
+        """Worker thread: the newest message of each camera to one result each."""
+        frames = self._read(messages)
+        if not frames or self.engine is None:
+            return
+        try:
+            with self.diagnostics.timed('infer'):
+                results = self.engine.steps(frames)
+            with self.diagnostics.timed('publish'):
+                for topic, affect in results.items():
+                    self._results[topic].publish(affect_to_msg(affect))
+        except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the next message is processed
+            self.diagnostics.bad_input(error)
+            return
+        now = self.get_clock().now().nanoseconds
+        for affect in results.values():
+            self.diagnostics.done((now - affect.stamp_ns) * 1e-6)
+
+    def _read(self, messages: dict[str, FaceTrackArray]) -> dict[str, TrackedFrame]:
         frames = {}
         for topic, message in messages.items():
             try:
                 frames[topic] = tracks_from_msg(message)
-            except Exception as error:
-                self.health.bad_input(error)
-        if not frames:
-            return
-        try:
-            with self.health.timed('infer'):
-                read = self._engine.steps(frames)
-            with self.health.timed('publish'):
-                for topic, affect in read.items():
-                    self._results[topic].publish(affect_to_msg(affect))
-        except Exception as error:
-            self.health.bad_input(error)
-            return
-        now = self.get_clock().now().nanoseconds
-        for affect in read.values():
-            self.health.done((now - affect.stamp_ns) * 1e-6)
+            except Exception as error:  # noqa: BLE001 - border to other programs: counted and logged
+                self.diagnostics.bad_input(error)
+        return frames
+
+    def _details(self) -> dict[str, object]:
+        if self.engine is None:
+            return {'model': 'none loaded'}
+        return {'model': self.engine.model_name, 'device': self.engine.device, 'backend': self.engine.backend}
+
+    def _change(self, settings: AffectSettings) -> None:
+        self.settings = settings
+        if self.engine is not None:
+            self.engine.change(settings)
+
+    def _calibrate_neutral(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self.engine is None:
+            response.message = 'the node is not configured: no model is loaded'
+            return response
+        self.engine.calibrate_neutral()
+        response.success = True
+        response.message = (
+            f'estimating neutral faces for {self.settings.neutral_seconds} s from the next image on; keep neutral'
+        )
+        return response
 
 
-def cameras(topics: str) -> list[str]:
-    """The topics of a setting such as `left/face_tracks, right/face_tracks`; ConfigError for none, or one twice."""
+def input_topics(topics: str) -> list[str]:
+    """Topics of a setting such as `left/face_tracks, right/face_tracks`; ConfigError for none, or one twice."""
     names = [name.strip() for name in topics.split(',') if name.strip()]
     results = [result_topic(name) for name in names]
     if not names or len(set(results)) < len(results):
@@ -132,12 +134,13 @@ def cameras(topics: str) -> list[str]:
 
 
 def result_topic(topic: str) -> str:
-    """Where the results of a topic of face tracks are published."""
+    """Topic of the results for a topic of face tracks: left/face_tracks -> left/face_affect."""
     head, slash, last = topic.rpartition('/')
     return f'{head}{slash}face_affect' if last == 'face_tracks' else f'{topic}/face_affect'
 
 
-def main(args=None) -> None:
+def main(args: Sequence[str] | None = None) -> None:
+    """Run `ros2 run affect_perception affect_node`."""
     run_nodes(lambda: [AffectNode()], args)
 
 

@@ -1,186 +1,172 @@
-"""face_tracker_node: finds faces in images and follows them.
+"""face_tracker_node: faces in images, detected every few frames and tracked in between.
 
 Subscribes `image` (parameter `image_topic`; sensor_msgs/Image or CompressedImage; best effort, depth 1)
-           `depth` and `camera_info` (parameters `depth_topic`, `camera_info_topic`) for positions, where there are any
+           `depth` and `camera_info` (parameters `depth_topic`, `camera_info_topic`) for 3-D positions, where published
 Publishes  `face_tracks` (FaceTrackArray; reliable, depth 10), one per processed image, stamped as the image
 
-Images arrive in a slot that holds the newest only; one thread works them off. The detector runs beside, in another
-process or thread (`detect_beside`).
+Images arrive in a slot that holds the newest only; one worker thread processes them. The detector runs asynchronously,
+in another process or thread (`detect_beside`).
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from affect_perception.core.tracker import FaceTracker, Found
-from affect_perception.detectors.background import BackgroundDetector
-from affect_perception.detectors.finder import make_finder
-from affect_perception.detectors.finder_process import FinderProcess, wants_process
-from affect_perception.errors import BadInputError
+from affect_perception.core.tracking.tracker import FaceTracker
+from affect_perception.detectors.async_detector import AsyncDetector
+from affect_perception.detectors.detector_process import FaceAnalyzerProcess, wants_process
+from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.msg import FaceTrackArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import frame_from_msg, tracks_to_msg
-from affect_perception.nodes.depth_input import DepthInput
-from affect_perception.nodes.health import Health
-from affect_perception.nodes.managed import ManagedNode
-from affect_perception.nodes.parameters import declare
-from affect_perception.nodes.slot import Slot, Worker
-from affect_perception.nodes.spin import run_nodes
+from affect_perception.ros.conversions import frame_from_msg, tracks_to_msg
+from affect_perception.ros.depth_input import DepthInput
+from affect_perception.ros.diagnostics import NodeDiagnostics
+from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.image_input import ImageInput
+from affect_perception.ros.lifecycle import AutostartLifecycleNode
+from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.topics import advertise, image_type
+from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
-from affect_perception.types import Frame
-
-_SILENCE_S = 5.0  # without an image for this long, say what could be wrong
+from affect_perception.types import DetectionResult, Frame
 
 
-class FaceTrackerNode(ManagedNode):
-    """`overrides` are settings from a program; they weigh more than YAML and command line.
+class FaceTrackerNode(AutostartLifecycleNode):
+    """Node of detection and tracking. `overrides` are settings given by a program; they weigh more than YAML.
 
-    `show` may be set: it gets every image that has been followed, in the thread that follows, and must be quick.
+    `show`, if set, is called with every tracked frame, in the worker thread; it must return quickly.
     """
 
-    def __init__(self, overrides: dict | None = None, **node_options):
+    def __init__(self, overrides: Overrides | None = None, **node_options: Any) -> None:
         super().__init__('face_tracker_node', **node_options)
-        self.settings = declare(self, TrackerSettings, overrides, on_change=self._change)
+        self.settings = declare_settings(self, TrackerSettings, overrides, on_change=self._change)
         self.people = 0
         self.show: Callable[[Frame], None] | None = None
-        self._last_ns = 0
-        self._detector: BackgroundDetector | None = None
-        self._tracker: FaceTracker | None = None
-        self._worker: Worker | None = None
-        self._images: Subscription | None = None
-        self._depth: DepthInput | None = None
-        self.slot = Slot()
-        self.health = Health(self, lambda: self.slot.dropped, self._facts)
-        self.start_itself()
+        self.slot: NewestItemSlot[Image | CompressedImage] = NewestItemSlot()
+        self.depth: DepthInput | None = None
+        self.detector: AsyncDetector | None = None
+        self.tracker: FaceTracker | None = None
+        self._worker: SlotWorker | None = None
+        self._images: ImageInput | None = None
+        self.last_stamp_ns = 0  # of the last image
+        self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._details, self._detector_problem)
+        self.autostart_lifecycle()
 
     def load(self) -> None:
-        finder = FinderProcess(self.settings) if wants_process(self.settings) else make_finder(self.settings)
-        self._detector_name = finder.detector
-        self.get_logger().info(f'{finder.name}, every {self.settings.detect_every} frames')
-        finder.warm_up()
-        self._detector = BackgroundDetector(finder, self._on_detection)
-        self._tracker = FaceTracker(self.settings)
-        self._tracks = self.create_publisher(
-            FaceTrackArray, 'face_tracks', qos.RESULTS, qos_overriding_options=qos.overridable()
-        )
-        self._worker = Worker('tracker', self._process, self.slot)
+        """Start and warm up the detector, create tracker, publisher and worker thread."""
+        in_process = wants_process(self.settings)
+        self.get_logger().info(f'starting detector {self.settings.detector}{" in its own process" * in_process}')
+        analyzer = FaceAnalyzerProcess(self.settings) if in_process else make_face_analyzer(self.settings)
+        analyzer.warm_up()
+        self._detector_name = analyzer.detector
+        self.get_logger().info(f'detector {analyzer.name}, every {self.settings.detect_every} frames')
+        self.detector = AsyncDetector(analyzer, self._on_detection)
+        self.tracker = FaceTracker(self.settings)
+        self._tracks = advertise(self, FaceTrackArray, 'face_tracks')
+        self._worker = SlotWorker('tracker', partial(self._process, self.tracker, self.detector), self.slot)
 
     def begin(self) -> None:
-        self._images = self.create_subscription(
-            self.image_type,
-            self.settings.image_topic,
-            self.slot.put,
-            qos.RELIABLE_IMAGES if self.settings.reliable_images else qos.IMAGES,
-            event_callbacks=qos.SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
-            qos_overriding_options=qos.overridable(),
-        )
-        self._depth = DepthInput(self, self._images.topic_name, self.settings, self.health)
-        self._silence = self.create_timer(_SILENCE_S, self._on_silence)
+        """Subscribe to images, depth and camera_info."""
+        self._images = ImageInput(self, self.settings, self.slot.put)
+        self.depth = DepthInput(self, self._images.topic_name, self.settings, self.diagnostics)
 
     def stop(self) -> None:
-        if self._images is not None:
-            self.destroy_subscription(self._images)
-            self._depth.close()
-            self.destroy_timer(self._silence)
+        """Unsubscribe; tracks and identities are kept."""
+        if self._images is not None and self.depth is not None:
+            self._images.close()
+            self.depth.close()
             self._images = None
 
     def free(self) -> None:
-        if self._worker is not None:
+        """End worker thread and detector, destroy the publisher."""
+        if self._worker is not None and self.detector is not None:
             self._worker.close()
-            self._detector.close()
+            self.detector.close()
             self.destroy_publisher(self._tracks)
-            self._worker = self._detector = self._tracker = None
+            self._worker = self.detector = self.tracker = None
             gc.collect()
 
     @property
-    def frames_per_detection(self) -> float:
-        """How often the detector really ran, so far: it may need longer than `detect_every` frames."""
-        return self.health.processed / max(self._detector.runs, 1)
-
-    def _facts(self) -> dict[str, object]:
-        if self._tracker is None:
-            return {'detector': 'none loaded'}
-        often = f'{self.frames_per_detection:.1f}'
-        return {'detector': self._detector_name, 'frames_per_detection': often, 'people': self.people}
+    def image_type(self) -> type[Image] | type[CompressedImage]:
+        """Message type of the images."""
+        return image_type(self.settings.image_topic, self.settings.image_transport)
 
     @property
-    def image_type(self) -> type[Image] | type[CompressedImage]:
-        """What the images are sent as."""
-        transport = self.settings.image_transport
-        if transport == 'auto':
-            transport = 'compressed' if self.settings.image_topic.endswith('/compressed') else 'raw'
-        return CompressedImage if transport == 'compressed' else Image
+    def frames_per_detection(self) -> float:
+        """Mean number of frames per detector run so far; more than `detect_every` if the detector is slower."""
+        return self.diagnostics.processed / max(self.detector.runs if self.detector is not None else 0, 1)
 
-    def _process(self, msg: Image | CompressedImage) -> None:
+    def _process(self, tracker: FaceTracker, detector: AsyncDetector, msg: Image | CompressedImage) -> None:
+        """Worker thread: one image to one message of tracks."""
         try:
-            with self.health.timed('decode'):
+            with self.diagnostics.timed('decode'):
                 frame = frame_from_msg(msg)
-            if frame.stamp_ns < self._last_ns:
-                error = BadInputError(
-                    'stamp', f'the stamps went back by {(self._last_ns - frame.stamp_ns) * 1e-9:.3f} s'
-                )
-                self.health.bad_input(error, 'all tracks begin anew')
-            self._last_ns = frame.stamp_ns
-            found = self._detect(frame)
-            with self.health.timed('track'):
-                tracked = self._tracker.step(frame, found)
-            with self.health.timed('depth'):
-                tracked = self._depth.locate(tracked)
-            with self.health.timed('publish'):
+            self._check_order(frame)
+            result = self._detect(frame, tracker, detector)
+            with self.diagnostics.timed('track'):
+                tracked = tracker.step(frame, result)
+            with self.diagnostics.timed('depth'):
+                tracked = self.depth.locate(tracked) if self.depth is not None else tracked
+            with self.diagnostics.timed('publish'):
                 self._tracks.publish(tracks_to_msg(tracked))
             if self.show is not None:
                 self.show(frame)
-        except Exception as error:
-            self.health.bad_input(error)
+        except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the next image is processed
+            self.diagnostics.bad_input(error)
             return
         self.people = len(tracked.tracks)
-        self.health.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
+        self.diagnostics.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
 
-    def _detect(self, frame: Frame) -> Found | None:
-        """What the detector has found by now: in this frame when it is waited for, else in an earlier one."""
-        found = self._detector.collect()
-        if self._tracker.due(frame) and self._detector.free:
-            wish = self._tracker.wish(frame)
-            if not self.settings.detect_inline:
-                self._tracker.detection_asked(frame)
-            self._detector.ask(frame, wish)
-            if self.settings.detect_inline:
-                found = self._detector.collect(wait=True)
-        return found
+    def _check_order(self, frame: Frame) -> None:
+        if frame.stamp_ns < self.last_stamp_ns:
+            back_s = (self.last_stamp_ns - frame.stamp_ns) * 1e-9
+            self.diagnostics.event('stamp', f'the stamps went back by {back_s:.3f} s', 'all tracks restart')
+        self.last_stamp_ns = frame.stamp_ns
+
+    def _detect(self, frame: Frame, tracker: FaceTracker, detector: AsyncDetector) -> DetectionResult | None:
+        """Collect a finished detection, of this frame if it is waited for (`detect_inline`), else of an earlier one.
+
+        A failed detection is counted; tracking goes on without it.
+        """
+        try:
+            result = detector.collect()
+            request = tracker.request(frame) if detector.free else None
+            if request is not None:
+                detector.submit(request)
+                if self.settings.detect_inline:
+                    result = detector.collect(wait=True)
+        except Exception as error:  # noqa: BLE001 - whatever a detector raises: counted and logged
+            self.diagnostics.event('detector', str(error), 'tracking continues without this detection')
+            return None
+        return result
 
     def _on_detection(self, seconds: float) -> None:
-        self.health.time('detect', seconds)
+        self.diagnostics.time('detect', seconds)
+
+    def _detector_problem(self) -> str:
+        return '' if self.detector is None else self.detector.problem
+
+    def _details(self) -> dict[str, object]:
+        if self.detector is None:
+            return {'detector': 'none loaded'}
+        return {
+            'detector': self._detector_name,
+            'frames_per_detection': f'{self.frames_per_detection:.1f}',
+            'people': self.people,
+        }
 
     def _change(self, settings: TrackerSettings) -> None:
         self.settings = settings
-        if self._tracker is not None:
-            self._tracker.change(settings)
-
-    def _on_silence(self) -> None:
-        """Once, when nothing has come: says what is being listened to, and what else there is."""
-        if self.slot.received == 0:
-            names = [name for name, types in self.get_topic_names_and_types() if _IMAGE_TYPES & set(types)]
-            self.get_logger().warning(
-                f'no image on {self._images.topic_name} in {_SILENCE_S:.0f} s; '
-                f'image topics now: {", ".join(sorted(names)) or "none"}. Set image_topic or remap `image`'
-            )
-        self._silence.cancel()
-
-    def _on_incompatible_qos(self, event) -> None:
-        self.get_logger().error(
-            f'a publisher of {self._images.topic_name} offers an incompatible quality of service '
-            f'({event.last_policy_kind}); with reliable_images: false any camera will do'
-        )
+        if self.tracker is not None:
+            self.tracker.change(settings)
 
 
-_IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
-
-
-def main(args=None) -> None:
+def main(args: Sequence[str] | None = None) -> None:
+    """Run `ros2 run affect_perception face_tracker_node`."""
     run_nodes(lambda: [FaceTrackerNode()], args)
 
 

@@ -1,27 +1,29 @@
-"""What `affect-perception run` shows: a subscriber of `face_affect` like any other, and the words for its lines."""
+"""monitor_node: counters and progress line of `affect-perception run`, a subscriber of `face_affect` like any other."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from rclpy.node import Node
 
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
-from affect_perception.nodes import qos
-from affect_perception.nodes.conversions import affect_from_msg, stamp_from_msg
-from affect_perception.nodes.on_demand import Pace, WhileWanted
+from affect_perception.ros import qos
+from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
+from affect_perception.ros.on_demand import RateLimit, WhileWanted
 from affect_perception.types import Affect, AffectFrame
 
-_BEHAVIOUR_RATE = 4.0  # 1/s; more often than anybody reads it
+_BEHAVIOUR_RATE = 4.0  # 1/s; the progress line shows one a second
 
 
 class MonitorNode(Node):
-    """Counts messages, people and ids, without a closer look at them: it shares the cores with what it counts.
+    """Counts messages, people and ids without unpacking faces: it shares the cores with what it counts.
 
     `longest_gap_s` is the longest time between the stamps of two results. `on_affect`, if given, gets every result.
     """
 
-    def __init__(self, on_affect=None, **node_options):
+    def __init__(self, on_affect: Callable[[AffectFrame], None] | None = None, **node_options: Any) -> None:
         super().__init__('monitor_node', **node_options)
         self.messages = 0
         self.people_max = 0
@@ -30,12 +32,12 @@ class MonitorNode(Node):
         self._newest: FaceAffectArray | None = None
         self.behaviour: AgentBehaviour | None = None  # the newest one, once `watch_agent` was called
         self._on_affect = on_affect
-        self._pace = Pace()
+        self._limit = RateLimit()
         self.create_subscription(FaceAffectArray, 'face_affect', self._count, qos.RESULTS)
 
     @property
     def last(self) -> AffectFrame | None:
-        """The newest result."""
+        """Newest result, None if there is none yet."""
         return None if self._newest is None else affect_from_msg(self._newest)
 
     def _count(self, msg: FaceAffectArray) -> None:
@@ -50,23 +52,23 @@ class MonitorNode(Node):
             self._on_affect(affect_from_msg(msg))
 
     def watch_agent(self) -> None:
-        """From now on also keeps the newest behaviour; apart, as an agent that nobody watches does nothing."""
+        """Keep the newest behaviour from now on; on request only, as agent_node is idle without subscribers."""
         self.create_subscription(
             AgentBehaviour,
             'agent_behaviour',
-            self._behave,
+            self._on_behaviour,
             qos.NEWEST_RESULT,
-            callback_group=WhileWanted(lambda: self._pace.due(time.monotonic(), _BEHAVIOUR_RATE)),
+            callback_group=WhileWanted(lambda: self._limit.due(time.monotonic(), _BEHAVIOUR_RATE)),
         )
 
-    def _behave(self, msg: AgentBehaviour) -> None:
-        self._pace.passed(time.monotonic(), _BEHAVIOUR_RATE)
+    def _on_behaviour(self, msg: AgentBehaviour) -> None:
+        self._limit.passed(time.monotonic(), _BEHAVIOUR_RATE)
         self.behaviour = msg
 
     def close(self) -> None:
-        pass
+        """Nothing to end: the node has no threads."""
 
 
 def in_words(face: Affect) -> str:
-    """`3 high 0.91`: id, level, intensity."""
+    """Face in the progress line: id, level and intensity, such as `3 high 0.91`."""
     return f'{face.track_id} {face.smile_level.name.lower()} {face.smile_intensity:.2f}'

@@ -1,17 +1,23 @@
-"""Every setting, declared once: default, meaning, unit and allowed range.
+"""All settings, a file per node, each declared once with default, meaning, unit and range (`declaration.py`).
 
-ROS parameters (with descriptors), command line flags, the training files and `docs/settings.md` are derived from these
-classes; YAML files hold only what differs from the defaults. To add a setting, add a field to the class of its node (in
-the files beside this one) and use it: nothing else is to be kept in step. Values are checked when an instance is made,
-and `ConfigError` names the setting, the value and what is allowed.
+Not here: where settings are read from: ROS parameters (`ros/parameters.py`), command line flags (`cli/`).
+
+ROS parameters with descriptors, flags and `docs/settings.md` are derived from these classes; YAML files hold only what
+differs from the defaults. To add a setting, add a field to the class of its node and use it; the rest follows.
 """
 
 from __future__ import annotations
 
-from affect_perception.settings.declared import Setting, Settings, setting
-from affect_perception.settings.perceiving import AffectSettings, SourceSettings, TrackerSettings
-from affect_perception.settings.running import GraphSettings, HealthSettings
-from affect_perception.settings.using import AgentSettings, DashboardSettings, HriSettings, MarkerSettings
+from affect_perception.settings.affect import AffectSettings
+from affect_perception.settings.agent import AgentSettings
+from affect_perception.settings.dashboard import DashboardSettings
+from affect_perception.settings.declaration import Setting, Settings, setting
+from affect_perception.settings.diagnostics import DiagnosticsSettings
+from affect_perception.settings.graph import GraphSettings
+from affect_perception.settings.hri import HriSettings
+from affect_perception.settings.marker import MarkerSettings
+from affect_perception.settings.source import SourceSettings
+from affect_perception.settings.tracker import TrackerSettings
 
 __all__ = [
     'EVERY_NODE',
@@ -19,8 +25,8 @@ __all__ = [
     'AffectSettings',
     'AgentSettings',
     'DashboardSettings',
+    'DiagnosticsSettings',
     'GraphSettings',
-    'HealthSettings',
     'HriSettings',
     'MarkerSettings',
     'Setting',
@@ -40,4 +46,4 @@ GROUPS: dict[str, type[Settings]] = {
     'dashboard_node': DashboardSettings,
     'graph': GraphSettings,
 }
-EVERY_NODE = HealthSettings  # parameters of every node, but no flags: a flag has one owner
+EVERY_NODE = DiagnosticsSettings  # ROS parameters of every node; no flags, as a flag belongs to one node

@@ -1,12 +1,14 @@
-"""`python -m affect_perception.settings > docs/settings.md`: what users read of the settings."""
+"""`python -m affect_perception.settings > docs/settings.md`: the reference of all settings for users."""
 
 from __future__ import annotations
 
-from affect_perception.settings import EVERY_NODE, GROUPS
+import sys
+
+from affect_perception.settings import EVERY_NODE, GROUPS, Settings
 
 
 def document() -> str:
-    """`docs/settings.md`."""
+    """Text of `docs/settings.md`: one Markdown table per node."""
     lines = [
         '# Settings',
         '',
@@ -20,15 +22,17 @@ def document() -> str:
         'TOPIC the resolved name, KIND `publisher` or `subscription`, POLICY `history`, `depth` or `reliability`, for',
         'instance `qos_overrides./image.subscription.reliability: reliable`.',
     ]
-    for node, group in (*GROUPS.items(), ('every node', EVERY_NODE)):
+    groups: dict[str, type[Settings]] = {**GROUPS, 'every node': EVERY_NODE}
+    for node, group in groups.items():
         lines += ['', f'## {node}', '', '| setting | default | allowed | meaning | live |', '|---|---|---|---|---|']
         for s in group.declared():
             default = str(s.default).lower() if s.type is bool else s.default
             unit = f' {s.unit}' if s.unit else ''
             default = f'`{default}`{unit}' if default != '' else 'empty'
-            lines.append(f'| `{s.name}` | {default} | {s.allowed} | {s.meaning} | {"yes" if s.live else ""} |')
+            meaning = f'{s.meaning} (earlier name: `{s.alias}`)' if s.alias else s.meaning
+            lines.append(f'| `{s.name}` | {default} | {s.allowed} | {meaning} | {"yes" if s.live else ""} |')
     return '\n'.join(lines) + '\n'
 
 
 if __name__ == '__main__':
-    print(document(), end='')
+    sys.stdout.write(document())

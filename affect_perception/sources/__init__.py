@@ -1,8 +1,10 @@
-"""Where pictures come from, behind one protocol: `open_source(settings, on_bad)` gives a `Source`.
+"""Image sources behind one protocol: `open_source(settings, on_bad)` opens a `Source` of frames.
 
-Recorded sources (scene, video file, folder, bag) never drop a frame: the caller decides how fast to read. They stamp
-from 0 ns on, except bags, whose frames keep their recorded stamps. Live sources (camera, RealSense, stream) stamp with
-epoch nanoseconds when a frame is grabbed, keep only the newest and count in `dropped` what they overwrote.
+Recorded sources (scene, video file, folder, bag) never drop a frame: the caller sets the pace. Their stamps begin at
+0 ns, except those of bags, which are the recorded ones. Live sources (camera, RealSense, stream) stamp with epoch
+nanoseconds at arrival, keep only the newest frame and count overwritten ones in `dropped`.
+
+Not here: images from ROS topics (`nodes/face_tracker_node.py`) and decoding of single images (`core/images/`).
 """
 
 from __future__ import annotations
@@ -21,29 +23,35 @@ KINDS = (
 )
 STREAMS = ('http://', 'https://', 'rtsp://', 'rtsps://', 'tcp://', 'udp://')
 
-OnBad = Callable[[BadInputError], None]
+BadInputCallback = Callable[[BadInputError], None]  # gets each unusable input; may run in a thread of the source
 
 
 class Source(Protocol):
-    """A sequence of frames. `size` is (width, height) in px, or None where frames differ or it is not known yet."""
+    """An iterable of frames."""
 
     name: str
     live: bool
     fps: float
-    size: tuple[int, int] | None
-    dropped: int
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) in px, None where frames differ or before the first one."""
+
+    @property
+    def dropped(self) -> int:
+        """Frames overwritten by newer ones before they were read."""
 
     def __iter__(self) -> Iterator[Frame]: ...
 
     def close(self) -> None:
-        """Ends the iteration, also from another thread."""
+        """End the iteration; may be called from another thread."""
 
 
-def open_source(settings: SourceSettings, on_bad: OnBad) -> Source:
-    """The source that `settings.source` names, ready to read.
+def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
+    """Open the source that `settings.source` names, ready to read.
 
-    `on_bad` is told of every picture that cannot be used and every break of a stream, while running, possibly from a
-    thread of the source. Raises ConfigError for what cannot be opened at all.
+    `on_bad` gets every unusable image and every break of a stream while the source runs, possibly in a thread of the
+    source. Raises ConfigError for a source that cannot be opened.
     """
     text = settings.source
     for prefix, opener in OPENERS.items():
@@ -52,8 +60,8 @@ def open_source(settings: SourceSettings, on_bad: OnBad) -> Source:
     return _open_path(settings, on_bad)
 
 
-def _open_scene(settings: SourceSettings, on_bad: OnBad) -> Source:
-    from affect_perception.sources.scene import Scene
+def _open_scene(settings: SourceSettings, _: BadInputCallback) -> Source:
+    from affect_perception.sources.scene.scene import Scene
 
     return Scene(
         settings.width,
@@ -66,7 +74,7 @@ def _open_scene(settings: SourceSettings, on_bad: OnBad) -> Source:
     )
 
 
-def _open_auto(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_auto(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.camera import cameras
 
     for index in cameras():
@@ -77,36 +85,36 @@ def _open_auto(settings: SourceSettings, on_bad: OnBad) -> Source:
     return _open_scene(settings, on_bad)
 
 
-def _open_camera(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.camera import open_camera
 
     return open_camera(settings, on_bad)
 
 
-def _open_realsense(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_realsense(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.realsense import open_realsense
 
     return open_realsense(settings, on_bad)
 
 
-def _open_stream(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _open_stream(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     from affect_perception.sources.stream import open_stream
 
     return open_stream(settings, on_bad)
 
 
-def _open_path(settings: SourceSettings, on_bad: OnBad) -> Source:
-    from affect_perception.sources.bag_files import is_bag
-    from affect_perception.sources.folder import Folder
+def _open_path(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
+    from affect_perception.sources.bags.files import is_bag
+    from affect_perception.sources.folder import ImageFolder
     from affect_perception.sources.video import open_file
 
     path = Path(settings.source).expanduser()
     if path.exists() and is_bag(path):
-        from affect_perception.sources.bag import Bag
+        from affect_perception.sources.bags.source import BagImages
 
-        return Bag(path, settings, on_bad)
+        return BagImages(path, settings, on_bad)
     if path.is_dir():
-        return Folder(path, settings, on_bad)
+        return ImageFolder(path, settings, on_bad)
     if path.is_file():
         return open_file(path, settings, on_bad)
     if settings.source.startswith(('/', '.', '~')) or path.suffix or '/' in settings.source:
@@ -114,13 +122,13 @@ def _open_path(settings: SourceSettings, on_bad: OnBad) -> Source:
     raise ConfigError(f'unknown source {settings.source!r}; choose one of: {KINDS}')
 
 
-def _refuse_topic(settings: SourceSettings, on_bad: OnBad) -> Source:
+def _refuse_topic(settings: SourceSettings, _: BadInputCallback) -> Source:
     topic = settings.source.removeprefix('topic:')
     raise ConfigError(f'{settings.source!r} is read by the tracker itself: set its parameter image_topic to {topic!r}')
 
 
-# What a source's name begins with, in the order of looking; anything else is a path.
-OPENERS: dict[str, Callable[[SourceSettings, OnBad], Source]] = {
+# Prefix of `settings.source` -> opener, first match first; any other text is a path.
+OPENERS: dict[str, Callable[[SourceSettings, BadInputCallback], Source]] = {
     'auto': _open_auto,
     'scene': _open_scene,
     'camera': _open_camera,

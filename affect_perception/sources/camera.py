@@ -1,4 +1,4 @@
-"""Cameras of this machine (V4L2, USB): `camera:0`, or the device file."""
+"""Cameras of this machine (V4L2, USB): `camera:0`, or the device file `/dev/video0`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import cv2
 
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
+from affect_perception.sources import BadInputCallback
 from affect_perception.sources.capture import CaptureConnection, open_capture
-from affect_perception.sources.newest import NewestFrame
+from affect_perception.sources.live import LiveSource
 
 
 def cameras() -> list[int]:
-    """Numbers of the video devices of this machine, cheap: no device is opened. Not every one is a camera."""
+    """Numbers of the video devices, which need not be cameras; cheap, as no device is opened."""
     return sorted(int(path.name[5:]) for path in Path('/dev').glob('video[0-9]*') if path.name[5:].isdigit())
 
 
-def open_camera(settings: SourceSettings, on_bad) -> NewestFrame:
-    """Raises ConfigError if there is no such camera or it gives no picture."""
+def open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSource:
+    """Open a camera at the size and rate of the settings; ConfigError for an absent one, or one without images."""
     match = re.fullmatch(r'camera|camera:(\d+)|/dev/video(\d+)', settings.source)
     if match is None:
         raise ConfigError(f'{settings.source!r} names no camera; wanted camera:N, such as camera:0')
@@ -32,7 +33,7 @@ def open_camera(settings: SourceSettings, on_bad) -> NewestFrame:
         capture = open_capture(index, cv2.CAP_ANY)
         if capture is None:
             raise ConfigError(f'camera {index} cannot be opened; is another program using it?')
-        # MJPG first: uncompressed pictures of this size do not fit through USB 2 at full rate.
+        # MJPG first: uncompressed images of this size do not fit through USB 2 at full rate.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*'MJPG'))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
@@ -43,7 +44,7 @@ def open_camera(settings: SourceSettings, on_bad) -> NewestFrame:
             connection.read()
         except OSError:
             connection.close()
-            raise ConfigError(f'camera {index} opens but gives no picture') from None
+            raise ConfigError(f'camera {index} opens but delivers no image') from None
         return connection
 
-    return NewestFrame(f'camera:{index}', connect, settings.frame_id, settings.fps, on_bad)
+    return LiveSource(f'camera:{index}', connect, settings.frame_id, settings.fps, on_bad)

@@ -1,4 +1,4 @@
-"""cv2.VideoCapture, quiet, with errors of ours; for video files, cameras and the streams that FFmpeg reads."""
+"""cv2.VideoCapture without its own warnings, as a `Connection`: for video files, cameras and FFmpeg streams."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from affect_perception.core.compressed import check_size
+from affect_perception.core.images.compressed import check_size
 
-os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # FFmpeg writes to stderr by itself; read when it is first used
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # FFmpeg writes to stderr; the variable is read at first use
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """OpenCV keeps its warnings to itself: what fails is said in our words."""
+    """Silence the warnings of OpenCV: failures are reported by the caller."""
     try:
         logging = cv2.utils.logging
         before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
@@ -30,7 +30,7 @@ def quiet() -> Iterator[None]:
 
 
 def open_capture(target: str | int, backend: int, **properties: float) -> cv2.VideoCapture | None:
-    """An open capture or None; `properties` are named as in OpenCV, without CAP_PROP_."""
+    """Open a capture, or None; `properties` are named as in OpenCV, without CAP_PROP_."""
     parameters = [
         value for name, number in properties.items() for value in (getattr(cv2, f'CAP_PROP_{name}'), int(number))
     ]
@@ -46,19 +46,21 @@ def open_capture(target: str | int, backend: int, **properties: float) -> cv2.Vi
 
 
 class CaptureConnection:
-    """A camera or FFmpeg stream as a `newest.Connection`."""
+    """A camera or FFmpeg stream as a `live.Connection`."""
 
-    def __init__(self, capture: cv2.VideoCapture):
+    def __init__(self, capture: cv2.VideoCapture) -> None:
         self._capture = capture
         self.fps = capture.get(cv2.CAP_PROP_FPS)
 
     def read(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB; OSError at the end, BadInputError for an unusable size."""
         with quiet():
             there, bgr = self._capture.read()
         if not there:
-            raise OSError('no more pictures')
+            raise OSError('no more images')
         check_size(bgr.shape[1], bgr.shape[0])
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
     def close(self) -> None:
+        """Release the device."""
         self._capture.release()

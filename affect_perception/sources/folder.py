@@ -6,37 +6,41 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from affect_perception.core.compressed import decode_compressed
+import numpy as np
+
+from affect_perception.core.images.compressed import decode_compressed
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
+from affect_perception.sources import BadInputCallback
 from affect_perception.types import Frame
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
 
-def natural(name: str) -> list:
-    """Sorting key: numbers in a name count as numbers."""
+def natural_sort_key(name: str) -> list[tuple[int, int, str]]:
+    """Key for natural order: digits in a name compare as numbers."""
     return [(0, int(part), '') if part.isdigit() else (1, 0, part.lower()) for part in re.split(r'(\d+)', name) if part]
 
 
-class Folder:
-    """Image i of `files` is the frame stamped round(i · 1e9 / fps) ns; sizes may differ, EXIF orientation is honoured.
+class ImageFolder:
+    """Source of the images of a folder: image i of `files` is stamped round(i · 1e9 / fps) ns.
 
-    An image that cannot be used is told to `on_bad` and skipped; the stamps of the others stay. With `settings.loop` it
-    begins again at its end, and the times go on. Raises ConfigError if there is no image.
+    Sizes may differ; EXIF orientation is applied. An unusable image is reported to `on_bad` and skipped; the stamps of
+    the others stay. With `settings.loop` playback restarts at the end and stamps go on. Raises ConfigError for a folder
+    without images.
     """
 
     live = False
     size = None
     dropped = 0
 
-    def __init__(self, path: Path, settings: SourceSettings, on_bad):
+    def __init__(self, path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> None:
         self.name = path.name
         self.fps = settings.fps
         paths = (
             [path] if path.is_file() else [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
         )
-        self._paths = sorted(paths, key=lambda p: natural(p.name))
+        self._paths = sorted(paths, key=lambda p: natural_sort_key(p.name))
         if not self._paths:
             raise ConfigError(f'no images in folder {str(path)!r}; wanted files ending in {", ".join(SUFFIXES)}')
         self.files = tuple(p.name for p in self._paths)
@@ -50,7 +54,7 @@ class Folder:
                 raise ConfigError(str(error)) from None
 
     def file_of(self, stamp_ns: int) -> str:
-        """The name of the file that became the frame of this stamp."""
+        """Name of the file of the frame with this stamp."""
         return self.files[round(stamp_ns * self.fps / 1e9) % len(self.files)]
 
     def __iter__(self) -> Iterator[Frame]:
@@ -71,7 +75,7 @@ class Folder:
             if not self._loop or not good:
                 return
 
-    def _read(self, path: Path):
+    def _read(self, path: Path) -> np.ndarray:
         try:
             return decode_compressed(path.read_bytes(), path.suffix[1:])
         except BadInputError as error:
@@ -80,4 +84,5 @@ class Folder:
             raise BadInputError('data', f'{path} cannot be read: {error.strerror}') from None
 
     def close(self) -> None:
+        """End the iteration after the current image."""
         self._closed = True

@@ -1,4 +1,4 @@
-"""Streams from the network: MJPEG over HTTP (multipart) or bare TCP is read here, everything else by FFmpeg."""
+"""Network streams: MJPEG over HTTP (multipart) or bare TCP is parsed here, all others by FFmpeg."""
 
 from __future__ import annotations
 
@@ -13,32 +13,36 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from affect_perception.core.compressed import JpegSplitter, decode_compressed
+from affect_perception.core.images.compressed import JpegSplitter, decode_compressed
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
+from affect_perception.sources import BadInputCallback
 from affect_perception.sources.capture import CaptureConnection, open_capture
-from affect_perception.sources.newest import Connection, NewestFrame
+from affect_perception.sources.live import Connection, LiveSource
 
 TIMEOUT_S = 4.0  # to connect, and between two pieces of data
 
 
-def open_stream(settings: SourceSettings, on_bad) -> NewestFrame:
-    """Raises ConfigError within 5 s if nobody answers at the URL."""
+def open_stream(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSource:
+    """Open a stream URL; ConfigError within 5 s if there is no answer."""
     url = settings.source
     scheme = urlsplit(url).scheme
     connect = {'tcp': _connect_tcp, 'http': _connect_http, 'https': _connect_http}.get(scheme, _connect_ffmpeg)
-    return NewestFrame(url, lambda: connect(url), settings.frame_id, settings.fps, on_bad)
+    return LiveSource(url, lambda: connect(url), settings.frame_id, settings.fps, on_bad)
 
 
-class MjpegConnection(Connection):
-    """JPEG pictures one after the other, whatever stands between them (such as multipart headers)."""
+class MjpegConnection:
+    """Connection to a byte stream of JPEG images; bytes between images (such as multipart headers) are skipped."""
 
-    def __init__(self, receive: Callable[[int], bytes], close: Callable[[], None]):
+    fps = 0.0
+
+    def __init__(self, receive: Callable[[int], bytes], close: Callable[[], None]) -> None:
         self._receive, self._close = receive, close
         self._splitter = JpegSplitter()
         self._waiting: list[bytes] = []
 
     def read(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB; BadInputError for a damaged image, OSError when the connection is over."""
         while not self._waiting:
             data = self._receive(65536)
             if not data:
@@ -47,6 +51,7 @@ class MjpegConnection(Connection):
         return decode_compressed(self._waiting.pop(0), 'jpeg')
 
     def close(self) -> None:
+        """Close the socket or response."""
         self._close()
 
 
@@ -76,7 +81,7 @@ def _connect_http(url: str) -> Connection:
         return MjpegConnection(_http_reader(response), response.close)
     response.close()
     if kind.startswith('text/'):
-        raise ConfigError(f'{url} is a page ({kind}), no video; give the address of the stream itself')
+        raise ConfigError(f'{url} is a page ({kind}), not a video; give the address of the stream itself')
     return _connect_ffmpeg(url)
 
 
@@ -96,4 +101,4 @@ def _connect_ffmpeg(url: str) -> Connection:
         capture = open_capture(url, cv2.CAP_FFMPEG, **limits)
         if capture is not None:
             return CaptureConnection(capture)
-    raise ConfigError(f'{url} cannot be reached, or is no video that OpenCV can read')
+    raise ConfigError(f'{url} cannot be reached, or is not a video that OpenCV can read')

@@ -1,4 +1,4 @@
-"""Video files and single images."""
+"""Video files and single images as sources."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from affect_perception.core.compressed import check_size
+from affect_perception.core.images.compressed import check_size
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
+from affect_perception.sources import BadInputCallback
 from affect_perception.sources.capture import open_capture, quiet
-from affect_perception.sources.folder import SUFFIXES, Folder
+from affect_perception.sources.folder import SUFFIXES, ImageFolder
 from affect_perception.types import Frame
 
 
-def open_file(path: Path, settings: SourceSettings, on_bad):
-    """A video, or one image as a folder of one; raises ConfigError for a file that is neither."""
+def open_file(path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> VideoFile | ImageFolder:
+    """Open a video, or one image as a folder of one; ConfigError for a file that is neither."""
     if path.suffix.lower() in SUFFIXES:
-        return Folder(path, settings, on_bad)
+        return ImageFolder(path, settings, on_bad)
     with path.open('rb') as file:
-        if b'\0' not in file.read(65536):  # a text, which FFmpeg would play as a film of a terminal
+        if b'\0' not in file.read(65536):  # text, which FFmpeg would render as a terminal
             raise ConfigError(f'{path} is neither an image nor a video that OpenCV can read')
-    return Video(path, settings, on_bad)
+    return VideoFile(path, settings, on_bad)
 
 
-class Video:
-    """A file that FFmpeg reads, GIFs included. Frames carry the file's own times, beginning at 0 ns.
+class VideoFile:
+    """Source of a video file that FFmpeg reads, GIFs included; stamps are the file's own times, from 0 ns on.
 
-    With `settings.loop` it begins again at its end, and the times go on.
+    With `settings.loop` playback restarts at the end and stamps go on. A file that ends early is reported to `on_bad`.
     """
 
     live = False
     dropped = 0
 
-    def __init__(self, path: Path, settings: SourceSettings, on_bad):
+    def __init__(self, path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> None:
         self.name = path.name
         self._path, self._loop, self._frame_id, self._on_bad = path, settings.loop, settings.frame_id, on_bad
         self._closed = False
@@ -54,7 +56,7 @@ class Video:
             raise ConfigError(f'{path}: {error}') from None
 
     def _open(self) -> cv2.VideoCapture:
-        # Left to choose, cv2 also takes a numbered image for the first of a series.
+        # By default OpenCV takes a numbered image for the first of a series.
         capture = open_capture(str(self._path), cv2.CAP_FFMPEG)
         if capture is None:
             raise ConfigError(f'{self._path} is neither an image nor a video that OpenCV can read')
@@ -71,7 +73,7 @@ class Video:
                 return
             start_ns = last_ns + round(1e9 / self.fps)
 
-    def _play(self) -> Iterator[tuple[int, object]]:
+    def _play(self) -> Iterator[tuple[int, np.ndarray]]:
         capture = self._open()
         count, first_ms = 0, None
         try:
@@ -82,8 +84,8 @@ class Video:
                     break
                 at_ms = capture.get(cv2.CAP_PROP_POS_MSEC)
                 first_ms = at_ms if first_ms is None else first_ms
-                told = at_ms > first_ms or count == 0
-                stamp_ns = round((at_ms - first_ms) * 1e6) if told else round(count * 1e9 / self.fps)
+                timed = at_ms > first_ms or count == 0
+                stamp_ns = round((at_ms - first_ms) * 1e6) if timed else round(count * 1e9 / self.fps)
                 yield stamp_ns, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 count += 1
         finally:
@@ -93,4 +95,5 @@ class Video:
             self._on_bad(BadInputError('video', text))
 
     def close(self) -> None:
+        """End the iteration after the current frame."""
         self._closed = True

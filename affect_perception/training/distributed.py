@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from affect_perception.errors import ConfigError
-from affect_perception.training.batches import Batch
+from affect_perception.training.data.batches import Batch
 from affect_perception.training.settings import TrainingSettings
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from affect_perception.models.smile_va import FLOOR, AffectOutput
-from affect_perception.training.batches import Batch
+from affect_perception.training.data.batches import Batch
 from affect_perception.training.settings import TrainingSettings
 
 MOST_LOGIT = 6.0  # presence and strength beyond ±this cost: nothing saturates

@@ -14,9 +14,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from affect_perception.models.smile_va import AffectOutput
-from affect_perception.training.board import Board
-from affect_perception.training.datasets import CIRCUMPLEX, EXPRESSIONS, Sets
-from affect_perception.training.films import Bank, banks
+from affect_perception.training.data.face_sets import CIRCUMPLEX, EXPRESSIONS, Sets
 from affect_perception.training.losses import (
     affect_loss,
     expression_loss,
@@ -26,10 +24,12 @@ from affect_perception.training.losses import (
     smile_loss,
     wanted_intensity,
 )
-from affect_perception.training.probe import Probe
 from affect_perception.training.schedule import one_cycle, refuse_nan
+from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.state import TrainingState
+from affect_perception.training.synthetic.sequences import Bank, banks
+from affect_perception.training.tensorboard import Board
 
 HAPPINESS, NEUTRAL = EXPRESSIONS.index('happiness'), EXPRESSIONS.index('neutral')
 

@@ -18,19 +18,20 @@ from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
-from affect_perception.training import distributed, film_report
-from affect_perception.training.batches import Batches
-from affect_perception.training.board import Board
-from affect_perception.training.datasets import TERMS, Sets, data_hashes, load_sets
+from affect_perception.training import distributed
+from affect_perception.training.data.batches import Batches
+from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
+from affect_perception.training.data.soft_labels import taught, teacher_of
 from affect_perception.training.losses import batch_loss, coefficients_loss
-from affect_perception.training.probe import Probe
 from affect_perception.training.schedule import one_cycle, refuse_nan
-from affect_perception.training.scoring import validation
+from affect_perception.training.scoring import temporal_report
+from affect_perception.training.scoring.stills import validation
+from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
-from affect_perception.training.strangers import with_strangers
-from affect_perception.training.teacher import taught, teacher_of
+from affect_perception.training.synthetic.expression_transfer import with_strangers
 from affect_perception.training.temporal import fit_films
+from affect_perception.training.tensorboard import Board
 
 COEFFICIENTS = 52  # of the graded labels, see strength.py
 NAN_EVERY = 50  # steps on a GPU
@@ -217,6 +218,6 @@ def calibrated_and_scored(model: torch.nn.Module, sets: Sets, settings: Training
     """Calibrate `model` on validation, then score it: (calibration, scores by split), the test split once, at the end."""
     names = {'val': 'validation', 'test': 'test'}
     probes = {split: Probe(model, sets, split, settings) for split in names if split in sets['London']}
-    calibration = film_report.calibrate(model, probes['val'], sets, settings)
-    reports = {names[split]: film_report.report(model, of, sets, settings, split) for split, of in probes.items()}
+    calibration = temporal_report.calibrate(model, probes['val'], sets, settings)
+    reports = {names[split]: temporal_report.report(model, of, sets, settings, split) for split, of in probes.items()}
     return calibration, reports

@@ -1,4 +1,4 @@
-// The page: one WebSocket, which comes back by itself, and what its messages change.
+// Main module of the page: one WebSocket, reconnected automatically; each message updates the elements.
 import { Plane, Sparkline, colourOf } from './charts.js';
 import { LEVELS } from './face.js';
 import { Stage } from './stage.js';
@@ -11,7 +11,7 @@ const rows = new Map();
 const ACTIONS = { idle: 'Idle', attend: 'Attends', greet: 'Greets', farewell: 'Says farewell', soothe: 'Soothes',
   mirror_smile: 'Mirrors a smile', amplify_smile: 'Amplifies a shared smile' };
 let privacy = localStorage.getItem('privacy') === 'yes';
-let allowed = true; // whether the server gives pictures
+let allowed = true; // whether the server sends pictures (dashboard_pictures)
 let socket = null;
 let wait = 250;
 let failed = 0;
@@ -37,7 +37,7 @@ function connect() {
     link('lost', 'Reconnecting …');
     at('stage').classList.add('stale');
     hidePicture();
-    // A token that has changed: the server answers, but not to us.
+    // After a change of the token the server answers with 401: reload for the login page.
     if (++failed % 4 === 0) fetch('app.js', { cache: 'no-store' }).then((r) => r.status === 401 && location.reload(), () => {});
     setTimeout(connect, wait);
     wait = Math.min(wait * 1.6, 3000);
@@ -124,7 +124,7 @@ function showNodes(nodes) {
   }));
 }
 
-// For screen readers: who is there, when it changes, and not more often than one can listen.
+// Text for screen readers: people in view and their levels, on a change, at most every five seconds.
 function speak(people) {
   const text = people.length ? `${people.length} ${people.length > 1 ? 'people' : 'person'}: ` +
     people.slice(0, 8).map((p) => `${p.id} ${LEVELS[p.level]}`).join(', ') : 'Nobody in view';
@@ -185,7 +185,7 @@ function frame(now) {
   requestAnimationFrame(frame);
 }
 requestAnimationFrame(frame);
-// A server that vanished without a word: it sends at least once a second.
+// Close the connection of a server that has sent nothing for 5 s: it sends at least once a second.
 setInterval(() => { if (!wish.pause && !document.hidden && socket.readyState === WebSocket.OPEN && Date.now() - heard > 5000) socket.close(); }, 1000);
 buttons();
 connect();

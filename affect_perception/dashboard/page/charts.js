@@ -1,10 +1,10 @@
 // Sparklines of smile intensity and the plane of valence and arousal.
 import { make } from './face.js';
 
-// Told apart also by those who see no red or green (Okabe and Ito), darkened to stand out on white.
+// Distinguishable with red-green colour blindness (Okabe and Ito), darkened for contrast on white.
 const COLOURS = ['#0072b2', '#c14f00', '#00815f', '#a8487f', '#8a6d00', '#2a80b9', '#6b4fb3', '#5a6472'];
 const SPAN_MS = 30000;
-const BOUNDS = [1 / 8, 3 / 8, 3 / 4]; // where the levels begin
+const BOUNDS = [1 / 8, 3 / 8, 3 / 4]; // smile intensities between the levels
 
 export const colourOf = (id) => COLOURS[id % COLOURS.length];
 

@@ -1,4 +1,4 @@
-// An emoji, drawn: the same on every machine, and between the levels it follows the intensity.
+// Emoji drawn as SVG: identical on every machine, and continuous in the intensity between the levels.
 const SVG = 'http://www.w3.org/2000/svg';
 export const LEVELS = { neutral: 'neutral', low: 'slight', medium: 'medium', high: 'broad', unknown: 'unknown' };
 

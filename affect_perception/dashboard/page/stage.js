@@ -1,7 +1,7 @@
-// The people as emojis, gliding to where the newest message says they are.
+// Stage: people as emojis that glide to the positions of the newest message.
 import { LEVELS, newFace } from './face.js';
 
-const GLIDE_MS = 90; // time constant: long enough to hide 20 messages a second, short enough to be live
+const GLIDE_MS = 90; // time constant: long enough to hide 20 messages a second, short enough not to add delay
 const still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
 export class Stage {
@@ -54,7 +54,7 @@ export class Stage {
     setTimeout(() => face.root.remove(), 300);
   }
 
-  // Called before each repaint.
+  // Move the emojis; called before each repaint.
   move(now) {
     const share = still.matches ? 1 : 1 - Math.exp(-Math.min(now - this.last, 1000) / GLIDE_MS);
     this.last = now;

@@ -1,0 +1,49 @@
+"""The command `affect-perception`: a module per command that parses, calls and prints.
+
+Not here: computation, which the commands call. Bad input ends with one line on stderr and exit status 2; a command that
+measures ends with one JSON object as its last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from affect_perception.cli import bench, evaluate, prepare, run, scene, train
+from affect_perception.errors import AffectPerceptionError
+from affect_perception.runtime.log_handler import log_to
+
+__all__ = ['main', 'parser']
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of all commands; each sets `call`, a function of the parsed arguments."""
+    root = argparse.ArgumentParser(prog='affect-perception', description='Smile, valence and arousal of people in view')
+    commands = root.add_subparsers(required=True, metavar='COMMAND')
+    for command in (run, evaluate, scene, prepare, train, bench):
+        command.add_parsers(commands)
+    return root
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that `argv` names (default: sys.argv); returns the exit status."""
+    root = parser()
+    args, unknown = root.parse_known_args(argv)
+    if hasattr(args, 'rest'):
+        args.rest = unknown
+    elif unknown:
+        root.error(f'unrecognized arguments: {" ".join(unknown)}')
+    log_to()
+    try:
+        result = args.call(args)
+    except AffectPerceptionError as error:
+        print(f'affect-perception: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    if isinstance(result, int):
+        return result
+    if result is not None:
+        print(json.dumps(result))
+    return 0

@@ -1,0 +1,60 @@
+"""`affect-perception bench WHAT`: speed of this package on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from affect_perception.cli.flags import Commands, add_flags, require_ros, settings_by_node
+from affect_perception.settings import GROUPS
+
+_FIXED = ('source', 'rate', 'loop', 'scene_people', 'reliable_images')  # settings that a benchmark decides itself
+_OWN_FLAGS = {  # benchmarks that parse their own flags: module of `bench/` and help
+    'detector': ('detector', "dlib's CNN, our implementation of it, and HOG, side by side"),
+    'ids': ('identities', 'identity preservation of the tracker on scripted scenes, scored per person'),
+    'inference': ('inference', "cost of a step with 1 to 64 faces (the paper's Fig. 6)"),
+    'offline': ('offline', 'evaluation speed of a bag relative to real time'),
+}
+_DASHBOARD_RUNS = (
+    'delay', 'page', 'pictures', 'markers', 'overlay', 'jpeg', 'watched', 'here', 'clients', 'browser', 'bare',
+)  # fmt: skip
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add the parser of `bench` and of each benchmark."""
+    bench = commands.add_parser('bench', help='speed on this machine').add_subparsers(required=True, metavar='WHAT')
+    pipeline = bench.add_parser('pipeline', help='the whole graph on a scene rendered beforehand')
+    pipeline.add_argument('--people', type=int, default=4)
+    pipeline.add_argument('--duration', type=float, default=60.0, help='seconds')
+    pipeline.add_argument('--out', type=Path, help='also write the JSON to this file')
+    add_flags(pipeline, *GROUPS, skip=_FIXED)
+    pipeline.set_defaults(call=_bench_of_graph('pipeline'))
+    dashboard = bench.add_parser('dashboard', help='delay of the page behind a result, and the cost of viewers')
+    dashboard.add_argument('--people', type=int, default=4)
+    dashboard.add_argument('--duration', type=float, default=30.0, help='seconds of each')
+    dashboard.add_argument(
+        '--runs', nargs='+', choices=_DASHBOARD_RUNS, default=_DASHBOARD_RUNS, help='what to measure (all)'
+    )
+    dashboard.add_argument('--out', type=Path, help='also write the JSON to this file')
+    add_flags(dashboard, *GROUPS, skip=_FIXED)
+    dashboard.set_defaults(call=_bench_of_graph('dashboard'))
+    for name, (module, text) in _OWN_FLAGS.items():
+        bench.add_parser(name, help=text, add_help=False).set_defaults(call=_bench_with_own_flags(module), rest=[])
+
+
+def _bench_of_graph(module: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
+    def call(args: argparse.Namespace) -> dict[str, Any]:
+        require_ros()
+        return import_module(f'affect_perception.bench.{module}').bench(args, settings_by_node(args))
+
+    return call
+
+
+def _bench_with_own_flags(module: str) -> Callable[[argparse.Namespace], int]:
+    def call(args: argparse.Namespace) -> int:
+        return import_module(f'affect_perception.bench.{module}').main(args.rest)
+
+    return call

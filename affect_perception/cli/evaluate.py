@@ -1,0 +1,104 @@
+"""`affect-perception evaluate` and `affect-perception compare`: recordings to tables and reports, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from affect_perception.cli.flags import Commands, add_flags, add_report_flags, report_options, settings_of
+from affect_perception.errors import ConfigError
+from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add the parsers of `evaluate` and `compare`."""
+    evaluate = commands.add_parser('evaluate', help='bags, videos, folders of images to faces.csv, without ROS')
+    evaluate.add_argument(
+        'input',
+        nargs='+',
+        help='bag (rosbag2 or ROS 1), video file or folder of images; several, or a folder of them: one result each',
+    )
+    evaluate.add_argument('--out', type=Path, required=True, help='folder for the results')
+    evaluate.add_argument('--sequence', action='store_true', help='the images of the folder are frames of one video')
+    evaluate.add_argument('--video', action='store_true', help='also write annotated.mp4, with boxes, ids and smiles')
+    evaluate.add_argument(
+        '--from',
+        dest='start_from',
+        choices=('images', 'tracks', 'affect'),
+        default='images',
+        help='what to start from: images, or face_tracks or face_affect recorded in a bag (default images)',
+    )
+    evaluate.add_argument(
+        '--bag-topic',
+        '--image-topic',
+        default='',
+        metavar='TOPIC',
+        help='topic of a bag to read, where it has several (of images, or of what --from says)',
+    )
+    evaluate.add_argument('--jobs', type=int, default=1, help='number of inputs evaluated in parallel (default 1)')
+    evaluate.add_argument(
+        '--ray', default='', metavar='ADDRESS', help='evaluate on a Ray cluster instead: auto, local, ray://HOST:10001'
+    )
+    evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
+    add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
+    add_report_flags(evaluate)
+    evaluate.set_defaults(call=_evaluate)
+
+    compare = commands.add_parser('compare', help='several evaluations of one input side by side, as one page')
+    compare.add_argument('runs', nargs='+', type=Path, metavar='RUN_DIR', help='output folder of `evaluate --out`')
+    compare.add_argument('--out', type=Path, required=True, help='folder for report.html and metrics.json')
+    add_report_flags(compare)
+    compare.set_defaults(call=_compare)
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
+    from affect_perception.evaluation.offline.inputs import is_several
+
+    source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
+    tracker = TrackerSettings.from_mapping(settings_of(args, 'face_tracker_node'))
+    affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))
+    options = {'sequence': args.sequence, 'video': args.video, 'truth': args.truth, 'start_from': args.start_from}
+    options['report'] = report_options(args)
+    if is_several(args.input):
+        return _evaluate_many(args, source, tracker, affect, options)
+    from tqdm import tqdm
+
+    from affect_perception.evaluation.offline.runner import evaluate
+
+    def progress(frames: Any) -> Any:
+        return tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None)
+
+    return evaluate(args.input[0], args.out, source, tracker, affect, progress=progress, **options)
+
+
+def _evaluate_many(
+    args: argparse.Namespace,
+    source: SourceSettings,
+    tracker: TrackerSettings,
+    affect: AffectSettings,
+    options: dict[str, Any],
+) -> int:
+    from affect_perception.evaluation.offline.batch import make_jobs, run_batch
+    from affect_perception.evaluation.offline.inputs import find_inputs
+
+    if args.jobs < 1:
+        raise ConfigError(f'--jobs {args.jobs} is no number of processes; give 1 or more')
+    if args.truth is not None:
+        raise ConfigError('--truth is for a single input; evaluate that one alone')
+    if args.people or any(path.is_file() for path in args.labels):
+        raise ConfigError(
+            'for several inputs --labels is a folder with a file named as each; --people is for one input'
+        )
+    jobs = make_jobs(find_inputs(args.input, args.out), args.out, source, tracker, affect, **options)
+    result = run_batch(jobs, args.out, args.jobs, args.ray)
+    print(json.dumps(result))
+    return 1 if result['failed'] else 0
+
+
+def _compare(args: argparse.Namespace) -> dict[str, Any]:
+    from affect_perception.evaluation.offline.comparison import compare
+
+    return compare(args.runs, args.out, report_options(args))

@@ -1,0 +1,52 @@
+"""`affect-perception prepare`: a data set in its official layout to shards of face crops for training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from affect_perception.cli.flags import Commands, add_flags, settings_of
+from affect_perception.settings import TrackerSettings
+
+_SKIP = ('image_topic', 'image_transport', 'reliable_images', 'depth_topic', 'camera_info_topic', 'depth_slop_s')
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add the parser of `prepare`."""
+    prepare = commands.add_parser('prepare', help='a data set in its official layout to face crops for training')
+    prepare.add_argument(
+        'name',
+        metavar='NAME',
+        help='aff_wild2, hume_reaction, afew, sfew, raf_db, affectnet, sewa, elan (videos with ELAN tiers) or csv',
+    )
+    prepare.add_argument('src', type=Path, metavar='SRC', help='folder of the data set')
+    prepare.add_argument('dst', type=Path, metavar='DST', help='folder for the shards; run again to continue')
+    prepare.add_argument('--jobs', type=int, default=1, help='number of processes (default 1)')
+    prepare.add_argument(
+        '--ray', nargs='?', const='local', default='', metavar='ADDRESS',
+        help='work on a Ray cluster instead: auto, local (the default of the flag), ray://HOST:10001',
+    )  # fmt: skip
+    prepare.add_argument(
+        '--faces', choices=('auto', 'detect', 'given'), default='auto',
+        help='detect: find faces in videos and photographs; given: take the face crops of the set; auto: detect where '
+        'the set has uncropped media (default)',
+    )  # fmt: skip
+    prepare.add_argument('--quantities', default='', metavar='LIST', help='labels to keep, as valence,arousal (all)')
+    add_flags(prepare, 'face_tracker_node', skip=_SKIP)
+    prepare.set_defaults(call=_prepare)
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from affect_perception.datasets.prepare import PrepareOptions, prepare
+    from affect_perception.datasets.summary import format_table
+
+    given = {'reid': 'off', **settings_of(args, 'face_tracker_node')}  # the labels say who a face is
+    tracker = TrackerSettings.from_mapping(given)
+    quantities = tuple(name.strip() for name in args.quantities.split(',') if name.strip())
+    options = PrepareOptions(args.jobs, args.ray, args.faces, quantities)
+    report: dict[str, Any] = prepare(args.name, args.src, args.dst, tracker, options)
+    print(format_table(report))
+    print(json.dumps({**report, 'out': str(args.dst)}))
+    return 1 if report['failed'] else 0

@@ -1,0 +1,34 @@
+"""`affect-perception run`: the whole graph in one process, on any source."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from affect_perception.cli.flags import Commands, add_flags, require_ros, settings_by_node
+from affect_perception.errors import ConfigError
+from affect_perception.settings import GROUPS
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add the parser of `run`."""
+    run = commands.add_parser('run', help='the whole graph in one process, on any source')
+    run.add_argument('--duration', type=float, default=0.0, help='seconds to run; 0: until the end or Ctrl-C')
+    run.add_argument('--record', type=Path, metavar='BAG', help='record the results to a new rosbag2 (MCAP)')
+    run.add_argument('--record-images', action='store_true', help='record the images, too')
+    add_flags(run, *GROUPS)
+    run.set_defaults(call=_run)
+
+
+def _run(args: argparse.Namespace) -> dict[str, Any]:
+    require_ros()
+    from affect_perception.graph.run import run
+    from affect_perception.nodes.recorder_node import Recording
+
+    if args.duration < 0:
+        raise ConfigError(f'--duration {args.duration} is negative; give seconds, or 0 for no limit')
+    if args.record_images and args.record is None:
+        raise ConfigError('--record-images needs a recording; give --record BAG as well')
+    record = Recording(args.record, args.record_images) if args.record is not None else None
+    return run(args.source or 'auto', args.duration, settings_by_node(args), record)

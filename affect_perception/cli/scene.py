@@ -1,0 +1,35 @@
+"""`affect-perception scene`: the built-in scene as a video with labels."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from affect_perception.cli.flags import Commands, add_flags, settings_of
+from affect_perception.settings import SourceSettings
+
+_SCENE = {'width', 'height', 'fps', 'scene_people', 'scene_seed', 'scene_portraits'}
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add the parser of `scene`."""
+    scene = commands.add_parser('scene', help='the built-in scene as a video with labels, to try evaluate on')
+    scene.add_argument('--out', type=Path, required=True, help='folder for scene.mp4, scene.csv and scene.eaf')
+    scene.add_argument('--duration', type=float, default=40.0, help='seconds (40)')
+    others = {setting.name for setting in SourceSettings.declared()} - _SCENE
+    add_flags(scene, 'camera_node', skip=tuple(others))
+    scene.set_defaults(call=_scene)
+
+
+def _scene(args: argparse.Namespace) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from affect_perception.evaluation.offline.scene_recording import write_recording
+
+    def progress(frames: Iterable) -> Iterable:
+        return tqdm(frames, unit='frame', disable=None)
+
+    settings = SourceSettings.from_mapping(settings_of(args, 'camera_node'))
+    return write_recording(args.out, settings, args.duration, progress)

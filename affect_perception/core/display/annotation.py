@@ -1,0 +1,47 @@
+"""Annotation of images: boxes, ids, emoticons, levels and a bar of the smile intensity."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from affect_perception.core.display.markers import EMOTICONS
+from affect_perception.types import Affect, AffectFrame, SmileLevel
+
+# RGB; distinguishable with red-green colour blindness: grey, blue, orange, yellow.
+COLOURS = {
+    SmileLevel.NEUTRAL: (200, 200, 200),
+    SmileLevel.LOW: (86, 180, 233),
+    SmileLevel.MEDIUM: (240, 150, 20),
+    SmileLevel.HIGH: (250, 230, 60),
+    SmileLevel.UNKNOWN: (120, 120, 120),
+}
+_BACKGROUND = (20, 20, 20)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def annotated(rgb: np.ndarray, affect: AffectFrame) -> np.ndarray:
+    """Copy of `rgb`, (H, W, 3) uint8, with every face of `affect` annotated; boxes are in pixels of `rgb`."""
+    picture: np.ndarray = rgb.copy()
+    scale = max(rgb.shape[0] / 720, 0.5)  # of fonts and lines
+    for face in affect.faces:
+        _annotate_face(picture, face, scale)
+    return picture
+
+
+def _annotate_face(picture: np.ndarray, face: Affect, scale: float) -> None:
+    colour = COLOURS[face.smile_level]
+    left, top = round(face.box.x), round(face.box.y)
+    right, bottom = round(face.box.x + face.box.width), round(face.box.y + face.box.height)
+    line = max(round(2 * scale), 1)
+    cv2.rectangle(picture, (left, top), (right, bottom), colour, line, cv2.LINE_AA)
+    label = f'{face.track_id}  {EMOTICONS[face.smile_level]}  {face.smile_level.name.lower()}'
+    stroke = max(round(1.3 * scale), 1)
+    (width, height), base = cv2.getTextSize(label, _FONT, 0.55 * scale, stroke)
+    cv2.rectangle(picture, (left, top - height - 2 * base), (left + width + base, top), _BACKGROUND, -1)
+    cv2.putText(picture, label, (left + base // 2, top - base), _FONT, 0.55 * scale, colour, stroke, cv2.LINE_AA)
+    if np.isfinite(face.smile_intensity):
+        end = left + round((right - left) * float(np.clip(face.smile_intensity, 0, 1)))
+        y = bottom + round(8 * scale)
+        cv2.line(picture, (left, y), (right, y), _BACKGROUND, 3 * line)
+        cv2.line(picture, (left, y), (end, y), colour, 3 * line)

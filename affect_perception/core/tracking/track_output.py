@@ -1,0 +1,59 @@
+"""Selection of the faces to publish for a frame, and their `Track` records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from affect_perception.core.boxes import covered_share, inside_share, row_to_box
+from affect_perception.core.images.crops import face_crop
+from affect_perception.core.tracking.face_state import FaceState
+from affect_perception.core.tracking.occlusion import MAX_COVERED
+from affect_perception.core.tracking.reidentification import Identity
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import Frame, Track
+
+_MIN_INSIDE = 0.4  # share of a face box inside the image from which it is published
+
+
+def track_output(
+    faces: Sequence[FaceState], frame: Frame, settings: TrackerSettings, max_undetected_s: float
+) -> tuple[Track, ...]:
+    """Select the tracks to publish for a frame and build their `Track` records.
+
+    `max_undetected_s`: longest time since its last detection for which a face is credible.
+    """
+    boxes = np.array([f.box for f in faces]).reshape(-1, 4)
+    credible = inside_share(boxes, frame.width, frame.height) >= _MIN_INSIDE
+    credible &= np.array([_credible(f, frame.stamp_ns, settings, max_undetected_s) for f in faces], bool)
+    tracked = np.array([f.tracked for f in faces], bool)
+    in_front = (credible & tracked)[None] & ~tracked[:, None]  # also a new face that has no id yet
+    covered = ((covered_share(boxes, boxes) > MAX_COVERED) & in_front).any(axis=1)
+    return tuple(
+        _track(f, f.identity, frame, settings)
+        for f, show in zip(faces, credible & ~covered, strict=True)
+        if show and f.identity
+    )
+
+
+def _credible(face: FaceState, stamp_ns: int, settings: TrackerSettings, max_undetected_s: float) -> bool:
+    return not (
+        face.tentative
+        or (stamp_ns - face.detected_ns) * 1e-9 > max_undetected_s
+        or face.untracked_s(stamp_ns) > settings.max_hidden_s
+    )
+
+
+def _track(face: FaceState, identity: Identity, frame: Frame, settings: TrackerSettings) -> Track:
+    untracked = min(face.untracked_s(frame.stamp_ns) / max(settings.max_hidden_s, 1e-3), 1.0)
+    box = row_to_box(face.output_box)
+    roll_rad = face.output_roll if settings.align else 0.0
+    confidence = face.confidence * min(max(face.similarity, 0.0) + 0.2, 1.0) * (1 - 0.5 * untracked)
+    return Track(
+        track_id=identity.track_id,
+        box=box,
+        confidence=min(max(confidence, 0.0), 1.0),
+        detection_age_s=max((frame.stamp_ns - face.detected_ns) * 1e-9, 0.0),
+        crop=face_crop(frame.rgb, box, settings.crop_size, settings.crop_margin, roll_rad),
+    )

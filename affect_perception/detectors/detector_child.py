@@ -1,0 +1,90 @@
+"""Main program of the detector process: builds a `FaceAnalyzer` from settings, then answers one frame after the other.
+
+Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, idle), then any number of `detect`
+(rgb, known_boxes, embed; stamp_ns). Answers: `ready` (detector, name), `refused` or `failed` (text); then `result` (the
+measurements; stamp_ns, detections, measurements) or `error` (text) for each frame.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from affect_perception.detectors.detector_process import MEASUREMENTS
+from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_analyzer
+from affect_perception.errors import ConfigError
+from affect_perception.runtime.child_process import child_link, end_with_parent
+from affect_perception.runtime.devices import default_threads
+from affect_perception.runtime.framing import Link, Message
+from affect_perception.runtime.log_handler import log_to
+from affect_perception.runtime.priority import use_idle_cores_only
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import DetectionRequest, DetectionResult, Frame
+
+
+def serve(link: Link) -> None:
+    """Answer the parent's messages until the parent is gone."""
+    start = link.receive()
+    if start.fields['idle']:
+        use_idle_cores_only()
+    try:
+        analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']))
+    except ConfigError as error:
+        link.send('refused', text=str(error))
+        return
+    except Exception as error:  # noqa: BLE001  process border: raised again in the parent
+        link.send('failed', text=_text(error))
+        return
+    link.send('ready', detector=analyzer.detector, name=analyzer.name)
+    while True:
+        request = _request(link.receive())
+        try:
+            result = analyzer.analyze(request)
+        except Exception as error:  # noqa: BLE001  process border: raised again in the parent
+            link.send('error', text=_text(error))
+        else:
+            _send(link, result)
+
+
+def _warm_analyzer(settings: TrackerSettings) -> FaceAnalyzer:
+    """Build and warm up, with as many threads as a neighbour of the tracker may have."""
+    import cv2
+
+    analyzer = make_face_analyzer(settings)
+    cv2.setNumThreads(1)
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(default_threads())
+    analyzer.warm_up()
+    return analyzer
+
+
+def _request(message: Message) -> DetectionRequest:
+    rgb, known_boxes, embed = message.arrays
+    return DetectionRequest(Frame(message.fields['stamp_ns'], '', rgb), known_boxes, embed)
+
+
+def _send(link: Link, result: DetectionResult) -> None:
+    arrays: dict[str, np.ndarray] = {name: getattr(result, name) for name in MEASUREMENTS}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    rows = [
+        [float(value) for value in (d.box.x, d.box.y, d.box.width, d.box.height, d.confidence)]
+        for d in result.detections
+    ]
+    link.send('result', *arrays.values(), stamp_ns=result.stamp_ns, detections=rows, measurements=list(arrays))
+
+
+def _text(error: Exception) -> str:
+    return f'{type(error).__name__}: {error}'
+
+
+def main() -> None:
+    """Run as `python -m affect_perception.detectors.detector_child FD` by `FaceAnalyzerProcess`."""
+    link = child_link()
+    end_with_parent(link)
+    log_to()
+    serve(link)
+
+
+if __name__ == '__main__':
+    main()

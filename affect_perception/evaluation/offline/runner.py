@@ -1,0 +1,123 @@
+"""`affect-perception evaluate`: a recording to `faces.csv`, `metrics.json` and `report.html`, without ROS.
+
+The same detector, tracker, crops and network as live, stepped by stamps: two runs on one machine give the same bytes.
+Images of a folder are single images, unless they are said to be a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import affect_perception
+from affect_perception.errors import ConfigError
+from affect_perception.evaluation.metrics import mot
+from affect_perception.evaluation.offline.annotated_video import VideoWriter
+from affect_perception.evaluation.offline.pipeline import ImageResults
+from affect_perception.evaluation.offline.recorded import RecordedAffect, RecordedTracks
+from affect_perception.evaluation.offline.tables import COLUMNS, BadInputs, face_row, write_json
+from affect_perception.evaluation.report.report import ReportCollector, ReportOptions
+from affect_perception.runtime.files import LineFile
+from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
+from affect_perception.sources import BadInputCallback
+from affect_perception.types import AffectFrame, Frame
+
+START_FROM = ('images', 'tracks', 'affect')
+Results = ImageResults | RecordedTracks | RecordedAffect
+Item = tuple[int, Frame | None, AffectFrame]
+
+
+def _no_progress(results: Results) -> Iterator[Item]:
+    return iter(results)
+
+
+def evaluate(
+    given: str,
+    out: Path,
+    source: SourceSettings,
+    tracker: TrackerSettings,
+    affect: AffectSettings,
+    sequence: bool = False,
+    video: bool = False,
+    truth: Path | None = None,
+    progress: Callable[[Any], Iterable[Item]] = _no_progress,
+    start_from: str = 'images',
+    report: ReportOptions | None = None,
+) -> dict:
+    """Write `faces.csv`, `frames.csv`, `tracks.txt` (MOTChallenge), `metrics.json` and `report.html` to `out`.
+
+    Returns the content of metrics.json. `video` adds `annotated.mp4`. `truth`, tracks in MOTChallenge form, adds the
+    scores of the ids to the metrics. `progress` wraps the frames, whose number is `frames.length` where it is known.
+    `start_from` `tracks` or `affect` re-uses these recorded topics of a bag. `report` names the labels and the content
+    of report.html. Raises ConfigError for unusable arguments, AffectPerceptionError on a full disk.
+    """
+    collector = ReportCollector(report or ReportOptions(), given)
+    bad = BadInputs()
+    results = _open_results(given, source, tracker, affect, sequence, video, start_from, bad)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
+    metrics = {
+        'input': given,
+        'version': affect_perception.__version__,
+        'model': results.model,
+        **_write_tables(results, out, video, progress, collector),
+        'bad_inputs': bad.texts,
+        'bad_input_counts': dict(sorted(bad.counts.items())),
+        'from': start_from,
+        **({'topic': results.topic} if results.topic else {}),
+    }
+    if truth is not None:
+        metrics['ids'] = mot.scores(truth, out / 'tracks.txt')
+    write_json(out / 'metrics.json', metrics)  # before the report, which is refused for labels that match no face
+    settings = {'face_tracker_node': tracker, 'affect_node': affect}
+    metrics |= collector.write(out, metrics, results.file_of is None or sequence, settings)
+    write_json(out / 'metrics.json', metrics)
+    return metrics
+
+
+def _open_results(
+    given: str,
+    source: SourceSettings,
+    tracker: TrackerSettings,
+    affect: AffectSettings,
+    sequence: bool,
+    video: bool,
+    start_from: str,
+    on_bad: BadInputCallback,
+) -> Results:
+    if source.source in ('auto', 'scene') or source.source.startswith('camera:'):
+        raise ConfigError(f'cannot evaluate {given!r}: give a video file, a bag or a folder of images')
+    if start_from == 'images':
+        return ImageResults(source, tracker, affect, sequence, on_bad)
+    if video:
+        raise ConfigError(f'--video draws into images, and --from {start_from} reads none; leave one of them out')
+    return RecordedTracks(source, affect, on_bad) if start_from == 'tracks' else RecordedAffect(source, on_bad)
+
+
+def _write_tables(
+    results: Results, out: Path, video: bool, progress: Callable[[Any], Iterable[Item]], collector: ReportCollector
+) -> dict[str, int]:
+    """Write faces.csv, tracks.txt and the video; returns the numbers of frames, faces and track ids."""
+    counts = {'frames': 0, 'frames_with_faces': 0, 'faces': 0}
+    ids: set[int] = set()
+    writer = VideoWriter(out / 'annotated.mp4', results.fps) if video else None
+    file_of = results.file_of
+    with LineFile(out / 'faces.csv') as table, LineFile(out / 'tracks.txt') as tracks:
+        table.rows([[*(['file'] if file_of else []), *COLUMNS, *results.expression_labels]])
+        for index, frame, affect in progress(results):
+            file = [file_of(affect.stamp_ns)] if file_of else []
+            table.rows([*file, *face_row(index, affect, face)] for face in affect.faces)
+            tracks.write(''.join(mot.line(index, face) for face in affect.faces))
+            collector.add_frame(index, frame, affect, *file)
+            if writer is not None and frame is not None:
+                writer.write(frame, affect)
+            counts['frames'] += 1
+            counts['frames_with_faces'] += bool(affect.faces)
+            counts['faces'] += len(affect.faces)
+            ids.update(face.track_id for face in affect.faces)
+    if writer is not None:
+        writer.close()
+    return {**counts, 'track_ids': len(ids)}

@@ -1,0 +1,59 @@
+"""Tables and JSON files of an evaluation: the columns of faces.csv, the counts of bad inputs, metrics.json."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from affect_perception.errors import AffectPerceptionError, BadInputError
+from affect_perception.types import Affect, AffectFrame
+
+# fmt: off
+COLUMNS = (
+    'frame', 'stamp', 'track_id', 'x', 'y', 'width', 'height', 'confidence', 'smile_level', 'smile_intensity',
+    'p_neutral', 'p_low', 'p_medium', 'p_high', 'valence', 'arousal',
+)
+# fmt: on
+MAX_TEXTS = 100  # of bad inputs in metrics.json; the others are only counted
+
+
+class BadInputs:
+    """Counts of unusable inputs by kind, and the messages of the first hundred; a `BadInputCallback`."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.texts: list[str] = []
+
+    def __call__(self, error: BadInputError) -> None:
+        """Count an unusable input."""
+        self.counts[error.kind] += 1
+        if len(self.texts) < MAX_TEXTS:
+            self.texts.append(str(error))
+
+
+def face_row(index: int, affect: AffectFrame, face: Affect) -> list[Any]:
+    """One row of faces.csv: the values of COLUMNS, then one per expression; numbers as text of fixed precision."""
+    box = [f'{v:.2f}' for v in (face.box.x, face.box.y, face.box.width, face.box.height)]
+    numbers = (face.smile_intensity, *face.smile_probabilities, face.valence, face.arousal)
+    return [
+        index,
+        f'{affect.stamp_ns // 10**9}.{affect.stamp_ns % 10**9:09d}',  # a float would end at 0.1 µs
+        face.track_id,
+        *box,
+        f'{face.confidence:.4f}',
+        face.smile_level.name.lower(),
+        *(f'{v:.6f}' for v in (*numbers, *face.expression_probabilities)),
+    ]
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Replace a JSON file at once; AffectPerceptionError where the disk is full."""
+    part = path.with_name(path.name + '.part')
+    try:
+        part.write_text(json.dumps(content, indent=2) + '\n')
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise AffectPerceptionError(f'{path} cannot be written: {error.strerror}') from None

@@ -1,0 +1,1 @@
+"""Convolutional backbones of the papers, and weights for them from users' files."""

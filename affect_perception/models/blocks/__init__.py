@@ -1,0 +1,1 @@
+"""Parts that several of the papers share: attention, clip windows, losses and metrics, late fusion."""

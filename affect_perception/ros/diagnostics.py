@@ -1,0 +1,181 @@
+"""Counters and timings of a node, published on `/diagnostics` each second; one log line per kind of bad input."""
+
+from __future__ import annotations
+
+import array
+import threading
+import time
+import traceback
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from affect_perception.errors import BadInputError
+from affect_perception.ros.node_level import Activity, diagnose
+from affect_perception.ros.parameters import declare_settings
+from affect_perception.settings import DiagnosticsSettings
+
+_PERIOD_S = 1.0
+TASKS = {  # last part of the name of a node's status: `affect_perception: affect_node: inference`
+    'camera_node': 'capture',
+    'face_tracker_node': 'tracking',
+    'affect_node': 'inference',
+    'agent_node': 'behaviour',
+    'marker_node': 'drawing',
+    'hri_node': 'mirror',
+    'dashboard_node': 'page',
+}
+_RECENT = 300  # images over which diagnostics give percentiles: ten seconds of a usual camera
+
+
+class NodeDiagnostics:
+    """Counters and timings of one node, published each second; safe to use from its worker threads.
+
+    Callbacks, called at each report: `dropped` returns the number of frames replaced by newer ones since the start,
+    `details` further key-value pairs, `problem` an error beyond the counts (ERROR), `idle_reason` why there is nothing
+    to do (OK); the last two return '' if there is none. Timings are kept for the last images only, unless `keep_all`
+    was called (benchmarks).
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        dropped: Callable[[], int],
+        details: Callable[[], Mapping[str, object]] = dict,
+        problem: Callable[[], str] = str,
+        idle_reason: Callable[[], str] = str,
+    ) -> None:
+        self._node = node
+        self._dropped = dropped
+        self._details = details
+        self._problem = problem
+        self._idle_reason = idle_reason
+        self._settings = declare_settings(node, DiagnosticsSettings, on_change=self._change)
+        self._lock = threading.Lock()
+        self._last = (0, 0, 0)  # processed, dropped, bad inputs at the last report
+        self._reported = time.monotonic()
+        self._last_input: float | None = None  # time of arrival
+        self.processed = 0
+        self.bad_inputs: Counter[str] = Counter()
+        self._timings_ms: dict[str, deque | array.array] = defaultdict(lambda: deque(maxlen=_RECENT))
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        node.create_timer(_PERIOD_S, self.report)
+
+    def keep_all(self) -> None:
+        """Keep every timing from now on (4 bytes each)."""
+        with self._lock:
+            self._timings_ms = defaultdict(lambda: array.array('f'))
+
+    def timings_ms(self) -> dict[str, np.ndarray]:
+        """Timings kept, by stage, (N,) float32; `latency` is from the image stamp to the end of this node's work."""
+        with self._lock:
+            return {stage: np.array(values, np.float32) for stage, values in self._timings_ms.items()}
+
+    def done(self, latency_ms: float) -> None:
+        """Count one processed image, `latency_ms` after its stamp."""
+        with self._lock:
+            self.processed += 1
+            self._last_input = time.monotonic()
+            self._timings_ms['latency'].append(latency_ms)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time the block as one stage of the work on an image."""
+        start = time.perf_counter()
+        yield
+        self.time(stage, time.perf_counter() - start)
+
+    def time(self, stage: str, seconds: float) -> None:
+        """Record the duration of one stage of the work on an image."""
+        with self._lock:
+            self._timings_ms[stage].append(seconds * 1e3)
+
+    def bad_input(self, error: Exception, outcome: str = 'skipped') -> None:
+        """Count an input that cannot be used, by the kind of a BadInputError, and log the first of each kind.
+
+        `outcome` says in the log line what is done instead. Any other exception is counted as `internal`, an error of
+        this package, and logged with its place in the source.
+        """
+        with self._lock:
+            self._last_input = time.monotonic()
+        if isinstance(error, BadInputError):
+            self.event(error.kind, str(error), outcome, label='bad input')
+        elif self._count('internal'):
+            where = traceback.extract_tb(error.__traceback__)[-1:]
+            place = f' ({where[0].filename}:{where[0].lineno})' if where else ''
+            self._node.get_logger().error(
+                f'{type(error).__name__}: {error}{place}; skipped, further ones are only '
+                'counted in /diagnostics. This is a mistake of ours: please report it'
+            )
+
+    def event(self, kind: str, text: str, outcome: str = 'skipped', label: str = 'failure') -> None:
+        """Count a failure of a part of the node (such as `detector`) under `kind`, and log the first of each kind."""
+        if self._count(kind):
+            self._node.get_logger().warning(
+                f'{label} ({kind}): {text}; {outcome}, further ones of this kind are only counted in /diagnostics'
+            )
+
+    def _count(self, kind: str) -> bool:
+        """Count one event; returns whether it is the first of its kind."""
+        with self._lock:
+            self.bad_inputs[kind] += 1
+            return self.bad_inputs[kind] == 1
+
+    def report(self) -> None:
+        """Publish the activity since the last report."""
+        with self._lock:
+            processed, dropped, bad = self.processed, self._dropped(), dict(self.bad_inputs)
+        counts, now = (processed, dropped, sum(bad.values())), time.monotonic()
+        seconds = max(now - self._reported, 1e-3)
+        recent = [a - b for a, b in zip(counts, self._last, strict=True)]
+        activity = Activity(
+            seconds,
+            processed=recent[0],
+            dropped=recent[1],
+            bad=recent[2],
+            silent_s=None if self._last_input is None else now - self._last_input,
+        )
+        self._last, self._reported = counts, now
+        values: dict[str, object] = {
+            'rate_hz': f'{activity.processed / seconds:.1f}',
+            'frames_processed': processed,
+            'frames_dropped': dropped,
+            'bad_inputs': counts[2],
+            **{f'bad_inputs_{kind}': count for kind, count in bad.items()},
+        }
+        latency_ms = 0.0
+        for stage, timings in self.timings_ms().items():
+            p50, p95 = np.percentile(timings[-_RECENT:], (50, 95))
+            values[f'{stage}_ms_p50'], values[f'{stage}_ms_p95'] = f'{p50:.1f}', f'{p95:.1f}'
+            latency_ms = float(p95) if stage == 'latency' else latency_ms
+        values.update(self._details())
+        level, text = self._level(replace(activity, latency_ms=latency_ms))
+        self._publisher.publish(self._message(level, text, values))
+
+    def _level(self, activity: Activity) -> tuple[bytes, str]:
+        problem, idle_reason = self._problem(), self._idle_reason()
+        if getattr(self._node, 'finished', False) and not activity.bad:
+            idle_reason = 'finished'
+        level, text = (DiagnosticStatus.OK, idle_reason) if idle_reason else diagnose(activity, self._settings)
+        return (DiagnosticStatus.ERROR, f'{problem}; {text}') if problem else (level, text)
+
+    def _message(self, level: bytes, text: str, values: Mapping[str, object]) -> DiagnosticArray:
+        name, path = self._node.get_name(), self._node.get_fully_qualified_name()[1:]
+        status = DiagnosticStatus(
+            level=level,
+            name=f'affect_perception: {path}: {TASKS.get(name, "work")}',
+            message=text,
+            hardware_id='affect_perception',
+        )
+        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        return message
+
+    def _change(self, settings: DiagnosticsSettings) -> None:
+        self._settings = settings

@@ -1,0 +1,110 @@
+"""Start and end of every executable: one line and exit status 2 for errors of the user, a clean end on Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from affect_perception.errors import AffectPerceptionError
+from affect_perception.ros.log_bridge import log_to_ros
+
+GraphNode = Any  # an rclpy Node with `close()`, as all nodes of this package have it
+
+
+class Spinner:
+    """Executor threads: spins each node in a thread of its own, so that none waits for another's callbacks.
+
+    (One multi-threaded executor would share a single wait set among all nodes, which rclpy does slowly.)
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        self._executors = [SingleThreadedExecutor() for _ in nodes]
+        self._closing = threading.Event()
+        self._threads = []
+        for node, executor in zip(nodes, self._executors, strict=True):
+            executor.add_node(node)
+            thread = threading.Thread(target=self._spin, args=(executor,), name=f'spin {node.get_name()}', daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self) -> None:
+        """Stop spinning; waits up to 2 s for each thread."""
+        self._closing.set()
+        for executor in self._executors:
+            executor.shutdown(timeout_sec=2.0)
+        for thread in self._threads:
+            thread.join(timeout=2.0)
+
+    def _spin(self, executor: SingleThreadedExecutor) -> None:
+        while True:
+            try:
+                return executor.spin()
+            except ExternalShutdownException:
+                return None
+            except Exception as error:  # noqa: BLE001 - thread border: a failing callback must not end its node
+                if self._closing.is_set():  # rclpy destroys the executor under a callback that still runs
+                    return None
+                if type(error).__name__ == 'InvalidHandle':  # the caller was destroyed meanwhile: a node deactivates
+                    self._closing.wait(0.01)
+                    continue
+                get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Event that SIGINT (Ctrl-C) and SIGTERM set; a second signal raises KeyboardInterrupt."""
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_nodes(make: Callable[[], Sequence[GraphNode]], args: Sequence[str] | None = None) -> None:
+    """Run an executable: make the nodes, spin until a signal or until all are `finished`, close them.
+
+    Exits with status 2 and one line on stderr when `make` raises an AffectPerceptionError. rclpy's own signal handlers
+    are not installed: they shut the context down at once, while threads still publish.
+    """
+    nodes: Sequence[GraphNode] = ()
+    spinner = None
+    with stop_on_signals() as stop:
+        try:
+            rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
+            log_to_ros()
+            nodes = make()
+            spinner = Spinner(nodes)
+            while not stop.wait(0.2) and not all(getattr(node, 'finished', False) for node in nodes):
+                pass
+        except KeyboardInterrupt:
+            pass
+        except AffectPerceptionError as error:
+            sys.stderr.write(f'affect_perception: {error}\n')
+            sys.exit(2)
+        finally:
+            for node in nodes:
+                node.close()
+            if spinner is not None:
+                spinner.close()
+            for node in nodes:
+                node.destroy_node()
+            rclpy.try_shutdown()

@@ -1,0 +1,81 @@
+"""Subscriptions that exist only while the output made of them has subscribers; rate limits of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+_EARLY = 0.25  # of a period: inputs at about the maximum rate must not be halved by their jitter
+_PERIOD_S = 0.5  # each check wakes the executor of the node, which is what an idle node costs
+
+
+class OnDemand:
+    """Subscriptions on demand. `inputs` maps a name to (is it wanted?, create the subscription), checked each 0.5 s.
+
+    The check runs in the node's own thread and on the steady clock, so that a paused simulation does not stop it.
+    """
+
+    def __init__(self, node: Node, inputs: Mapping[str, tuple[Callable[[], bool], Callable[[], Subscription]]]) -> None:
+        self._node = node
+        self._inputs = inputs
+        self._subscriptions: dict[str, Subscription] = {}
+        node.create_timer(_PERIOD_S, self.update, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def active(self) -> frozenset[str]:
+        """Names of the inputs that are subscribed now."""
+        return frozenset(self._subscriptions)
+
+    def update(self) -> None:
+        """Create the subscriptions that are wanted, and destroy those that no longer are."""
+        for name, (wanted, subscribe) in self._inputs.items():
+            if wanted() and name not in self._subscriptions:
+                self._subscriptions[name] = subscribe()
+            elif not wanted() and name in self._subscriptions:
+                self._node.destroy_subscription(self._subscriptions.pop(name))
+
+    def idle_reason(self) -> str:
+        """Reason why the node is idle, for diagnostics; '' while any input is subscribed."""
+        return '' if self._subscriptions else 'nobody is subscribed'
+
+
+class WhileWanted(CallbackGroup):
+    """Callback group whose messages stay with the middleware, which keeps the newest, until `wanted()` is true.
+
+    Python takes a millisecond or more to unpack an image, and holds the interpreter lock meanwhile. Something else must
+    wake the node when `wanted` becomes true.
+    """
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def can_execute(self, _entity: object) -> bool:
+        """Callback of rclpy: whether the entity may be taken."""
+        return self._wanted()
+
+    def beginning_execution(self, _entity: object) -> bool:
+        """Callback of rclpy: asked once more before the callback runs."""
+        return self._wanted()
+
+    def ending_execution(self, _entity: object) -> None:
+        """Callback of rclpy: nothing to release."""
+
+
+class RateLimit:
+    """Rate limit with even spacing. Time is an argument, in seconds of any steady clock; rates are in 1/s."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def due(self, now_s: float, rate: float) -> bool:
+        """Whether another item may pass now."""
+        return now_s >= self._next_s - _EARLY / rate
+
+    def passed(self, now_s: float, rate: float) -> None:
+        """Record that an item has passed."""
+        self._next_s = max(self._next_s, now_s - 1 / rate) + 1 / rate

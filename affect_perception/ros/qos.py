@@ -1,0 +1,27 @@
+"""Quality-of-service profiles of the package; each can be overridden from YAML (`qos_overrides./topic...`)."""
+
+from __future__ import annotations
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+__all__ = ['IMAGES', 'NEWEST_RESULT', 'RELIABLE_IMAGES', 'RESULTS', 'SubscriptionEventCallbacks', 'overridable']
+
+# Images: newest only. A best-effort reader matches reliable and best-effort cameras alike.
+IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+# Images of replays that must not lose a frame; needs a reliable publisher.
+RELIABLE_IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
+# The newest result, for subscribers that may miss some.
+NEWEST_RESULT = RELIABLE_IMAGES
+# Results.
+RESULTS = QoSProfile(depth=10, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
+
+
+def overridable() -> QoSOverridingOptions:
+    """Options of a publisher or subscription that let YAML override history, depth and reliability."""
+    return QoSOverridingOptions.with_default_policies()

@@ -1,0 +1,57 @@
+"""Text files that stay complete up to the last whole line, also on a full disk or when the program is killed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from affect_perception.errors import AffectPerceptionError
+
+
+class LineFile:
+    """Write whole lines to `path`, unbuffered; on a full disk the file is cut back to its last whole line.
+
+    Context manager. Raises AffectPerceptionError when the file cannot be opened or a write does not fit.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open('wb', buffering=0)
+        except OSError as error:
+            raise AffectPerceptionError(f'{path} cannot be written: {error.strerror}') from None
+        self._whole = 0  # bytes up to the end of the last whole line
+        self._lines = 0
+
+    def __enter__(self) -> LineFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, text: str) -> None:
+        """Append `text`, which must be whole lines. Raises AffectPerceptionError when the text does not fit."""
+        left = text.encode()
+        while left:
+            try:
+                count = self._file.write(left)
+            except OSError as error:
+                self._file.truncate(self._whole)
+                raise AffectPerceptionError(
+                    f'{self._path} cannot be written on: {error.strerror}; its {self._lines} lines are whole. '
+                    'Make room and run the command again'
+                ) from None
+            self._lines += left.count(b'\n', 0, count)
+            end = self._file.tell()
+            if (last := left.rfind(b'\n', 0, count)) >= 0:
+                self._whole = end - count + last + 1
+            left = left[count:]
+
+    def rows(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Append `rows` as CSV lines."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator='\n').writerows(rows)
+        self.write(text.getvalue())

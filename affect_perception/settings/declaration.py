@@ -1,0 +1,122 @@
+"""Declaration of settings: default, meaning, unit and allowed range of each, validated when an instance is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from affect_perception.errors import ConfigError
+
+Self = TypeVar('Self', bound='Settings')  # typing.Self needs Python 3.11
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = '',
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+    alias: str = '',
+) -> Any:
+    """Declare a field of a `Settings` class. The type of the setting is the type of `default`; bounds are inclusive.
+
+    `live`: may change while a node runs (`ros2 param set`); other settings are read once, at start.
+    `alias`: an earlier name, still accepted in mappings, flags and ROS parameters.
+    """
+    metadata = {
+        'meaning': meaning,
+        'unit': unit,
+        'low': low,
+        'high': high,
+        'choices': choices,
+        'live': live,
+        'alias': alias,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Declaration of one setting, from which ROS parameters, flags and documentation are derived."""
+
+    name: str
+    default: Any
+    meaning: str
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    live: bool
+    alias: str = ''
+
+    @property
+    def type(self) -> type:
+        """Type of the value: bool, int, float or str."""
+        return type(self.default)
+
+    @property
+    def flag(self) -> str:
+        """Command line flag, such as `--detect-every`."""
+        return '--' + self.name.replace('_', '-')
+
+    @property
+    def allowed(self) -> str:
+        """Allowed values in words: `1 to 300`, `cpu, cuda` or `any text`."""
+        if self.choices:
+            return ', '.join(self.choices)
+        if self.low is not None and self.high is not None:
+            return f'{self.low} to {self.high}'
+        if self.low is not None:
+            return f'{self.low} or more'
+        return {bool: 'true or false', str: 'any text', int: 'a whole number', float: 'a number'}[self.type]
+
+    def checked(self, value: Any) -> Any:
+        """Validate `value`; returns it in the setting's type. ConfigError for a wrong type or a value out of range.
+
+        An int is accepted where a float is wanted; nothing else is converted.
+        """
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.type:
+            raise ConfigError(
+                f'{self.name} = {value!r} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
+            )
+        number: Any = value
+        below = self.low is not None and not number >= self.low  # written so that NaN is out of range
+        above = self.high is not None and not number <= self.high
+        if below or above or (self.choices and value not in self.choices):
+            raise ConfigError(f'{self.name} = {value!r} is out of range; allowed: {self.allowed}')
+        return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base class of all groups of settings. Construction validates every field (ConfigError)."""
+
+    def __post_init__(self) -> None:
+        for declared in self.declared():
+            object.__setattr__(self, declared.name, declared.checked(getattr(self, declared.name)))
+
+    @classmethod
+    def declared(cls) -> tuple[Setting, ...]:
+        """Declarations of all settings of the group, in the order of their definition."""
+        return tuple(Setting(name=f.name, default=f.default, **f.metadata) for f in dataclasses.fields(cls))
+
+    @classmethod
+    def from_mapping(cls: type[Self], values: Mapping[str, Any]) -> Self:
+        """Make an instance of `values` (names or aliases) over the defaults; ConfigError names an unknown one."""
+        known = {declared.name for declared in cls.declared()}
+        aliases = {declared.alias: declared.name for declared in cls.declared() if declared.alias}
+        for name in values:
+            if name not in known | set(aliases):
+                raise ConfigError(f'no setting {name!r} in {cls.__name__}; known: {", ".join(sorted(known))}')
+        return cls(**{aliases.get(name, name): value for name, value in values.items()})
+
+    def changed(self: Self, **values: Any) -> Self:
+        """Copy of the instance with `values` replaced and validated."""
+        return dataclasses.replace(self, **values)

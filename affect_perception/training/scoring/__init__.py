@@ -1,0 +1,4 @@
+"""Validation and test scores of networks in training, and their calibration.
+
+Not here: metric formulas (`evaluation/metrics/`).
+"""

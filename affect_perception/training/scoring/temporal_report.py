@@ -1,0 +1,287 @@
+"""Calibration of a recurrent network on validation, and every score of it on one split with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from affect_perception.evaluation.metrics import predictions
+from affect_perception.models.smile_va import READ_OUTS
+from affect_perception.training.data.augmentation import low_resolution
+from affect_perception.training.data.batches import stills_of
+from affect_perception.training.data.face_sets import Sets
+from affect_perception.training.losses import is_right
+from affect_perception.training.scoring.temporal_probe import Answers, Probe, onset_delays
+from affect_perception.training.settings import TrainingSettings
+from affect_perception.training.synthetic import trajectories
+from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film
+from affect_perception.types import LEVEL_BOUNDS
+
+TONES = (('dark', -180, 10), ('medium', 10, 41), ('light', 41, 180))  # degrees, see morphs.skin_tone
+CONFIDENCE_FILMS = 120  # of each kind, as bad as in training, of people and pictures of the split
+
+
+def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
+    """Slope above 0 and bias with the least cross entropy of sigmoid(slope · x + bias) with the target (Platt 1999)."""
+    log_slope, bias = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_slope, bias], max_iter=100, line_search_fn='strong_wolfe')
+
+    def closure():
+        optimiser.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(log_slope.exp() * x + bias, target)
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return float(log_slope.detach().exp()), float(bias.detach())
+
+
+def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
+    """Fit, on validation, what turns read-outs into probabilities, and put it into `model`; returns it.
+
+    Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
+    teacher. The slope of the levels: the same. The confidence: films as bad as those of training.
+    """
+    said, head = probe.ask(model), model.head
+    stills = [(said.stills[name].smiling, probe.faces[name].share) for name in ('FER+', 'LFW')]
+    count = min(len(smiling) for smiling, _ in stills)
+    smiling, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
+    logit = torch.logit(torch.from_numpy(smiling).clamp(1e-6, 1 - 1e-6))
+    slope, bias = fitted_line(logit, torch.from_numpy(share))
+    rescale(model, 0, slope, bias)
+    head.knots.copy_(torch.tensor(LEVEL_BOUNDS))
+    head.level_slope.fill_(1.0)
+    intensity, wanted = levelled_readings(probe.ask(model), probe)
+    knots = fitted_knots(intensity, trajectories.level_of(wanted))
+    head.knots.copy_(torch.tensor(knots))
+    intensity, wanted = levelled_readings(probe.ask(model), probe)
+    level = torch.from_numpy(trajectories.level_of(wanted))
+    level_slope = best_level_slope(model.levels_of(torch.from_numpy(intensity)).log(), level)
+    head.level_slope.fill_(level_slope)
+    confidence, right = confidence_of(model, confidence_films(model, sets, settings, 'val'), settings.tolerance)
+    sure, unsure = fitted_line(confidence, right)
+    rescale(model, READ_OUTS - 1, sure, unsure)
+    names = ('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope')
+    names += ('confidence_slope', 'confidence_bias')
+    return dict(zip(names, (slope, bias, *knots, level_slope, sure, unsure), strict=True))
+
+
+@torch.no_grad()
+def rescale(model: nn.Module, place: int, slope: float, bias: float) -> None:
+    """Replace read-out number `place` by slope · itself + bias, in the head and in the recurrent layers' correction."""
+    for linear, shift in ((model.head.linear, bias), (model.temporal_head, 0.0)):
+        linear.weight[place].mul_(slope)
+        linear.bias[place].mul_(slope).add_(shift)
+
+
+def levelled_readings(said: Answers, probe: Probe) -> tuple[np.ndarray, np.ndarray]:
+    """Intensities that were read and wanted ones (N,), of FER+ and LFW stills and London's films, a third each."""
+    rng, parts = np.random.default_rng(5), []
+    for name in ('FER+', 'LFW'):
+        wanted = probe.faces[name].intensity
+        known = np.flatnonzero(~np.isnan(wanted))
+        parts.append((said.stills[name].intensity[known], wanted[known]))
+    parts.append((said.smiles.intensity.ravel(), said.smiles.wanted.ravel()))
+    size = min(len(wanted) for _, wanted in parts)
+    rows = [rng.permutation(len(wanted))[:size] for _, wanted in parts]
+    columns = zip(*((read[i], wanted[i]) for (read, wanted), i in zip(parts, rows, strict=True)), strict=True)
+    return tuple(np.float32(np.concatenate(column)) for column in columns)
+
+
+def fitted_knots(intensity: np.ndarray, level: np.ndarray) -> tuple[float, float, float]:
+    """Intensities (ascending) from which on the next level is more often right: each maximises the balanced accuracy
+    of "level at least k" of (N,) readings with true levels 0 to 3."""
+    grid, knots = np.linspace(0.03, 0.97, 189), []
+    for k in (1, 2, 3):
+        yes, no = intensity[level >= k], intensity[level < k]
+        gain = [np.mean(yes > at) + np.mean(no <= at) for at in grid]
+        knots.append(float(grid[int(np.argmax(gain))]))
+    for k in (1, 2):
+        knots[k] = max(knots[k], knots[k - 1] + 0.05)
+    return tuple(min(knot, 0.85 + 0.04 * k) for k, knot in enumerate(knots))
+
+
+def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
+    """The exponent of probabilities (N, 4), of a grid from 0.1 to 5, that makes the true levels (N,) likeliest."""
+
+    def surprise(slope: float) -> float:
+        return float(functional.cross_entropy(slope * log_probability, level))
+
+    return min(np.geomspace(0.1, 5, 60).tolist(), key=surprise)
+
+
+def confidence_films(model: nn.Module, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
+    """Films of people and pictures of `split`, through as bad a camera as in training."""
+    other = settings.changed(seed=settings.seed + 1)
+    stills, morphs = stills_of(sets, settings, split), sets['Morphs'][split]
+    films = [(lambda n: graded_film(morphs, n, other), CONFIDENCE_FILMS)]
+    films += [(lambda n: still_film(stills, n, other), CONFIDENCE_FILMS * 4)]
+    return [bank(model, make, count, '', settings.workers) for make, count in films]
+
+
+@torch.no_grad()
+def confidence_of(model: nn.Module, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
+    """Logits of the confidence of every frame, and whether the reading was right (1.0 or 0.0)."""
+    logits, rights = [], []
+    for kind in films:
+        output, _ = model.over_time(kind.embeddings, kind.gaps_s)
+        right = is_right(output, kind.share, kind.strength, tolerance) & kind.face
+        logits.append(output.confidence.flatten())
+        rights.append(right.float().flatten())
+    return torch.cat(logits), torch.cat(rights)
+
+
+def worse_pictures(crops: np.ndarray) -> dict[str, np.ndarray]:
+    """(N, S, S) uint8 crops, as faces of 24 px, after JPEG of quality 20, and with the eyes covered by a grey bar."""
+    side = crops.shape[1]
+    small = low_resolution(torch.from_numpy(crops).float(), 24).round().byte().numpy()
+    coded = [cv2.imdecode(cv2.imencode('.jpg', c, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], 0) for c in crops]
+    covered = crops.copy()
+    covered[:, round(0.25 * side) : round(0.48 * side), round(0.1 * side) : round(0.9 * side)] = 128
+    return {'24px': small, 'jpeg20': np.stack(coded), 'eyes_covered': covered}
+
+
+def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings, split: str) -> dict[str, dict]:
+    """Every score of `split`, each with its 95 % interval by the bootstrap: by person where persons are known."""
+    said = probe.ask(model)
+    measures = still_measures(said, probe) | robust_measures(model, said, probe) | film_measures(said)
+    measures |= tone_measures(said, probe.morphs.tone) | portrait_measures(said, probe)
+    confidence, right = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
+    sure, right = torch.sigmoid(confidence).numpy(), right.numpy()
+    frames = np.arange(len(sure)) // settings.still_frames
+    measures |= {
+        'confidence_calibration_error': (lambda i: predictions.calibration_error(sure[i], right[i]), frames),
+        'confidence_auc': (lambda i: predictions.auc(sure[i], right[i] > 0.5), frames),
+    }
+    return predictions.with_intervals(measures)
+
+
+Measures = dict[str, tuple[Callable[[np.ndarray], float], np.ndarray]]
+
+
+def still_measures(said: Answers, probe: Probe) -> Measures:
+    """Scores of photographs as first frames."""
+    f, w, d = (said.stills[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
+    ferplus, lfw, diffusion = (probe.faces[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
+    spearman = predictions.rank_correlation(said.morphs.score)
+    people = np.arange(len(spearman))
+    known = np.flatnonzero(~np.isnan(lfw.intensity))
+    smiles = np.flatnonzero(lfw.smiling & ~np.isnan(lfw.raw))
+    clear = np.flatnonzero(ferplus.votes.max(1) > 0.5)  # as Barsoum et al. score theirs: one class has a majority
+    return {
+        'ferplus_auc': (lambda i: predictions.auc(f.smiling[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_accuracy': (lambda i: predictions.accuracy(f.smiling[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_8_classes': (
+            lambda i: predictions.majority_accuracy(f.expression[i], ferplus.votes[i]),
+            ferplus.person,
+        ),
+        'ferplus_8_classes_clear': (
+            lambda i: predictions.majority_accuracy(f.expression[clear[i]], ferplus.votes[clear[i]]),
+            np.arange(len(clear)),
+        ),
+        'ferplus_votes_calibration_error': (
+            lambda i: predictions.calibration_error(f.smiling[i], ferplus.share[i]),
+            ferplus.person,
+        ),
+        'lfw_auc': (lambda i: predictions.auc(w.smiling[i], lfw.smiling[i]), lfw.person),
+        'lfw_accuracy': (lambda i: predictions.accuracy(w.smiling[i], lfw.smiling[i]), lfw.person),
+        'diffusionfer_valence_ccc': (
+            lambda i: predictions.ccc(d.affect[i, 0], diffusion.affect[i, 0]),
+            diffusion.person,
+        ),
+        'diffusionfer_arousal_ccc': (
+            lambda i: predictions.ccc(d.affect[i, 1], diffusion.affect[i, 1]),
+            diffusion.person,
+        ),
+        'london_pairs_ordered': (
+            lambda i: float(np.mean(said.morphs.score[i, -1] > said.morphs.score[i, 0])),
+            people,
+        ),
+        'lfw_grading': (lambda i: predictions.spearman(w.intensity[smiles[i]], lfw.raw[smiles[i]]), lfw.person[smiles]),
+        'lfw_span': (
+            lambda i: float(np.diff(np.quantile(w.intensity[smiles[i]], (0.05, 0.95)))[0]),
+            lfw.person[smiles],
+        ),
+        'london_grading': (
+            lambda i: predictions.spearman(said.morphs.intensity[i, -1], probe.morphs.raw[i, -1]),
+            people,
+        ),
+        'lfw_level_calibration_error': (
+            lambda i: predictions.top_label_error(w.levels[known[i]], trajectories.level_of(lfw.intensity[known[i]])),
+            lfw.person[known],
+        ),
+        'ferplus_auc_by_intensity': (lambda i: predictions.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'lfw_auc_by_intensity': (lambda i: predictions.auc(w.score[i], lfw.smiling[i]), lfw.person),
+        'london_spearman': (lambda i: float(spearman[i].mean()), people),
+        'london_neutral_p95': (lambda i: float(np.quantile(said.morphs.intensity[i, 0], 0.95)), people),
+        'london_smiling_p5': (lambda i: float(np.quantile(said.morphs.intensity[i, -1], 0.05)), people),
+    }
+
+
+def tone_measures(said: Answers, tone: np.ndarray) -> Measures:
+    """How well London's people are read, by the tone of their skin (individual typology angle); sex is not labelled."""
+    error = np.abs(said.smiles.intensity - said.smiles.wanted).mean((1, 2))
+    result = {}
+    for name, low, high in TONES:
+        people = np.flatnonzero((tone >= low) & (tone < high))
+        if len(people) < 2:  # too few to say anything
+            continue
+        result[f'tone_{name}_intensity_error'] = (lambda i, p=people: float(error[p[i]].mean()), np.arange(len(people)))
+        for which, end in (('neutral', 0), ('smiling', -1)):
+            read = said.morphs.intensity[people, end]
+            result[f'tone_{name}_{which}_median'] = (lambda i, r=read: float(np.median(r[i])), np.arange(len(people)))
+    return result
+
+
+def portrait_measures(said: Answers, probe: Probe) -> Measures:
+    """How well synthetic portraits are read, by the tone of their skin: error, and the share that saturates."""
+    read, faces = said.stills['Portraits'].intensity, probe.faces['Portraits']
+    result = {}
+    for name, low, high in TONES:
+        people = np.flatnonzero((faces.tone >= low) & (faces.tone < high))
+        if len(people) < 2:
+            continue
+        error, each = np.abs(read[people] - faces.intensity[people]), np.arange(len(people))
+        result[f'portraits_{name}_intensity_error'] = (lambda i, e=error: float(e[i].mean()), each)
+        full = read[people] > 0.95
+        result[f'portraits_{name}_above_095'] = (lambda i, f=full: float(f[i].mean()), each)
+    return result
+
+
+def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:
+    """By how much the AUC of LFW falls on worse pictures."""
+    lfw, plain = probe.faces['LFW'], said.stills['LFW'].smiling
+    result = {}
+    for name, crops in worse_pictures(lfw.crops).items():
+        score = probe.read(model, crops).smiling
+        result[f'lfw_auc_lost_{name}'] = (
+            lambda i, s=score: predictions.auc(plain[i], lfw.smiling[i]) - predictions.auc(s[i], lfw.smiling[i]),
+            lfw.person,
+        )
+    return result
+
+
+def film_measures(said: Answers) -> Measures:
+    """Scores of London's people smiling, talking and holding still."""
+    s, delays = said.smiles, onset_delays(said.smiles)
+    people, level = np.arange(len(delays)), trajectories.level_of(said.smiles.wanted)
+    return {
+        'film_level_macro_f1': (
+            lambda i: predictions.macro_f1(s.levels[i].argmax(-1).ravel(), level[i].ravel()),
+            people,
+        ),
+        'film_level_calibration_error': (lambda i: predictions.top_label_error(s.levels[i], level[i]), people),
+        'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.wanted[i]).mean()), people),
+        'onset_delay_median_s': (lambda i: float(np.nanmedian(delays[i])), people),
+        'onset_delay_p95_s': (lambda i: float(np.nanquantile(delays[i], 0.95, method='higher')), people),
+        'talking_rise_mean': (lambda i: float(said.talking_rise[i].mean()), people),
+        'talking_rise_p95': (lambda i: float(np.quantile(said.talking_rise[i], 0.95)), people),
+        'talking_peak_mean': (lambda i: float(said.talking_peak[i].mean()), people),
+        'held_deviation_mean': (lambda i: float(said.held_deviation[i].mean()), people),
+        'held_deviation_p95': (lambda i: float(np.quantile(said.held_deviation[i], 0.95)), people),
+    }

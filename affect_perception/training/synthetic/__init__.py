@@ -1,0 +1,4 @@
+"""Generated training data: morphs, expression transfer, trajectories and sequences.
+
+Not here: recorded pictures (`training/data/`).
+"""

@@ -1,0 +1,35 @@
+"""Small checkpoints with random weights, engines and frames of noise for tests of inference."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from affect_perception.inference.engine import AffectEngine
+from affect_perception.models import checkpoint
+from affect_perception.models.smile_va import SmileVa
+from affect_perception.settings import AffectSettings
+from affect_perception.types import Box, Track, TrackedFrame
+
+
+def small_smile_va(folder: Path) -> str:
+    """Path of a checkpoint of a small `smile_va` whose outputs differ from face to face."""
+    torch.manual_seed(4)
+    model = SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=16)
+    torch.nn.init.normal_(model.temporal_head.linear.weight, std=3.0)
+    path = folder / 'small.safetensors'
+    checkpoint.save(path, model, 'smile_va', crop_size=96, crop_margin=0.15)
+    return str(path)
+
+
+def engine_of(weights: str, backend: str = 'auto', threads: int = 1, **settings) -> AffectEngine:
+    """Engine on the CPU."""
+    return AffectEngine(AffectSettings(model=weights, device='cpu', threads=threads, backend=backend, **settings))
+
+
+def noise_frame(faces: int, stamp_ns: int = 0) -> TrackedFrame:
+    """Frame with so many faces of noise, the same for the same stamp."""
+    rng = np.random.default_rng(stamp_ns)
+    crops = [rng.integers(0, 255, (96, 96, 3), np.uint8) for _ in range(faces)]
+    tracks = tuple(Track(i, Box(0, 0, 9, 9), 1, 0, crop) for i, crop in enumerate(crops))
+    return TrackedFrame(stamp_ns, '', 640, 480, tracks)

@@ -1,0 +1,89 @@
+"""Compressed images: decoding, refusal of damaged ones, and JPEG streams."""
+
+import array
+
+import cv2
+import numpy as np
+import pytest
+from builders.smooth_images import HEIGHT, WIDTH, grey_of, smooth_image
+
+from affect_perception.core.images.compressed import JpegSplitter, decode_compressed, header_size, jpeg_end
+from affect_perception.errors import BadInputError
+
+
+def file_of(suffix: str, rgb: np.ndarray) -> bytes:
+    return cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'image_format', 'off'), [('.jpg', 'rgb8; jpeg compressed bgr8', 8), ('.png', 'png', 0)]
+)
+def test_compressed_picture_is_decoded(suffix, image_format, off):
+    rgb = smooth_image()
+    result = decode_compressed(array.array('B', file_of(suffix, rgb)), image_format)
+    assert np.abs(result.astype(int) - rgb).max() <= off
+
+
+def test_size_of_a_file_is_known_before_it_is_decoded():
+    for suffix in ('.jpg', '.png'):
+        assert header_size(file_of(suffix, smooth_image())) == (WIDTH, HEIGHT)
+
+
+def test_grey_and_16_bit_pictures_become_rgb():
+    grey = grey_of(smooth_image())
+    for picture in (grey, grey.astype(np.uint16) * 257):
+        result = decode_compressed(cv2.imencode('.png', picture)[1].tobytes(), 'png')
+        assert result.shape == (HEIGHT, WIDTH, 3)
+        assert np.abs(result[..., 0].astype(int) - grey).max() <= 1
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize('share', [0.0, 0.02, 0.5, 0.98])
+def test_picture_that_is_cut_off_is_refused(suffix, share):
+    data = file_of(suffix, smooth_image(200, 200))
+    with pytest.raises(BadInputError) as caught:
+        decode_compressed(data[: int(len(data) * share)], suffix[1:])
+    assert caught.value.kind == 'compressed'
+
+
+@pytest.mark.parametrize('data', [b'', b'hello', bytes(100), b'\xff\xd8\xff', b'\xff\xd8\xff\xe0\x00\x00\xff\xd9'])
+def test_what_is_no_picture_is_refused(data):
+    with pytest.raises(BadInputError) as caught:
+        decode_compressed(data, 'jpeg')
+    assert caught.value.kind == 'compressed'
+
+
+def test_compressed_depth_is_refused():
+    with pytest.raises(BadInputError, match='depth'):
+        decode_compressed(b'', '16UC1; compressedDepth png')
+
+
+def test_huge_picture_is_refused_before_it_is_decoded():
+    data = bytearray(file_of('.png', smooth_image()))
+    data[16:24] = (8000).to_bytes(4, 'big') + (6000).to_bytes(4, 'big')
+    with pytest.raises(BadInputError, match='8000x6000 is too large') as caught:
+        decode_compressed(bytes(data), 'png')
+    assert caught.value.kind == 'size'
+
+
+def test_stream_is_cut_into_its_pictures_wherever_the_pieces_end():
+    pictures = [file_of('.jpg', smooth_image(64 + 16 * i, 48)) for i in range(3)]
+    stream = b'--frame\r\nContent-Type: image/jpeg\r\n\r\n' + b'\r\n--frame\r\n\r\n'.join(pictures)
+    for piece in (1, 7, 1000, len(stream)):
+        splitter = JpegSplitter()
+        found = [p for at in range(0, len(stream), piece) for p in splitter.feed(stream[at : at + piece])]
+        assert found == pictures
+
+
+def test_thumbnail_inside_a_jpeg_does_not_end_it():
+    thumbnail, picture = file_of('.jpg', smooth_image(16, 16)), file_of('.jpg', smooth_image())
+    inner = b'\xff\xe1' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
+    whole = picture[:2] + inner + picture[2:]
+    assert jpeg_end(whole) == len(whole)
+    assert JpegSplitter().feed(whole + b'x') == [whole]
+
+
+def test_damage_in_a_stream_costs_one_picture():
+    picture = file_of('.jpg', smooth_image())
+    found = JpegSplitter().feed(b'\xff\xd8\xff\xe0\x00\x01junk' + picture + picture)
+    assert found[-1] == picture

@@ -1,0 +1,146 @@
+"""The detector in a child process: the same results, clear refusals, and a child that dies or hangs is replaced."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from conftest import wait_until
+
+pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
+
+from affect_perception.detectors import make_detector
+from affect_perception.detectors.async_detector import AsyncDetector
+from affect_perception.detectors.detector_process import (
+    DetectorFailure,
+    DetectorProcess,
+    FaceAnalyzerProcess,
+    wants_process,
+)
+from affect_perception.detectors.face_analyzer import make_face_analyzer
+from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import DetectionRequest, Frame
+
+HOG = TrackerSettings(detector='dlib_hog', reid='off', align=False)
+HUNG = 'the detector process made no progress for 7 s and was killed'
+
+
+@pytest.fixture(scope='module')
+def frame() -> Frame:
+    data = pytest.importorskip('skimage.data', reason='needs a photograph (pip install scikit-image)')
+    return Frame(7, 'camera', np.ascontiguousarray(data.astronaut()))
+
+
+@pytest.fixture(scope='module')
+def analyzer():
+    analyzer = FaceAnalyzerProcess(HOG)
+    yield analyzer
+    analyzer.close()
+
+
+def die(process: FaceAnalyzerProcess | DetectorProcess) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+
+@pytest.mark.parametrize('settings', [HOG, HOG.changed(align=True, reid='auto')])
+def test_a_process_measures_what_a_thread_measures(settings, frame):
+    process = FaceAnalyzerProcess(settings)
+    try:
+        found, expected = (one.analyze(DetectionRequest(frame)) for one in (process, make_face_analyzer(settings)))
+    finally:
+        process.close()
+    assert found.stamp_ns == expected.stamp_ns == 7
+    assert found.detections
+    assert found.detections == expected.detections
+    for name in ('embeddings', 'rolls', 'colour_histograms'):
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        assert (ours is None) == (theirs is None)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_child_that_died_between_two_images_is_started_again(analyzer, frame):
+    die(analyzer)
+    assert analyzer.analyze(DetectionRequest(frame)).detections
+
+
+def test_settings_that_cannot_be_are_refused_at_the_start():
+    with pytest.raises(ConfigError, match='no file /nowhere'):
+        FaceAnalyzerProcess(TrackerSettings(detector='dlib_cnn', detector_weights='/nowhere'))
+
+
+def test_closing_ends_the_child_and_it_stays_ended(frame):
+    detector = AsyncDetector(analyzer := FaceAnalyzerProcess(HOG))
+    detector.submit(DetectionRequest(frame))
+    detector.close()
+    assert not analyzer.running
+    with pytest.raises(RuntimeError, match='closed'):
+        analyzer.analyze(DetectionRequest(frame))
+
+
+def test_closing_does_not_wait_for_a_stopped_child(frame):
+    detector = AsyncDetector(analyzer := FaceAnalyzerProcess(HOG))
+    os.kill(analyzer.pid, signal.SIGSTOP)
+    detector.submit(DetectionRequest(frame))
+    time.sleep(0.2)
+    detector.close()
+    assert not analyzer.running
+    with pytest.raises(BadInputError, match=r'ended \(status -9\)'):
+        detector.collect()
+
+
+@pytest.mark.slow
+def test_a_stopped_child_is_a_counted_failure_and_the_next_request_has_another_child(frame):
+    detector = AsyncDetector(analyzer := FaceAnalyzerProcess(HOG))
+    pid = analyzer.pid
+    os.kill(pid, signal.SIGSTOP)
+    detector.submit(DetectionRequest(frame))
+    with pytest.raises(DetectorFailure, match=HUNG) as caught:
+        wait_until(detector.collect, 30)
+    assert caught.value.kind == 'detector'
+    assert HUNG in detector.problem
+    detector.submit(DetectionRequest(frame))
+    assert detector.collect(wait=True).detections
+    assert not detector.problem
+    assert analyzer.pid != pid
+    detector.close()
+
+
+@pytest.mark.parametrize(
+    ('settings', 'process'),
+    [
+        ({'detector': 'dlib_cnn', 'detect_device': 'cpu'}, True),
+        ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_inline': True}, False),
+        ({'detector': 'dlib_cnn', 'detect_device': 'cuda'}, False),
+        ({'detector': 'dlib_cnn', 'detect_device': 'cpu', 'detect_beside': 'thread'}, False),
+        ({'detector': 'dlib_hog'}, True),
+        ({'detector': 'dlib_cnn_native'}, True),
+        ({'detector': 'dlib_hog', 'detect_beside': 'process'}, True),
+    ],
+)
+def test_a_detector_on_the_cpu_gets_a_process_unless_told_otherwise(settings, process):
+    assert wants_process(TrackerSettings(**settings)) is process
+
+
+def test_a_detector_in_a_process_finds_what_the_same_one_finds_here_also_after_its_child_died(frame):
+    detector, here = DetectorProcess(HOG), make_detector(HOG)
+    try:
+        assert detector.name == here.name
+        assert here.detect(frame.rgb)
+        assert detector.detect(frame.rgb) == here.detect(frame.rgb)
+        die(detector)
+        assert detector.detect(frame.rgb) == here.detect(frame.rgb)
+    finally:
+        detector.close()
+
+
+@pytest.mark.slow
+def test_an_image_over_which_the_child_stops_is_tried_once_more(frame):
+    detector = DetectorProcess(HOG)
+    try:
+        os.kill(detector.pid, signal.SIGSTOP)
+        assert detector.detect(frame.rgb) == make_detector(HOG).detect(frame.rgb)
+    finally:
+        detector.close()

@@ -1,0 +1,36 @@
+"""The annotated video: colours of the smile levels, and every frame at one size."""
+
+import math
+
+import cv2
+import numpy as np
+
+from affect_perception.core.display.annotation import COLOURS, annotated
+from affect_perception.evaluation.offline.annotated_video import VideoWriter
+from affect_perception.types import Affect, AffectFrame, Box, Frame, SmileLevel
+
+
+def face(track_id: int, x: float, smile=(0.0, 0.0, 0.0, 1.0), intensity=0.9) -> Affect:
+    return Affect(track_id, Box(x, 50, 40, 40), 0.9, smile, intensity)
+
+
+def test_faces_are_marked_in_the_colour_of_their_level_and_the_image_stays_unchanged():
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    unknown = face(2, 300, (math.nan,) * 4, math.nan)
+    picture = annotated(rgb, AffectFrame(0, '', 'first', (face(1, 100), unknown)))
+    assert tuple(picture[90, 120]) == COLOURS[SmileLevel.HIGH]
+    assert tuple(picture[90, 320]) == COLOURS[SmileLevel.UNKNOWN]
+    assert not rgb.any()
+
+
+def test_video_has_every_frame_also_when_sizes_differ(tmp_path):
+    video = VideoWriter(tmp_path / 'annotated.mp4', 10.0)
+    for i, (height, width) in enumerate([(120, 160), (120, 160), (60, 90)]):
+        frame = Frame(i, '', np.full((height, width, 3), 60, np.uint8))
+        video.write(frame, AffectFrame(i, '', 'first', (face(1, 10),)))
+    video.close()
+    capture = cv2.VideoCapture(str(tmp_path / 'annotated.mp4'))
+    shapes = []
+    while (read := capture.read())[0]:
+        shapes.append(read[1].shape)
+    assert shapes == [(120, 160, 3)] * 3

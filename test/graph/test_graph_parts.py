@@ -1,0 +1,77 @@
+"""Which parts of the graph run, and that the overlay shows the images that the tracker gets."""
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+
+from affect_perception.errors import ConfigError
+from affect_perception.graph.graph import Graph, has_viewer_process, overlay_settings, parse_parts
+from affect_perception.settings import GraphSettings, TrackerSettings
+
+pytestmark = pytest.mark.ros
+
+SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affect_node': {'device': 'cpu'}}
+
+
+def test_flags_switch_parts():
+    assert parse_parts(['graph', '--no-agent', '--markers', '--hri', '--no-camera']) == {
+        'agent': False,
+        'markers': True,
+        'hri': True,
+    }
+    assert parse_parts(['graph']) == {}
+    assert parse_parts(['graph', '--viewer-process', 'thread', '--no-hri']) == {
+        'hri': False,
+        'viewer_process': 'thread',
+    }
+
+
+def test_earlier_name_of_a_flag_and_setting_still_works():
+    parts = parse_parts(['graph', '--watch-beside', 'thread'])
+    assert GraphSettings.from_mapping(parts).viewer_process == 'thread'
+    assert GraphSettings.from_mapping({'watch_beside': 'process'}).viewer_process == 'process'
+
+
+@pytest.mark.parametrize('arguments', [['--viewer-process', 'elsewhere'], ['--watch-beside']])
+def test_place_that_there_is_not_is_refused(arguments):
+    with pytest.raises(ConfigError, match=r'viewer_process = .* allowed: auto, thread, process'):
+        GraphSettings.from_mapping(parse_parts(arguments))
+
+
+def test_parts_run_beside_unless_told_otherwise_or_there_are_none():
+    assert has_viewer_process(GraphSettings())
+    assert has_viewer_process(GraphSettings(agent=False, markers=False, dashboard=True))
+    assert not has_viewer_process(GraphSettings(viewer_process='thread'))
+    assert not has_viewer_process(GraphSettings(viewer_process='process', agent=False, markers=False))
+
+
+def test_overlay_shows_the_images_of_the_tracker():
+    assert overlay_settings(TrackerSettings()) == {}
+    settings = TrackerSettings(image_topic='/cam/image/compressed', camera_info_topic='/cam/info')
+    assert overlay_settings(settings) == {
+        'overlay_image_topic': '/cam/image/compressed',
+        'overlay_camera_info_topic': '/cam/info',
+    }
+
+
+def test_overlay_that_is_given_images_of_another_topic_hears_only_their_camera_info():
+    assert overlay_settings(TrackerSettings(), given=True) == {}
+    settings = TrackerSettings(image_topic='/cam/image/compressed', image_transport='compressed')
+    assert overlay_settings(settings, given=True) == {'overlay_camera_info_topic': '/cam/camera_info'}
+
+
+def test_part_that_is_switched_off_is_not_there(ros):
+    graph = Graph({**SETTINGS, 'graph': {'agent': False, 'viewer_process': 'thread'}}, camera=False)
+    try:
+        assert (graph.agent, graph.hri, graph.viewers) == (None, None, None)
+        assert {node.get_name() for node in graph.nodes} == {'affect_node', 'face_tracker_node', 'marker_node'}
+    finally:
+        graph.close()
+        for node in graph.nodes:
+            node.destroy_node()
+
+
+def test_mistake_in_a_policy_ends_the_start(ros):
+    with pytest.raises(ConfigError, match='no class Nobody'):
+        Graph({**SETTINGS, 'agent_node': {'policy': 'affect_perception.core.agent:Nobody'}}, camera=False)
