@@ -12,9 +12,9 @@ import numpy as np
 
 from affect_perception.core.agent.group_affect import GroupAffect
 from affect_perception.core.agent.policy import Behaviour
+from affect_perception.core.face_position import to_depth
 from affect_perception.core.images.compressed import decode_compressed
 from affect_perception.core.images.encodings import to_rgb
-from affect_perception.core.tracking.face_position import to_depth
 from affect_perception.errors import BadInputError
 from affect_perception.types import Affect, AffectFrame, Box, Depth, Frame, Intrinsics, Track, TrackedFrame
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import os
 import threading
@@ -14,15 +13,14 @@ from typing import Any
 
 from affect_perception.datasets.units import Unit, run_unit
 from affect_perception.errors import AffectPerceptionError, ConfigError
-from affect_perception.runtime.devices import usable_cores
 
 Result = dict[str, Any] | str  # result of a unit, or the reason why it failed
 
 
 def run_in_turn(units: list[Unit], report: Callable[[int], None]) -> Iterator[tuple[Unit, Result]]:
-    """Run units one after the other, with all cores for each."""
+    """Run units one after the other; reading, detection and tracking of a video share two cores."""
     for unit in units:
-        yield unit, _run(dataclasses.replace(unit, threads=usable_cores()), report)
+        yield unit, _run(unit, report)
 
 
 def run_in_processes(units: list[Unit], jobs: int, report: Callable[[int], None]) -> Iterator[tuple[Unit, Result]]:
@@ -34,10 +32,9 @@ def run_in_processes(units: list[Unit], jobs: int, report: Callable[[int], None]
     messages = context.SimpleQueue()
     listener = threading.Thread(target=_forward, args=(messages, report), daemon=True)
     listener.start()
-    threads = max(usable_cores() // jobs, 1)
     pool = ProcessPoolExecutor(min(jobs, len(units)), context, _start_worker, (messages,))
     try:
-        waiting = {pool.submit(_run_reporting, dataclasses.replace(unit, threads=threads)): unit for unit in units}
+        waiting = {pool.submit(_run_reporting, unit): unit for unit in units}
         for future in as_completed(waiting):
             try:
                 yield waiting[future], future.result()

@@ -30,7 +30,6 @@ from affect_perception.evaluation.labels.quantities import CLASSES
 from affect_perception.settings import TrackerSettings
 
 MARK = 'dataset.json'
-LEAVE_OUT = ('contempt', 'other')  # expressions that a set may not have: no finding when one is absent
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def prepare(name: str, src: Path, dst: Path, tracker: TrackerSettings, options: 
     findings = [*listing.findings, *(Finding(*f) for r in results.values() for f in r['findings'])]
     counts = merge_counts(units, results)
     if not failed:
-        findings += missing_classes(counts, LEAVE_OUT)
+        findings += missing_classes(counts, listing.classes)
     _write_findings(dst / 'findings.csv', findings)
     about |= {
         'complete': not failed, 'counts': counts, 'findings': count_by_kind(findings),

@@ -93,7 +93,10 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """All clips of a data set, what was found wrong, and the quantities that the set labels, with their classes."""
+    """All clips of a data set, what was found wrong, and which classes of a quantity the set is said to have.
+
+    A class in `classes` without a sample is a finding; where a quantity is not in it, those of any split count.
+    """
 
     clips: tuple[Clip, ...]
     findings: tuple[Finding, ...]

@@ -43,16 +43,17 @@ def _moments(sums: Sequence[Sequence[float]]) -> dict[str, float | int | None]:
     return {'crops': int(count), 'mean': round(mean, 4), 'std': round(std, 4)}
 
 
-def missing_classes(counts: Mapping[str, Mapping[str, Any]], optional: Sequence[str]) -> list[Finding]:
-    """A finding per class that has no crop in a split; an `optional` class counts only if another split has it."""
+def missing_classes(counts: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """A finding per split and quantity with classes that have no crop, of those `expected`, else of any split."""
     found: list[Finding] = []
     for split, row in counts.items():
         for quantity, classes in row['classes'].items():
-            for name, number in classes.items():
-                elsewhere = any(other['classes'].get(quantity, {}).get(name, 0) for other in counts.values())
-                if not number and (elsewhere or name not in optional):
-                    text = f'{quantity} {name!r} has no sample in {split}; training refuses or leaves it out'
-                    found.append(Finding('empty_class', split, 0, text))
+            anywhere = [n for n in classes if any(other['classes'][quantity][n] for other in counts.values())]
+            wanted = expected.get(quantity, anywhere) if anywhere else []
+            missing = [name for name in wanted if not classes[name]]
+            if missing:
+                text = f'{quantity} without samples in {split}: {", ".join(missing)}'
+                found.append(Finding('empty_class', split, 0, text, len(missing)))
     return found
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _UNIT_BYTES, _UNIT_CLIPS = 64e6, 256  # of media: about a minute of work
 _CROP_BYTES = 5e3  # of an image in a folder of crops, for the size of a unit
 _CROP_FPS = 30.0  # of folders of crops, which state none
 _SLACK_S = 0.2  # a time-based annotation may differ from its video by this much: label period, rounding
+_TURN_S = 0.0005  # of the interpreter, as in offline evaluation: threads wait one turn after each operation
 _EVERY = 30  # frames between two reports of progress
 
 Report = Callable[[int], None]  # gets the number of frames done since the last report
@@ -42,7 +44,6 @@ class Unit:
     out: Path
     quantities: tuple[str, ...]
     tracker: TrackerSettings
-    threads: int = 1
 
     @property
     def media(self) -> list[tuple[Clip, ...]]:
@@ -108,7 +109,9 @@ def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:
 
     An unusable medium is a finding. Raises AffectPerceptionError for a missing detector and a full disk.
     """
-    cv2.setNumThreads(unit.threads)
+    before = cv2.getNumThreads(), sys.getswitchinterval()
+    cv2.setNumThreads(1)  # reading, detection and tracking have a thread each: two of OpenCV's made it slower
+    sys.setswitchinterval(_TURN_S)
     path = unit.out / unit.name
     path.with_suffix('.json').unlink(missing_ok=True)
     extractor = FaceExtractor(unit.tracker)
@@ -123,6 +126,8 @@ def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:
         ) from None
     finally:
         extractor.close()
+        cv2.setNumThreads(before[0])
+        sys.setswitchinterval(before[1])
     result = tally.result()
     temporary = path.with_suffix('.json.part')
     temporary.write_text(json.dumps({'key': unit.key, 'result': result}))

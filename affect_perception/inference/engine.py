@@ -32,7 +32,7 @@ from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 log = logging.getLogger(__name__)
 
 # Faces that backends are compared on: with one face every backend keeps up with the camera, so the fastest with several
-# is wanted; the fastest with 4 was the fastest with 8 and 16 (benchmarks/results/backends.json).
+# is wanted; MNN is with 4, 8 and 16 (benchmarks/results/backends.json).
 TRIAL_FACES = 4
 WARM_UP_FACES = {'cpu': (1, 2, 4, 8), 'cuda': BATCH_SIZES}  # the first call with each batch size is slow
 

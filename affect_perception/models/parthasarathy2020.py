@@ -5,7 +5,7 @@ trains itself, `KINDS`) and Fig. 4 (missing modalities, `remove`).
 an encoder of self-attention layers (512 units, four heads, Vaswani et al. 2017); two cross-modal attention layers
 (512); fusion α·a + β·v; valence and arousal of every frame. `transformer_v` is its video half. Baselines: `gru_a`
 (two GRU layers of 128 on the descriptors), `gru_v` (on VGG-Face embeddings), `gru_av` (both concatenated, two more
-GRU layers). Sequences of 100 frames, loss 1 − CCC per sequence, Adam at 1e-5: `recipe`.
+GRU layers). `recipe`: sequences of 100 frames, loss 1 − CCC per sequence, Adam at 1e-5, VGG-Face frozen (`freeze_cnn`).
 
 Differences from the paper, and what it leaves open:
 - Two layers per encoder with a feed-forward part of 512 ("multiple" layers, "512 nodes in each encoder layer"): with

@@ -145,18 +145,27 @@ class Qian2023(SequenceModel):
         return loss, {'mse': loss}
 
     def initial_state(self, faces: int) -> Tensor:
-        """State (faces, frames, E + 3) of `clip_window`."""
-        return clip_window.empty(self.pixel_mean, faces, self.inputs.frames, self.embedding_size)
+        """State (faces, frames + 1, E + 3): the window of `clip_window` and a row with the last intensities."""
+        return clip_window.empty(self.pixel_mean, faces, self.inputs.frames + 1, self.embedding_size)
 
     def advance(
         self, embedding: Tensor, gap_s: Tensor, state: Tensor, audio: Tensor | None = None
     ) -> tuple[SequenceOutput, Tensor]:
-        """Add a frame of N tracks to their windows; outputs of the windows. `audio` (N, Ta, A): the window's."""
-        slot_s = self.inputs.window_s / self.inputs.frames
-        state = clip_window.push(state, embedding, torch.zeros_like(embedding[:, 0]), gap_s, slot_s)
-        frames, mask = clip_window.frames(state)
-        reactions = self._read(last_hidden(self.recurrent, frames, mask), audio)['reactions']
-        return SequenceOutput.of(embedding, reactions=reactions), state
+        """Add a frame of N tracks to their windows; outputs of the windows. `audio` (N, Ta, A): the window's.
+
+        The LSTMs run for the tracks whose frame began a slot; the others keep their intensities.
+        """
+        slot_s, count = self.inputs.window_s / self.inputs.frames, len(REACTIONS)
+        before = state[:, :-1]
+        window = clip_window.push(before, embedding, torch.zeros_like(embedding[:, 0]), gap_s, slot_s)
+        reactions = state[:, -1, :count].clone()
+        rows = (window[..., :-1] != before[..., :-1]).flatten(1).any(1).nonzero()[:, 0]
+        if len(rows):
+            frames, mask = clip_window.frames(window[rows])
+            heard = None if audio is None else audio[rows]
+            reactions[rows] = self._read(last_hidden(self.recurrent, frames, mask), heard)['reactions']
+        last = nn.functional.pad(reactions, (0, state.shape[2] - count))
+        return SequenceOutput.of(embedding, reactions=reactions), torch.cat([window, last[:, None]], 1)
 
 
 def brighten(images: Tensor, generator: torch.Generator) -> Tensor:

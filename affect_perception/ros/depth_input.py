@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
-from affect_perception.core.tracking.face_position import Locator
+from affect_perception.core.face_position import Locator
 from affect_perception.errors import BadInputError
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import depth_from_msg, intrinsics_from_msg

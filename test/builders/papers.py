@@ -50,7 +50,7 @@ def overfit(
 ) -> float:
     """Train on one batch until the model's own metric, which is returned, reaches `goal`, at most `steps`."""
     torch.manual_seed(1)
-    if hasattr(model, 'load_vgg_face'):  # VGG without normalisation does not train from Glorot in a few steps
+    if hasattr(model, 'cnn'):  # VGG without normalisation does not train from Glorot in a few steps
         for module in (*model.cnn, model.fc6):
             if hasattr(module, 'weight'):
                 torch.nn.init.kaiming_normal_(module.weight, nonlinearity='relu')

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from builders.papers import SMALL
+from builders.papers import SMALL, overfit
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.blocks.objectives import ccc
@@ -126,6 +126,29 @@ def test_sequences_with_less_than_two_labels_do_not_count():
     mask = torch.ones(2, 8, dtype=torch.bool)
     loss, _ = model.loss({'affect': said, 'mask': mask}, {'affect': wanted})
     assert torch.allclose(loss, (1 - ccc(said[0], wanted[0])).mean(), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_kind_learns_sequences_from_its_modalities(kind):
+    model = build(kind=kind, width=1 / 64)
+    if model.sees:
+        model.freeze_cnn()
+    time = torch.linspace(0, 3, 8)[None, :, None]
+    phase = torch.rand(32, 1, 2, generator=torch.Generator().manual_seed(3)) * 6
+    affect = torch.sin(time + phase) * 0.8
+    batch = batch_of(model, 32)
+    batch['embeddings'][..., :2] = affect if model.sees and kind != 'gru_av' else 0
+    batch['audio'][..., :2] = affect
+    assert overfit(model, batch, {'affect': affect}, 1e-2, 300) >= 0.95
+
+
+def test_a_frozen_vgg_face_is_not_trained():
+    model = build(kind='gru_v')
+    model.freeze_cnn()
+    trained = {name.split('.')[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == {'recurrent', 'head'}
+    assert len(model.parameters_of('all')) == len([p for p in model.parameters() if p.requires_grad])
 
 
 def test_unknown_kinds_and_empty_batches_are_refused():

@@ -77,6 +77,23 @@ def test_qian2023_answers_from_the_first_frame_and_keeps_the_answer_within_a_slo
     assert not torch.equal(live[9].reactions, live[10].reactions)
 
 
+@needs_torchvision('qian2023')
+def test_qian2023_tracks_whose_slots_begin_at_other_times_do_not_change_each_other():
+    model = build('qian2023')
+    embeddings = torch.randn(2, 30, model.embedding_size)
+    alone = [stream(model, embeddings[:1], 0.05)[-1], stream(model, embeddings[1:, 3:], 0.05)[-1]]
+    first = model.initial_state(1)
+    gap = torch.full((1,), 0.05)
+    with torch.inference_mode():
+        for t in range(3):
+            _, first = model.advance(embeddings[:1, t], gap, first)
+        state = torch.cat([first, model.initial_state(1)])
+        for t in range(3, 30):
+            output, state = model.advance(embeddings[:, t], gap.expand(2), state)
+    for face in range(2):
+        assert torch.allclose(output.reactions[face], alone[face].reactions[0], atol=ATOL)
+
+
 @needs_torchvision('vielzeuf2018')
 @pytest.mark.parametrize('pooling', ['none', 'mean', 'weighted', 'lstm'])
 def test_vielzeuf2018_frame_by_frame_equals_the_clip(pooling):

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from affect_perception.core.tracking.face_position import face_position
+from affect_perception.core.face_position import face_position
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import live, open_source, realsense

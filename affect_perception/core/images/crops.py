@@ -32,7 +32,7 @@ def crop_square(rgb: np.ndarray, square: Box, size: int) -> np.ndarray:
     columns = slice(min(max(left, 0), image_width - 1), max(min(right, image_width), 1))
     inner = rgb[rows, columns]
     scale = size / side
-    # Resized before the border is added: the border is then a few rows of a small picture.
+    # Resized before the border is added: the border is then a few rows of a small image.
     inner = cv2.resize(
         inner,
         (max(round(inner.shape[1] * scale), 1), max(round(inner.shape[0] * scale), 1)),

@@ -1,7 +1,7 @@
 """Re-identification by face embeddings: galleries of known people, and the choice of detections to embed.
 
 An embedding is a vector near to those of the same person and far from those of others (for dlib's, see
-detectors/dlib/descriptor). The core only compares embeddings and does not know the network. Embeddings identify people:
+detectors/dlib/embedding). The core only compares embeddings and does not know the network. Embeddings identify people:
 they stay in memory, are never published or written, and are deleted with their identity.
 """
 

@@ -26,9 +26,11 @@ from affect_perception.datasets.adapters.reading import Collector, find_media, s
 from affect_perception.datasets.records import Clip, Listing
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels import affwild2
+from affect_perception.evaluation.labels.quantities import EXPRESSIONS
 from affect_perception.evaluation.labels.series import Series
 
 _SPLITS = {'Train_Set': 'train', 'Training_Set': 'train', 'Validation_Set': 'val', 'Test_Set': 'test'}
+CLASSES = {'expression': tuple(name for name in EXPRESSIONS if name != 'contempt')}
 _CROPS = ('cropped_aligned', 'cropped_aligned_new_50_vids', 'cropped')
 
 
@@ -47,7 +49,7 @@ def read(src: Path, faces: str = 'auto') -> Listing:
     if not texts:
         collect.add('no_label_file', src, 0, f'no {", ".join(_SPLITS)} folder with text files')
     clips = [_clip(key, found, texts[key], src, folders, faces, collect) for key, found in series.items() if found]
-    return Listing(tuple(c for c in clips if c is not None), tuple(collect.found))
+    return Listing(tuple(c for c in clips if c is not None), tuple(collect.found), CLASSES)
 
 
 def _read_text(path: Path, collect: Collector) -> tuple[Series, ...]:

@@ -41,7 +41,7 @@ def read(src: Path, faces: str = 'auto') -> Listing:
         collect.add('unknown_person', src, 0, f'{len(clips)} images without the names of persons', len(clips))
     elif not collect.found:
         collect.add('no_label_file', src, 0, 'neither training.csv and validation.csv nor train_set and val_set')
-    return Listing(tuple(clips), tuple(collect.found))
+    return Listing(tuple(clips), tuple(collect.found), {'expression': _LABELS})
 
 
 def _values(

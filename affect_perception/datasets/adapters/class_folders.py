@@ -19,6 +19,7 @@ from pathlib import Path
 
 from affect_perception.datasets.adapters.reading import IMAGES, VIDEOS, Collector, expression_index, subfolders
 from affect_perception.datasets.records import Clip, Listing
+from affect_perception.evaluation.labels.quantities import EXPRESSIONS
 
 _SPLITS = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
 
@@ -56,7 +57,7 @@ def _read(src: Path, suffixes: Sequence[str], faces: str) -> Listing:
         collect.add('unknown_person', src, 0, f'{len(clips)} clips without the names of persons', len(clips))
     else:
         collect.add('no_label_file', src, 0, 'no Train/Angry, Val/Angry, … with files of this set')
-    return Listing(tuple(clips), tuple(collect.found))
+    return Listing(tuple(clips), tuple(collect.found), {'expression': EXPRESSIONS[:7]})
 
 
 def _split_of(folder: Path, src: Path) -> str:

@@ -23,6 +23,7 @@ from affect_perception.datasets.adapters.reading import Collector, find_media, s
 from affect_perception.datasets.records import SPLITS, Clip, Listing
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels import elan
+from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
 from affect_perception.evaluation.labels.series import Labels, Series
 
 _PERCENT = {'train': 80, 'val': 90}  # the rest is test
@@ -51,7 +52,7 @@ def read(src: Path, faces: str = 'auto') -> Listing:  # noqa: ARG001 - this kind
     if clips and not splits.is_file():
         text = f'no splits.csv: {len(clips)} persons, one per tier, in 80 / 10 / 10 % by a hash of their names'
         collect.add('made_split', src, 0, text, len(clips))
-    return Listing(tuple(clips), tuple(collect.found))
+    return Listing(tuple(clips), tuple(collect.found), {'smile': SMILE_LEVELS})
 
 
 def read_splits(path: Path, collect: Collector) -> Assigned:

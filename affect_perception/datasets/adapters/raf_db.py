@@ -35,7 +35,7 @@ def read(src: Path, faces: str = 'auto') -> Listing:
     clips = tuple(clip for clip in found if clip is not None)
     if clips:
         collect.add('unknown_person', table, 0, f'{len(clips)} images without the names of persons', len(clips))
-    return Listing(clips, tuple(collect.found))
+    return Listing(clips, tuple(collect.found), {'expression': _LABELS})
 
 
 def _clip(root: Path, table: Path, number: int, line: str, faces: str, collect: Collector) -> Clip | None:

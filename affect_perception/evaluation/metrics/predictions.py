@@ -12,13 +12,14 @@ import numpy as np
 from scipy.stats import mannwhitneyu, spearmanr
 
 from affect_perception.errors import ConfigError
+from affect_perception.evaluation.metrics.agreement import confusion_table, kappa
 from affect_perception.evaluation.metrics.bootstrap import interval, with_intervals
 from affect_perception.evaluation.metrics.calibration import soft_calibration_error as calibration_error
 from affect_perception.evaluation.metrics.regression import ccc
 
 __all__ = [
     'accuracy', 'auc', 'calibration_error', 'ccc', 'interval', 'macro_f1', 'majority_accuracy', 'ordered_pairs',
-    'rank_correlation', 'top_label_error', 'with_intervals',
+    'quadratic_kappa', 'rank_correlation', 'spearman', 'top_label_error', 'with_intervals',
 ]  # fmt: skip
 
 
@@ -72,6 +73,18 @@ def rank_correlation(score: np.ndarray) -> np.ndarray:
     """(P,) Spearman's ρ (1904) of each row of (P, K) scores with the order of its columns; 0 for a constant row."""
     order = np.arange(score.shape[1])
     return np.array([spearmanr(row, order).statistic if np.ptp(row) > 0 else 0.0 for row in score])
+
+
+def spearman(score: np.ndarray, reference: np.ndarray) -> float:
+    """Spearman's ρ (1904) of two series (N,); ties have their mean rank. NaN where a series is constant."""
+    if len(score) < 2 or not np.ptp(score) > 0 or not np.ptp(reference) > 0:
+        return math.nan
+    return float(spearmanr(score, reference).statistic)
+
+
+def quadratic_kappa(predicted: np.ndarray, reference: np.ndarray, classes: int = 4) -> float:
+    """Cohen's κ with quadratic weights (1968) of two (N,) arrays of classes; NaN where both have one class only."""
+    return kappa(confusion_table(reference.astype(float), predicted.astype(float), classes), 'quadratic')
 
 
 def macro_f1(predicted: np.ndarray, reference: np.ndarray) -> float:

@@ -77,7 +77,7 @@ def _names(folders: Sequence[Path], metrics: Sequence[dict]) -> list[str]:
 def differences_section(first: str, found: dict) -> Section:
     """Build the section with the differences from the run named `first`."""
     from affect_perception.evaluation.report.blocks import Figure, Section, Table
-    from affect_perception.evaluation.report.figures import interval_plot
+    from affect_perception.evaluation.report.figures.plots import interval_plot
     from affect_perception.evaluation.report.score_rows import TITLES
     from affect_perception.evaluation.report.summary import number
 

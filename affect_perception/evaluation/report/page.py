@@ -12,7 +12,7 @@ from affect_perception.errors import AffectPerceptionError
 from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
 from affect_perception.evaluation.report import summary
 from affect_perception.evaluation.report.blocks import ReportRun, Section, Table
-from affect_perception.evaluation.report.figures import legend_colours
+from affect_perception.evaluation.report.figures.plots import legend_colours
 from affect_perception.evaluation.report.people_section import people_section
 from affect_perception.evaluation.report.smile_sections import smile_sections
 from affect_perception.evaluation.report.thumbnails import Thumbnails

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from affect_perception.evaluation.labels.quantities import RANGES
-from affect_perception.evaluation.report import figures
 from affect_perception.evaluation.report.blocks import Figure, ReportRun, Section
+from affect_perception.evaluation.report.figures import plots
 from affect_perception.evaluation.report.ratings import MODEL
 from affect_perception.evaluation.report.results import NO_FACE
 from affect_perception.evaluation.report.thumbnails import Thumbnail, Thumbnails
@@ -40,7 +40,7 @@ def people_section(entries: Sequence[ReportRun], faces: Thumbnails | None) -> Se
             labelled = first.analysis is not None
             shown_name = f'{name} (id {", ".join(map(str, tracks))})' if labelled else name
             caption = f'{shown_name}: in {float(np.mean(row != NO_FACE)):.0%} of the frames.'
-            section.blocks.append(Figure(figures.timeline(first.run.times, panels, labelled), caption))
+            section.blocks.append(Figure(plots.timeline(first.run.times, panels, labelled), caption))
             if faces is not None:
                 section.blocks.append(_from_start(first, faces.of(tracks)))
     if len(rows) > _MOST_PEOPLE:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
 from affect_perception.evaluation.metrics import agreement, calibration
-from affect_perception.evaluation.report import figures
 from affect_perception.evaluation.report.blocks import Figure, ReportRun, Section, Table
 from affect_perception.evaluation.report.disagreements import disagreements
+from affect_perception.evaluation.report.figures import plots
 from affect_perception.evaluation.report.ratings import MODEL
 from affect_perception.evaluation.report.score_rows import SMILE_TITLES, compared_raters, raters_of
 from affect_perception.evaluation.report.summary import number
@@ -46,10 +46,10 @@ def _agreement(entries: Sequence[ReportRun]) -> Section:
     )
     rows = [[title, *(number(found.get(r)) for r in raters)] for title, found in shown.items()]
     section.blocks.append(Table(['', *raters], rows))
-    section.blocks.append(Figure(figures.interval_plot(shown), f'Scores against {reference}.'))
+    section.blocks.append(Figure(plots.interval_plot(shown), f'Scores against {reference}.'))
     if len(people) > 1:
         each = {r: [_or_nan(p['kappa']) for p in found['people']] for r, found in raters.items()}
-        svg = figures.people_dots(people, each, 'κ per frame')
+        svg = plots.people_dots(people, each, 'κ per frame')
         section.blocks.append(Figure(svg, 'κ of each person alone: a good mean can hide a person with bad scores.'))
     between = entries[0].scored.metrics['smile']['kappa_between']
     if len(between) > 2:
@@ -76,13 +76,13 @@ def _confusions(entries: Sequence[ReportRun]) -> Section:
     for rater, one, name in compared_raters(entries, 'smile'):
         counts = one.total(rater)
         tables = [('(a) by recall', agreement.shares_by_recall(counts))]
-        svg = figures.confusions(tables, one.names, one.reference, name)
-        dual = figures.confusions(
+        svg = plots.confusions(tables, one.names, one.reference, name)
+        dual = plots.confusions(
             [('(b) by precision', agreement.shares_by_precision(counts))], one.names, name, one.reference
         )
         section.blocks.append(Figure(svg + dual, f'{name} against {one.reference}, shares of each row.'))
     raters = raters_of(entries, 'smile', lambda e, r: agreement.scores_per_class(e.scored.classes['smile'].total(r)))
-    svg = figures.precision_and_recall(raters, SMILE_LEVELS)
+    svg = plots.precision_and_recall(raters, SMILE_LEVELS)
     section.blocks.append(
         Figure(
             svg,
@@ -113,14 +113,14 @@ def _probabilities(entries: Sequence[ReportRun]) -> Section:
             for k, name in enumerate(SMILE_LEVELS)
             if (reference == k).any()
         }
-        svg = figures.precision_recall_curves(curves, SMILE_LEVELS)
+        svg = plots.precision_recall_curves(curves, SMILE_LEVELS)
         section.blocks.append(Figure(svg, f'{entry.name}: precision and recall at every threshold.'))
         reliability[entry.name] = calibration.reliability_curve(1 - probabilities[:, 0], reference > 0)
     errors = ', '.join(f'{e.name} {number(e.scored.metrics["smile"][MODEL]["ece"])}' for e in entries)
     caption = (
         f'Smile or not: the larger a dot, the more frames. Expected calibration error of the likeliest level: {errors}.'
     )
-    section.blocks.append(Figure(figures.calibration(reliability), caption))
+    section.blocks.append(Figure(plots.calibration(reliability), caption))
     return section
 
 
@@ -137,7 +137,7 @@ def _strips(entries: Sequence[ReportRun]) -> Section:
             mine = entry.scored.classes['smile']
             if person in entry.scored.people and len(entry.run.times) == len(times):
                 raters[entry.name] = mine.ratings[MODEL][entry.scored.people.index(person)]
-        section.blocks.append(Figure(figures.strips(times, raters, smile.names), str(person)))
+        section.blocks.append(Figure(plots.strips(times, raters, smile.names), str(person)))
     return section
 
 
@@ -155,7 +155,7 @@ def _differences(entries: Sequence[ReportRun]) -> Section:
             + (f', {c["smiling_already"]} smiling already' if c['smiling_already'] else '')
             for e, c in zip(entries, counts, strict=True)
         )
-        section.blocks.append(Figure(figures.onset_delay_histogram(delays), caption + '.'))
+        section.blocks.append(Figure(plots.onset_delay_histogram(delays), caption + '.'))
     for entry in entries:
         rows = [
             [d.person, f'{d.start_s:.2f}', f'{d.end_s - d.start_s:.2f}', d.reference, d.model]

@@ -8,8 +8,8 @@ import numpy as np
 
 from affect_perception.evaluation.labels.quantities import RANGES
 from affect_perception.evaluation.metrics import agreement
-from affect_perception.evaluation.report import figures
 from affect_perception.evaluation.report.blocks import Figure, ReportRun, Section, Table
+from affect_perception.evaluation.report.figures import plots
 from affect_perception.evaluation.report.ratings import MODEL
 from affect_perception.evaluation.report.score_rows import EXPRESSION_TITLES, compared_raters, raters_of
 from affect_perception.evaluation.report.summary import number
@@ -41,7 +41,7 @@ def value_sections(entries: Sequence[ReportRun]) -> list[Section]:
             if ratings is not None:
                 pairs[entry.name] = ratings.pairs(MODEL, list(range(len(entry.scored.people))))
         title = quantity.replace('_', ' ')
-        svg = figures.scatter(pairs, RANGES.get(quantity, _limits(pairs)), title)
+        svg = plots.scatter(pairs, RANGES.get(quantity, _limits(pairs)), title)
         section.blocks.append(Figure(svg, f'{title.capitalize()}: equal values lie on the line.'))
     return [section]
 
@@ -67,8 +67,8 @@ def expression_section(entries: Sequence[ReportRun]) -> list[Section]:
     section.blocks.append(Table(['', *raters], rows))
     for rater, one, name in compared_raters(entries, 'expression'):
         shares = [('by recall', agreement.shares_by_recall(one.total(rater)))]
-        svg = figures.confusions(shares, one.names, one.reference, name)
+        svg = plots.confusions(shares, one.names, one.reference, name)
         dual = [('by precision', agreement.shares_by_precision(one.total(rater)))]
-        svg += figures.confusions(dual, one.names, name, one.reference)
+        svg += plots.confusions(dual, one.names, name, one.reference)
         section.blocks.append(Figure(svg, f'{name} against {one.reference}.'))
     return [section]

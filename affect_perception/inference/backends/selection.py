@@ -2,8 +2,8 @@
 
 - `auto` times the candidates at start and takes the fastest whose outputs agree with PyTorch in float32. On a CPU the
   candidates are MNN, or OpenVINO where MNN cannot be used, PyTorch, and OpenVINO and PyTorch in bfloat16 where the CPU
-  has it. benchmarks/results/backends.json has the times behind that list: with several faces neither OpenVINO nor
-  ONNX Runtime in float32 is more than 1 ms faster than MNN.
+  has it. benchmarks/results/backends.json has the times behind that list: OpenVINO in float32 is slower than MNN from
+  four faces on, ONNX Runtime too, but for four faces on two threads (1 ms faster).
 - `fixed` takes the first usable of `FIXED` with one thread, for identical bytes on every run.
 - a name takes that backend, or raises ConfigError.
 """

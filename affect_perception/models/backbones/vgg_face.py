@@ -59,6 +59,11 @@ class VggFaceModel(SequenceModel):
         """Run the CNN and fc6 on network input (N, 3, 96, 96); returns embeddings (N, E)."""
         return functional.relu(self.fc6(self.cnn(x).flatten(1)))
 
+    def freeze_cnn(self) -> None:
+        """Keep VGG-Face, fc6 included, as it is in training: a descriptor, as in Parthasarathy & Sundaram 2020."""
+        for module in (self.cnn, self.fc6):
+            module.requires_grad_(False)
+
     def load_vgg_face(self, path: str | Path, bgr: bool | None = None, rescale: bool = True) -> LoadReport:
         """Load CNN weights, and fc6 where its shape fits, from one of the layouts above; returns the comparison.
 

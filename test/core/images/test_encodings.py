@@ -87,7 +87,8 @@ def test_known_picture_comes_out_of_every_encoding(encoding, padding):
     padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=99)
     result = to_rgb(padded.tobytes(), WIDTH, HEIGHT, padded.shape[1], encoding)
     expected = np.dstack([grey_of(rgb)] * 3) if encoding in GREY else rgb
-    assert result.shape == (HEIGHT, WIDTH, 3) and result.dtype == np.uint8
+    assert result.shape == (HEIGHT, WIDTH, 3)
+    assert result.dtype == np.uint8
     difference = np.abs(result.astype(int) - expected)
     assert difference.max() <= (0 if encoding in EXACT else 8), f'{encoding}: up to {difference.max()} off'
     assert difference.mean() <= 3

@@ -28,6 +28,22 @@ def test_rank_correlation_is_by_row_and_zero_for_a_constant_one():
     np.testing.assert_allclose(predictions.rank_correlation(score), [1, -1, 0.5, 0, np.sqrt(0.75)])
 
 
+def test_spearman_of_two_series_knows_ties_and_is_nan_for_a_constant_one():
+    assert predictions.spearman(np.array([1, 2, 2, 3]), np.array([1, 2, 3, 4])) == pytest.approx(np.sqrt(0.9))
+    assert np.isnan(predictions.spearman(np.ones(4), np.arange(4)))
+
+
+def test_quadratic_kappa_weighs_a_miss_by_its_squared_distance():
+    near = predictions.quadratic_kappa(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 3]))
+    far = predictions.quadratic_kappa(np.array([0, 1, 2, 0]), np.array([0, 1, 2, 3]))
+    assert 1 > near > far
+    # p_o = 1/4 of weight 1; expected: sum of w_ij p_i q_j
+    table = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0]]) / 4
+    weight = np.subtract.outer(np.arange(4), np.arange(4)) ** 2
+    expected = (weight * np.outer(table.sum(1), table.sum(0))).sum()
+    assert near == pytest.approx(1 - (weight * table).sum() / expected)
+
+
 def test_macro_f1_leaves_absent_classes_out():
     assert predictions.macro_f1(np.array([0, 0, 1]), np.array([0, 1, 1])) == pytest.approx(2 / 3)
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from affect_perception.evaluation.metrics.runs import find_runs
-from affect_perception.evaluation.report.svg import (
+from affect_perception.evaluation.report.figures.svg import (
     CLASS_COLOURS,
     GRID,
     RATER_COLOURS,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from affect_perception.core.tracking.face_position import Locator, face_position, to_depth
+from affect_perception.core.face_position import Locator, face_position, to_depth
 from affect_perception.errors import BadInputError
 from affect_perception.types import NAN3, Box, Depth, Intrinsics, Track, TrackedFrame
 

@@ -1,0 +1,61 @@
+"""Detection results that arrive late, repeatedly or unrequested, with a detector that knows the truth."""
+
+import numpy as np
+import pytest
+from builders.tracking import SETTINGS, STANDING, WALKING, detections, ids, overlap, person, scene, track_scene, truth
+
+from affect_perception.core.tracking.tracker import FaceTracker
+from affect_perception.types import DetectionResult, Frame
+
+
+@pytest.mark.parametrize('late', [5, 60])
+def test_a_late_result_is_put_where_the_face_is_now(late):
+    s = scene(person(0, (0, 0.3, 0.5, 0.25), (4, 0.7, 0.5, 0.25)))
+    tracked = track_scene(s, late + 1, late=late)
+    assert not ids(tracked[late - 1])
+    assert overlap(tracked[late].tracks[0], truth(s, late).box) > 0.75
+
+
+def test_a_detector_that_takes_two_seconds_does_not_make_tracks_blink():
+    s = scene(person(0, (0, 0.3, 0.5, 0.25), (8, 0.7, 0.5, 0.25)))
+    tracked = track_scene(s, 360, late=62)
+    assert all(ids(t) == [1] for t in tracked[200:])
+    assert min(overlap(t.tracks[0], truth(s, i).box) for i, t in enumerate(tracked) if i >= 200) > 0.7
+
+
+def test_a_result_from_before_a_scene_cut_is_not_used():
+    tracker, s, other = FaceTracker(SETTINGS), scene(STANDING), scene(person(5, (0, 0.2, 0.4, 0.4)))
+    cut = Frame(s.frame(3).stamp_ns, 'camera', np.ascontiguousarray(255 - other.frame(0).rgb[:, ::-1]))
+    tracker.request(first := s.frame(0))
+    for frame in (first, s.frame(1), s.frame(2)):
+        tracker.step(frame)
+    assert not ids(tracker.step(cut, DetectionResult(0, detections(s, 0))))
+    assert tracker.counts['scene_cut'] == 1
+    assert tracker.counts['late_unusable'] == 1
+
+
+def test_a_result_nobody_asked_for_is_counted_and_dropped():
+    tracker, s = FaceTracker(SETTINGS), scene(STANDING)
+    tracker.step(s.frame(0))
+    assert not ids(tracker.step(s.frame(1), DetectionResult(0, detections(s, 0))))
+    assert tracker.counts['late_unusable'] == 1
+
+
+def test_same_pictures_same_tracks():
+    s = scene(WALKING)
+    boxes = [[t.tracks[0].box for t in track_scene(s, 30, late=3)[3:]] for _ in range(2)]
+    assert boxes[0] == boxes[1]
+
+
+@pytest.mark.parametrize('late', [0, 7])
+def test_colours_seen_beside_the_tracker_follow_the_same_faces_as_those_it_sees_itself(late):
+    s = scene(WALKING, person(1, (0, 0.85, 0.5, 0.25), (3, 0.15, 0.5, 0.25)))  # they meet: colours tell them apart
+    alone, beside = (
+        [
+            [(t.track_id, t.box) for t in tracked.tracks]
+            for tracked in track_scene(s, 60, late=late, histograms=histograms)
+        ]
+        for histograms in (False, True)
+    )
+    assert beside == alone
+    assert len(alone[-1]) == 2
