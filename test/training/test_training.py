@@ -11,43 +11,37 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from builders.training import TINY, drawn_faces, drawn_morphs, same_state
+from builders.training import TINY, drawn_faces, drawn_sets, same_state
 from conftest import DATA, ROOT
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import predictions
 from affect_perception.models import MODELS, checkpoint
-from affect_perception.models.first import FirstModel
+from affect_perception.models.smile_va import AffectHead, SmileVa
 from affect_perception.training.data.augmentation import augmented, geometry, jpeg, lit_from_one_side, low_resolution
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import load_sets
-from affect_perception.training.losses import band_loss, ranking_loss
-from affect_perception.training.schedule import TrainingDiverged, learning_rate
+from affect_perception.training.losses import ranking_loss, smile_loss
+from affect_perception.training.schedule import TrainingDiverged, one_cycle
 from affect_perception.training.settings import TrainingSettings, load_settings
-from affect_perception.training.synthetic.morphs import band, morphed, same_face, with_other_mouth
+from affect_perception.training.synthetic.morphs import morphed, same_face, with_other_mouth
 from affect_perception.training.train import fit, main, prepared
 from affect_perception.types import Box
 
+COEFFICIENT_NAMES = [f'c{i}' for i in range(46)]
+COEFFICIENT_NAMES += [f'mouth{part}{side}' for part in ('Smile', 'UpperUp', 'LowerDown') for side in ('Left', 'Right')]
 
-class SmallModel(FirstModel):
-    """The first network, small enough for a test."""
 
-    def __init__(self, channels=(4, 6, 8, 10), blocks=(1, 1, 1, 1)):
-        super().__init__(channels, blocks)
+class SmallModel(SmileVa):
+    """The default network, small enough for a test."""
+
+    def __init__(self, channels=(4, 6, 8, 10), blocks=(1, 1, 1, 1), hidden=8, dropout=0.1):
+        super().__init__(channels, blocks, hidden, dropout)
 
 
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch):
-    monkeypatch.setitem(MODELS, 'first', SmallModel)
-
-
-def drawn_sets() -> dict:
-    sizes = {'train': 24, 'val': 12, 'test': 12}
-    morphs = {split: drawn_morphs(n // 4, seed) for seed, (split, n) in enumerate(sizes.items())}
-    return {'Morphs': morphs} | {
-        name: {split: drawn_faces(n, seed) for seed, (split, n) in enumerate(sizes.items(), 10 * k)}
-        for k, name in enumerate(('FER+', 'LFW', 'London'))
-    }
+    monkeypatch.setitem(MODELS, 'smile_va', SmallModel)
 
 
 def test_a_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(tmp_path):
@@ -79,9 +73,10 @@ def test_training_learns_to_tell_drawn_smiles(tmp_path):
     assert max(row['london_pairs'] for row in state.history) > 0.8
 
 
-def test_a_loss_that_is_no_number_stops_with_the_step_and_the_batch(tmp_path):
+def test_a_loss_that_is_no_number_stops_with_the_step_and_the_batch(tmp_path, monkeypatch):
     sets = drawn_sets()
-    sets['LFW']['train'].share[:] = np.nan
+    sets['LFW']['train'].crops[:] = 0
+    monkeypatch.setattr(SmallModel, 'features', lambda self, x: x.mean((1, 2, 3))[:, None] * torch.full((10,), np.nan))
     with pytest.raises(TrainingDiverged, match=r'the loss is nan at step 0, batch FER\+ \[.*LFW \[.*Morphs \['):
         fit(prepared(TINY), sets, tmp_path / 'state')
 
@@ -98,37 +93,20 @@ def test_every_picture_is_seen_once_before_any_is_seen_again():
     assert sorted(seen) == list(range(24))
 
 
-def test_the_morphs_of_a_batch_ascend_from_neutral_to_smiling_within_believable_bounds():
+def test_a_batch_has_stills_then_morphs_then_pictures_without_a_face():
     batch = Batches(drawn_sets(), TINY).batch(7)
-    people, views = TINY.london_persons, TINY.london_views
-    assert len(batch.pictures) == len(batch.share) + people * (views + 1)
-    assert batch.fraction.shape == (people, views) and (batch.fraction.diff(dim=1) > 0).all()
-    assert batch.lowest.shape == batch.highest.shape == (people, views + 1)
-    assert (batch.lowest < batch.highest).all() and batch.highest.max() <= TINY.strongest_smile + 1e-6
+    morphs = TINY.london_persons * TINY.london_views
+    assert len(batch.pictures) == 8 + 4 + 4 + morphs + TINY.no_face_batch
+    assert (batch.person[16 : 16 + morphs] >= 0).all() and (batch.person[:16] == -1).all()
+    assert not batch.face[-TINY.no_face_batch :].any() and batch.share[-TINY.no_face_batch :].isnan().all()
+    assert batch.coefficients[16:].isnan().all() and not batch.coefficients[:16].isnan().any()
 
 
 def test_the_learning_rate_rises_to_its_height_and_falls_to_nothing():
-    rates = [learning_rate(step, 100, TINY) for step in range(100)]
+    rates = [one_cycle(step, 100, TINY.warm_up, TINY.learning_rate) for step in range(100)]
     assert 0 < rates[0] < max(rates) == TINY.learning_rate
     assert rates.index(max(rates)) == 15
     assert rates[-1] < 0.01 * TINY.learning_rate
-
-
-def test_settling_starts_anew_at_its_own_learning_rate_and_falls_to_nothing():
-    settings = TINY.changed(epochs=2, settle_epochs=1, settle_learning_rate=1e-4)
-    rates = [learning_rate(step, 100, settings) for step in range(150)]
-    assert rates[99] < rates[100] == 1e-4 > rates[125] > rates[149] > 0
-    assert rates[149] < 1e-6
-
-
-def test_settling_continues_the_run_and_changes_nothing_before_it(tmp_path):
-    sets = drawn_sets()
-    short, longer = prepared(TINY), prepared(TINY.changed(settle_epochs=1))
-    fit(short, sets, tmp_path / 'a')
-    fit(longer, sets, tmp_path / 'b', stop_after=short.step)
-    assert same_state(short, longer)
-    fit(longer, sets, tmp_path / 'b')
-    assert longer.step == 1.5 * short.step and len(longer.history) == 3
 
 
 # ---- the whole command, on archives of the real layout
@@ -143,7 +121,12 @@ def write_data(root: Path, people: int = 6) -> Path:
     names = ['neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear', 'contempt', 'unknown', 'NF']
     root.mkdir()
     np.savez(
-        root / 'ferplus.npz', images=faces.crops, votes=votes, vote_names=np.array(names), split=np.arange(24) // 2 % 3
+        root / 'ferplus.npz',
+        images=faces.crops,
+        votes=votes,
+        vote_names=np.array(names),
+        split=np.arange(24) // 2 % 3,
+        row=np.arange(24),
     )
     with zipfile.ZipFile(root / 'lfw_expressions.zip', 'w') as archive:
         lines = ['file,person,expression,split']
@@ -161,7 +144,29 @@ def write_data(root: Path, people: int = 6) -> Path:
             for expression in ('neutral', 'smiling'):
                 name = f'{person}_{expression}.jpg'
                 cv2.imwrite(str(root / 'london' / name), portrait)
-                rows.writerow([name, person, expression, ('train', 'val', 'test')[person % 3]])
+                rows.writerow([name, f'{person + 1:03d}', expression, ('train', 'val', 'test')[person % 3]])
+    for name, suffix in (('diffusionfer', 'png'), ('portraits', 'jpg')):
+        (root / name).mkdir()
+        lines = ['file,valence,arousal,expression,split']
+        for i, crop in enumerate(faces.crops):
+            cv2.imwrite(str(root / name / f'{i}.{suffix}'), cv2.resize(crop, (96, 96)))
+            lines.append(
+                f'{i}.{suffix},0.{i % 9},-0.{i % 7},{"happy" if faces.smiling[i] else "sad"},{("train", "val")[i % 3 == 2]}'
+            )
+        (root / name / 'index.csv').write_text('\n'.join(lines))
+    (root / 'teacher').mkdir()
+    coefficients = np.random.default_rng(0).random((24, 52)).astype(np.float16)
+    labels = {
+        'names': np.array(COEFFICIENT_NAMES),
+        'coefficients': coefficients,
+        'box': np.tile([13, 13, 70, 70], (24, 1)),
+    }
+    np.savez(root / 'teacher' / 'ferplus.npz', key=np.arange(24), **labels)
+    for name, suffix in (('lfw', 'jpg'), ('diffusionfer', 'png'), ('portraits', 'jpg')):
+        np.savez(root / 'teacher' / f'{name}.npz', key=np.array([f'{i}.{suffix}' for i in range(24)]), **labels)
+    keys = np.array([f'{person}_{e}.jpg' for person in range(people) for e in ('neutral', 'smiling')])
+    london = {'names': labels['names'], 'coefficients': coefficients[: len(keys)]}
+    np.savez(root / 'teacher' / 'london.npz', key=keys, **london)
     return root
 
 
@@ -184,7 +189,7 @@ def test_the_command_writes_a_checkpoint_with_scores_and_ends_with_json(tmp_path
     loaded = checkpoint.load(last['checkpoint'])
     assert loaded.header['scores'] == last['scores']
     assert last['scores']['test']['lfw_auc']['n'] == 8
-    assert set(loaded.header['data']) == {'ferplus.npz', 'lfw_expressions.zip', 'london'}
+    assert set(loaded.header['data']) == {'ferplus.npz', 'lfw_expressions.zip', 'london', 'diffusionfer', 'portraits'}
     assert loaded.header['training']['epochs'] == 1 and loaded.header['crop_size'] == 48
     assert main(write_config(tmp_path, data=str(data)), tmp_path / 'out', resume=True) == 0  # it was done: scored again
 
@@ -226,7 +231,7 @@ def test_bad_training_files_are_refused(tmp_path):
 
 
 def test_an_unknown_network_an_absent_device_and_nothing_to_resume_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="no network 'vgg'; choose one of first"):
+    with pytest.raises(ConfigError, match="no network 'vgg'; choose one of"):
         prepared(TINY.changed(model='vgg'))
     with pytest.raises(ConfigError, match="'tpu7' cannot be used"):
         prepared(TINY.changed(device='tpu7'))
@@ -235,7 +240,7 @@ def test_an_unknown_network_an_absent_device_and_nothing_to_resume_are_refused(t
 
 
 def test_the_training_file_in_the_repository_is_valid():
-    assert load_settings(ROOT / 'config' / 'training' / 'first.yaml').name == 'first'
+    assert load_settings(ROOT / 'config' / 'training' / 'smile_va_wide.yaml').name == 'smile_va_wide'
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f'needs the shared sets in {DATA}')
@@ -245,7 +250,7 @@ def test_the_real_sets_load_with_no_person_in_two_splits():
         persons = [set(split.person) for split in faces.values()]
         assert not (persons[0] & persons[1] or persons[0] & persons[2] or persons[1] & persons[2])
         if name == 'Morphs':
-            assert all(split.crops.shape[1:] == (9, 96, 96) for split in faces.values())
+            assert all(split.crops.shape[1:] == (17, 96, 96) for split in faces.values())
             continue
         assert all(split.crops.shape[1:] == (96, 96) and 0.05 < split.smiling.mean() < 0.95 for split in faces.values())
 
@@ -283,33 +288,30 @@ def test_light_from_one_side_darkens_only_and_only_some():
     assert (lit <= x).all() and (lit[[0, 2]].amin((1, 2)) < 175).all()
 
 
-def test_ranking_loss_is_nothing_once_the_order_is_right_by_the_margin():
-    fraction = torch.tensor([[0.0, 0.5, 1.0]])
-    right, close, wrong = (
-        torch.tensor([[0.0, 2.0, 4.0]]),
-        torch.tensor([[0.0, 0.5, 1.0]]),
-        torch.tensor([[4.0, 2.0, 0.0]]),
+def test_ranking_loss_falls_as_the_order_of_smiling_faces_becomes_right():
+    share, strength, clear = (
+        torch.tensor([0.9, 0.9, 0.9, 0.1]),
+        torch.tensor([0.1, 0.5, 0.9, 0.9]),
+        torch.ones(4).bool(),
     )
-    assert (
-        ranking_loss(right, fraction, 3.0)
-        == 0
-        < ranking_loss(close, fraction, 3.0)
-        < ranking_loss(wrong, fraction, 3.0)
-    )
+    right, wrong = (ranking_loss(torch.tensor(x), share, strength, clear) for x in ([-2.0, 0, 2, 0], [2.0, 0, -2, 0]))
+    assert 0 < right < 0.1 * wrong
+    assert right == ranking_loss(torch.tensor([-2.0, 0, 2, 9]), share, strength, clear)  # the last does not smile
+    assert ranking_loss(torch.zeros(4), share, strength.fill_(float('nan')), clear) == 0
 
 
-def test_band_loss_pulls_only_what_is_not_believable():
-    score = torch.logit(torch.tensor([0.1, 0.5, 0.9])).requires_grad_()
-    loss = band_loss(score, torch.full((3,), 0.3), torch.full((3,), 0.7))
-    loss.backward()
-    assert loss > 0
-    assert score.grad[0] < -0.01 and abs(score.grad[1]) < 1e-6 and score.grad[2] > 0.01
-
-
-def test_the_band_is_narrow_at_the_neutral_portrait_and_wide_at_the_smiling_one():
-    lowest, highest = band(np.array([0.0, 0.5, 1.0]), 0.6, 0.95, 0.06)
-    np.testing.assert_allclose(lowest, [0, 0.3, 0.6])
-    np.testing.assert_allclose(highest, [0.06, 0.505, 0.95])
+def test_smile_loss_is_least_for_presence_and_strength_as_labelled_and_counts_no_unclear_picture():
+    head, settings = AffectHead(4), TINY
+    share, strength = torch.tensor([0.9, 0.05]), torch.tensor([0.6, 0.02])
+    raw = torch.zeros(2, 13)
+    raw[:, 0], raw[:, 1] = torch.logit(share), torch.logit(strength)
+    clear = torch.ones(2).bool()
+    best = smile_loss(head.read(raw), share, strength, clear, settings)
+    for place in (0, 1):
+        off = raw.clone()
+        off[0, place] += 1.0
+        assert smile_loss(head.read(off), share, strength, clear, settings) > best
+    assert smile_loss(head.read(raw + 3), share, strength, ~clear, settings) == 0
 
 
 def test_rank_correlation_by_hand():

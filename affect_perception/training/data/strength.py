@@ -14,7 +14,7 @@ import numpy as np
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import FLOOR
 
-MORPHS = Path(__file__).parents[2] / 'config' / 'training' / 'london_morphs.csv'
+MORPHS = Path(__file__).parents[3] / 'config' / 'training' / 'london_morphs.csv'
 # Raw strength at which the graded strength takes these values. Fitted by eye to the frames of six clips whose levels
 # people judged: low smiles read 0.15 to 0.5, clear ones 0.7 to 0.9, broad ones with the teeth shown 1.3 to 1.8.
 RAW_KNOTS = (0.0, 0.12, 0.55, 1.15, 1.8, 2.4)

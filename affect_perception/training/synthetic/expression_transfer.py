@@ -139,7 +139,10 @@ def with_strangers(sets: Sets, settings: TrainingSettings) -> Sets:
 
 def _pointer(side: int, margin: float) -> Callable[[np.ndarray], np.ndarray]:
     """Eyes and nose (5, 2) px of a crop (S, S) that was cut with `margin` around the face box."""
-    from affect_perception.detectors.landmarks import Landmarks, points  # dlib, which reading other sets does not need
+    from affect_perception.detectors.dlib.landmarks import (  # dlib, which reading other sets does not need
+        Landmarks,
+        points,
+    )
 
     landmarks, edge = Landmarks(), side / (1 + 2 * margin)
     box = Box.around((side / 2, side / 2), edge, edge)

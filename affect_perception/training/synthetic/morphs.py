@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from affect_perception.core.images.crops import face_crop
-from affect_perception.sources.morph import Morph
-from affect_perception.sources.portraits import FACE_CENTRE, canonical
+from affect_perception.sources.scene.morph import Morph
+from affect_perception.sources.scene.portraits import FACE_CENTRE, canonical
 from affect_perception.training.data.strength import graded, intensity_of, presence_of
 from affect_perception.types import Box
 
