@@ -74,7 +74,7 @@ def origin_host(origin: str) -> str:
 
 def is_token(given: str, token: str) -> bool:
     """Compare a token in constant time."""
-    return hmac.compare_digest(given.encode(), token.encode())
+    return hmac.compare_digest(given.encode(errors='surrogateescape'), token.encode())  # headers may hold any byte
 
 
 def cookie_of(token: str) -> str:

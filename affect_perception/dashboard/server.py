@@ -160,7 +160,12 @@ class Server:
             self._changed.clear()
             if not self._pages:
                 continue
-            text = json.dumps(self._compose(), allow_nan=False, separators=(',', ':'))
+            try:
+                text = json.dumps(self._compose(), allow_nan=False, separators=(',', ':'))
+            except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next state is sent
+                self._on_bad(error)
+                await asyncio.sleep(1 / self._settings.dashboard_rate)
+                continue
             until = self._loop.time() + max(1 / self._settings.dashboard_rate, len(self._pages) / _SEND_RATE)
             pages = list(self._pages)
             for first in range(0, len(pages), _GROUP):

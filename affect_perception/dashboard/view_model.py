@@ -156,7 +156,7 @@ def person_message(face: Affect, camera: Intrinsics) -> dict[str, Any]:
 def dropped_images(states: list[NodeState]) -> int | None:
     """Images dropped by tracker and network since their start; None without diagnostics of either."""
     counts = [s.values.get('frames_dropped', '') for s in states if s.name.endswith(('tracker_node', 'affect_node'))]
-    known = [int(count) for count in counts if count.isdigit()]
+    known = [int(count) for count in counts if len(count) < 20 and count.isascii() and count.isdigit()]
     return sum(known) if known else None
 
 

@@ -74,9 +74,9 @@ class WebApp:
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         """Answer a request without cookie: set the cookie for the right token, else show the login page."""
         given = request.query.get('token')
-        if given is None:
+        if given is None and 'Authorization' not in request.headers and security.COOKIE not in request.cookies:
             return self._login_page(401)
-        if not security.is_token(given, self._token):
+        if given is None or not security.is_token(given, self._token):  # counted and delayed, wherever it was given
             self._on_bad(BadInputError('token', 'a browser gave a wrong token'))
             await asyncio.sleep(_WRONG_TOKEN_S)
             return self._login_page(403)

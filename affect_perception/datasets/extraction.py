@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from affect_perception.core.boxes import boxes_to_rows, iou
-from affect_perception.core.images.compressed import decode_compressed
+from affect_perception.core.images.compressed import FILES, decode_compressed
 from affect_perception.core.images.crops import face_crop
 from affect_perception.core.tracking.inline import step_inline
 from affect_perception.core.tracking.tracker import FaceTracker
@@ -178,7 +178,7 @@ def numbered_images(folder: Path) -> list[tuple[int, Path]]:
 def read_image(path: Path) -> np.ndarray:
     """Decode an image file to (H, W, 3) uint8 RGB; BadInputError names the file."""
     try:
-        return decode_compressed(path.read_bytes(), path.suffix[1:])
+        return decode_compressed(path.read_bytes(), path.suffix[1:], FILES)
     except BadInputError as error:
         raise BadInputError(error.kind, f'{path.name}: {error}') from None
     except OSError as error:

@@ -22,8 +22,9 @@ import affect_perception
 from affect_perception.datasets import list_clips
 from affect_perception.datasets.parallel import Result, run_in_processes, run_in_turn, run_on_ray
 from affect_perception.datasets.records import Clip, Finding, Listing, check_listing, count_by_kind
+from affect_perception.datasets.shards import JPEG_QUALITY
 from affect_perception.datasets.summary import merge_counts, missing_classes
-from affect_perception.datasets.units import FORMAT, JPEG_QUALITY, Unit, make_units
+from affect_perception.datasets.units import FORMAT, Unit, make_units
 from affect_perception.detectors import make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import CLASSES

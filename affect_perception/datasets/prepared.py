@@ -43,7 +43,8 @@ class Batch:
     @property
     def valid(self) -> np.ndarray:
         """(B, T, Q) bool: labelled."""
-        return ~np.isnan(self.labels)
+        valid: np.ndarray = np.logical_not(np.isnan(self.labels))
+        return valid
 
 
 class PreparedDataset:

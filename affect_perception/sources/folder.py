@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.core.images.compressed import decode_compressed
+from affect_perception.core.images.compressed import FILES, decode_compressed
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback
@@ -19,7 +19,8 @@ SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '
 
 def natural_sort_key(name: str) -> list[tuple[int, int, str]]:
     """Key for natural order: digits in a name compare as numbers."""
-    return [(0, int(part), '') if part.isdigit() else (1, 0, part.lower()) for part in re.split(r'(\d+)', name) if part]
+    parts = [part for part in re.split(r'(\d{1,1000})', name, flags=re.ASCII) if part]
+    return [(0, int(part), '') if part.isascii() and part.isdigit() else (1, 0, part.lower()) for part in parts]
 
 
 class ImageFolder:
@@ -77,7 +78,7 @@ class ImageFolder:
 
     def _read(self, path: Path) -> np.ndarray:
         try:
-            return decode_compressed(path.read_bytes(), path.suffix[1:])
+            return decode_compressed(path.read_bytes(), path.suffix[1:], FILES)
         except BadInputError as error:
             raise BadInputError(error.kind, f'{path}: {error}') from None
         except OSError as error:

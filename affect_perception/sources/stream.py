@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from affect_perception.core.images.compressed import JpegSplitter, decode_compressed
+from affect_perception.core.images.compressed import decode_compressed
+from affect_perception.core.images.jpeg_stream import JpegSplitter
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback

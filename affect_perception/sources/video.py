@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from affect_perception.core.images.compressed import check_size
+from affect_perception.core.images.image_headers import check_size, read_header
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback
@@ -22,8 +22,15 @@ def open_file(path: Path, settings: SourceSettings, on_bad: BadInputCallback) ->
     if path.suffix.lower() in SUFFIXES:
         return ImageFolder(path, settings, on_bad)
     with path.open('rb') as file:
-        if b'\0' not in file.read(65536):  # text, which FFmpeg would render as a terminal
-            raise ConfigError(f'{path} is neither an image nor a video that OpenCV can read')
+        start = file.read(65536)
+    if b'\0' not in start:  # text, which FFmpeg would render as a terminal
+        raise ConfigError(f'{path} is neither an image nor a video that OpenCV can read')
+    try:
+        header = read_header(start)
+        if header.format == 'gif' and header.size is not None:  # FFmpeg decodes it to learn its rate
+            check_size(*header.size)
+    except BadInputError as error:
+        raise ConfigError(f'{path}: {error}') from None
     return VideoFile(path, settings, on_bad)
 
 

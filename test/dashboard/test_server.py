@@ -13,7 +13,7 @@ pytest.importorskip('aiohttp', reason='needs aiohttp (extra `web`)')
 import aiohttp
 from builders.web import closing, servers, status, talk
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import BadInputError, ConfigError
 
 
 @pytest.mark.parametrize(('text', 'code'), [('nonsense', 1008), ('{"pause": 3}', 1008), ('x' * 5000, 1009)])
@@ -177,6 +177,23 @@ def test_closing_does_not_wait_for_pages(serve):
     talk(server, stay)
     wait_until(lambda: closed)
     assert not server.running
+
+
+def test_state_that_cannot_be_made_is_counted_and_the_next_one_is_sent(serve):
+    broken = iter([True, True])
+
+    def compose():
+        if next(broken, False):
+            raise BadInputError('state', 'it cannot be made')
+        return {'type': 'state'}
+
+    server = serve(compose=compose)
+
+    async def listen(page):
+        return (await page.receive()).type
+
+    assert talk(server, listen) == aiohttp.WSMsgType.TEXT
+    assert server.bad == ['state', 'state']
 
 
 @pytest.fixture

@@ -86,3 +86,10 @@ def test_drops_are_those_of_tracker_and_network():
     for name in ('face_tracker_node', 'affect_node', 'marker_node'):
         view_model.put_node(NodeState(name, 'OK', '30 frames per second', {'frames_dropped': '7'}), 10.0)
     assert told(view_model=view_model)['status']['dropped'] == 14
+
+
+@pytest.mark.parametrize('value', ['²', '9' * 5000, '٣', '-1', '', 'nan'])
+def test_odd_count_in_diagnostics_is_no_count_and_the_page_goes_on(value):
+    view_model = ViewModel(60.0)
+    view_model.put_node(NodeState('affect_node', 'OK', '', {'frames_dropped': value}), 10.0)
+    assert told(view_model=view_model)['status']['dropped'] is None

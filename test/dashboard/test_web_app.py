@@ -7,7 +7,7 @@ import aiohttp
 from builders.web import TOKEN, ask, closing, servers, status, talk
 
 from affect_perception.dashboard.connection import page_options
-from affect_perception.dashboard.security import check_host, check_origin, known_hosts
+from affect_perception.dashboard.security import check_host, check_origin, is_token, known_hosts
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import DashboardSettings
 
@@ -89,6 +89,18 @@ def test_token_opens_the_page_once_and_the_cookie_from_then_on(serve):
     assert status(server, headers={'Cookie': cookie.partition(';')[0]}) == 200
     assert status(server, headers={'Authorization': f'Bearer {TOKEN}'}) == 200
     assert server.bad == ['token']
+
+
+@pytest.mark.parametrize('headers', [{'Authorization': 'Bearer wrong'}, {'Cookie': 'affect_dashboard=wrong'}])
+def test_wrong_token_is_counted_and_delayed_in_a_header_too(serve, headers):
+    server = serve(TOKEN)
+    assert status(server, headers=headers) == 403
+    assert server.bad == ['token']
+
+
+def test_tokens_of_any_bytes_are_wrong_and_no_mistake_of_ours():
+    assert not is_token('\udcff', TOKEN)
+    assert is_token(TOKEN, TOKEN)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from builders.images import BadInputList, jpeg, opened, plain, write_image
 
 from affect_perception.errors import ConfigError
+from affect_perception.sources.folder import natural_sort_key
 
 
 def test_folder_plays_in_natural_order_with_the_name_of_each_frame(tmp_path):
@@ -67,3 +68,8 @@ def test_folder_that_loops_goes_on_in_time(tmp_path):
 def test_folder_without_images_is_refused(tmp_path):
     with pytest.raises(ConfigError, match='no images in folder'):
         opened(tmp_path)
+
+
+def test_names_with_odd_digits_have_an_order():
+    names = ['10.jpg', '\u00b21.jpg', '2.jpg', '7' * 5000 + '.jpg', '\u0663.jpg']
+    assert sorted(names, key=natural_sort_key)[:2] == ['2.jpg', '10.jpg']

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from builders.bombs import BOMBS
 from builders.images import BadInputList, opened, write_video
 from conftest import DATA
 
@@ -69,3 +70,10 @@ def test_file_that_is_neither_image_nor_video_is_refused(tmp_path):
         (tmp_path / name).write_text('words ' * 100)
         with pytest.raises(ConfigError, match=name):
             opened(tmp_path / name)
+
+
+def test_gif_of_65535_x_65535_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / 'bomb.gif'
+    path.write_bytes(BOMBS['gif'])
+    with pytest.raises(ConfigError, match='65535x65535 is too large'):
+        opened(path)

@@ -13,16 +13,14 @@ from pathlib import Path
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import CLASSES, parse_value
 from affect_perception.evaluation.labels.series import Labels, series_from_points
+from affect_perception.evaluation.labels.text import parse_number, read_text
 
 _ABSENT = -5.0
 
 
 def read(path: Path) -> Labels:
     """Read valence and arousal, or expressions, of one person; ConfigError names an unusable line."""
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} cannot be read as text: {error}') from None
+    lines = read_text(path).splitlines()
     header = [name.strip().lower() for name in lines[0].split(',')] if lines else []
     person = next((side for side in ('left', 'right') if path.stem.endswith(f'_{side}')), '1')
     columns: list[tuple[float, ...]]
@@ -52,10 +50,9 @@ def _parse_affect(where: str, line: str) -> tuple[float, ...]:
     fields = line.split(',')
     if len(fields) != 2:
         raise ConfigError(f'{where}: {line!r}; wanted valence,arousal')
-    try:
-        values = [float(field) for field in fields]
-    except ValueError:
-        raise ConfigError(f'{where}: {line!r}; wanted two numbers') from None
+    values = [parse_number(field) for field in fields]
+    if any(map(math.isnan, values)):
+        raise ConfigError(f'{where}: {line!r}; wanted two numbers')
     if _ABSENT in values:
         return math.nan, math.nan
     return tuple(parse_value(name, field, where) for name, field in zip(('valence', 'arousal'), fields, strict=True))

@@ -6,6 +6,7 @@ import math
 
 from affect_perception import expressions
 from affect_perception.errors import ConfigError
+from affect_perception.evaluation.labels.text import parse_number
 
 SMILE_LEVELS = ('neutral', 'low', 'medium', 'high')
 EXPRESSIONS = (*expressions.EXPRESSIONS, 'other')
@@ -40,10 +41,7 @@ def parse_value(quantity: str, text: str, where: str) -> float:
 
 
 def _parse_number(quantity: str, word: str, where: str) -> float:
-    try:
-        value = float(word)
-    except ValueError:
-        value = math.inf
+    value = parse_number(word)
     low, high = RANGES.get(quantity, (-math.inf, math.inf))
     if not math.isfinite(value) or not low <= value <= high:
         wanted = f'a number in {low:g} to {high:g}' if quantity in RANGES else 'a number'

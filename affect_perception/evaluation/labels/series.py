@@ -91,6 +91,7 @@ class Labels:
 def series_from_segments(
     segments: Iterable[tuple[float, float, float]],
     notes: list[str],
+    unlabelled: Iterable[tuple[float, float, float]] = (),
     *,
     where: str,
     quantity: str,
@@ -100,7 +101,9 @@ def series_from_segments(
     """Build a series of (start, end, value) in seconds; overlaps are cut short and added to `notes`.
 
     Between smile segments the level is neutral, as in Witzig et al. 2019, unless neutral is itself among the segments:
-    then the gaps are unlabelled. A segment that overlaps the next one ends where that one begins.
+    then the gaps are unlabelled. A segment that overlaps the next one ends where that one begins. What lies in the
+    intervals `unlabelled` (start, end, NaN) and in no segment is unlabelled, too; all gaps where such an interval is
+    infinite.
     """
     ordered = sorted(segments)
     starts = np.array([s for s, _, _ in ordered], float)
@@ -114,7 +117,33 @@ def series_from_segments(
         )
         ends[:-1] = np.minimum(ends[:-1], starts[1:])
     gap = 0.0 if quantity == 'smile' and not (values == 0).any() else math.nan
+    unlabelled = list(unlabelled)
+    if not all(math.isfinite(bound) for low, high, _ in unlabelled for bound in (low, high)):
+        gap = math.nan
+    if gap == 0.0:
+        starts, ends, values = _with_unlabelled(starts, ends, values, unlabelled)
     return Series(person, annotator, quantity, 'time', starts, ends, values, gap, where=where, segments=True)
+
+
+def _with_unlabelled(
+    starts: np.ndarray, ends: np.ndarray, values: np.ndarray, unlabelled: list[tuple[float, float, float]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Add a segment of NaN for each part of a gap between the segments (N,) that an interval covers."""
+    if not unlabelled:
+        return starts, ends, values
+    gaps = list(zip([-np.inf, *ends], [*starts, np.inf], strict=True))
+    parts = {(max(low, a), min(high, b)) for low, high, _ in unlabelled for a, b in gaps if max(low, a) < min(high, b)}
+    merged: list[list[float]] = []
+    for low, high in sorted(parts):
+        if merged and low <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], high)
+        else:
+            merged.append([low, high])
+    more = np.array(merged).reshape(-1, 2)
+    starts, ends = np.append(starts, more[:, 0]), np.append(ends, more[:, 1])
+    values = np.append(values, np.full(len(more), np.nan))
+    order = np.argsort(starts, kind='stable')
+    return starts[order], ends[order], values[order]
 
 
 def series_from_points(unit: str, points: Mapping[float, np.ndarray | float], **names: Any) -> Series:

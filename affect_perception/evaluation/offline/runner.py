@@ -53,6 +53,8 @@ def evaluate(
     of report.html. Raises ConfigError for unusable arguments, AffectPerceptionError on a full disk.
     """
     collector = ReportCollector(report or ReportOptions(), given)
+    if truth is not None:
+        mot.check_truth(truth)
     bad = BadInputs()
     results = _open_results(given, source, tracker, affect, sequence, video, start_from, bad)
     try:

@@ -38,14 +38,19 @@ def parse_people(text: str) -> dict[str, tuple[int, ...]]:
     return people
 
 
+def check_people(labels: Labels, people: dict[str, tuple[int, ...]]) -> None:
+    """Check that each of `people` is labelled; ConfigError names the others."""
+    unknown = [person for person in people if person not in labels.people]
+    if unknown:
+        raise ConfigError(f'--people names {", ".join(unknown)}; the labels are of {", ".join(labels.people)}')
+
+
 def match_people(run: EvaluationRun, labels: Labels, people: dict[str, tuple[int, ...]]) -> PersonMatch:
     """Match by the explicit map `people` (person -> track ids), else by the boxes of the labels, else left to right.
 
     Raises ConfigError when no labelled person has a face in the run.
     """
-    unknown = [person for person in people if person not in labels.people]
-    if unknown:
-        raise ConfigError(f'--people names {", ".join(unknown)}; the labels are of {", ".join(labels.people)}')
+    check_people(labels, people)
     boxes = [series for person in labels.people if (series := labels.box(person)) is not None]
     if people:
         matched = PersonMatch({p: run.rows_of_tracks(ids) for p, ids in people.items()}, 'as given by --people')

@@ -19,7 +19,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.reader import read_labels
 from affect_perception.evaluation.labels.series import BOX, Labels, add_smile_levels
 from affect_perception.evaluation.metrics import mot
-from affect_perception.evaluation.report.matching import match_people, parse_people
+from affect_perception.evaluation.report.matching import check_people, match_people, parse_people
 from affect_perception.evaluation.report.results import EvaluationRun, load_run
 from affect_perception.evaluation.report.thumbnails import Thumbnails
 from affect_perception.models import checkpoint
@@ -27,6 +27,7 @@ from affect_perception.runtime.files import LineFile
 from affect_perception.settings import AffectSettings, Settings
 from affect_perception.types import AffectFrame, Frame
 
+_ONE_CLOCK = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.gif', '.bag', '.mcap', '.db3')  # frames without file names
 _PACKAGES = ('numpy', 'torch', 'opencv-python-headless', 'dlib-bin', 'scikit-learn', 'torchmetrics', 'motmetrics')
 
 
@@ -54,6 +55,11 @@ class ReportCollector:
             raise ConfigError(f'--people {options.people!r} says who is who in labels; give them with --labels')
         if self.labels is not None:
             need_eval()
+            check_people(self.labels, self.people)
+            if any(s.unit == 'file' for s in self.labels.series) and Path(given).suffix.lower() in _ONE_CLOCK:
+                raise ConfigError(
+                    f'the labels name files, but {given} is no folder of images; give frame or time instead'
+                )
         self.faces = Thumbnails() if options.faces else None
         self._frames: list[tuple[int, int, str]] = []  # number, stamp in ns, file
 

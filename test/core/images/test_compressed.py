@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from builders.smooth_images import HEIGHT, WIDTH, grey_of, smooth_image
 
-from affect_perception.core.images.compressed import JpegSplitter, decode_compressed, header_size, jpeg_end
+from affect_perception.core.images.compressed import decode_compressed
+from affect_perception.core.images.image_headers import read_header
+from affect_perception.core.images.jpeg_stream import JpegSplitter, jpeg_end
 from affect_perception.errors import BadInputError
 
 
@@ -25,8 +27,8 @@ def test_compressed_picture_is_decoded(suffix, image_format, off):
 
 
 def test_size_of_a_file_is_known_before_it_is_decoded():
-    for suffix in ('.jpg', '.png'):
-        assert header_size(file_of(suffix, smooth_image())) == (WIDTH, HEIGHT)
+    for suffix in ('.jpg', '.png', '.bmp', '.tiff', '.webp', '.ppm'):
+        assert read_header(file_of(suffix, smooth_image())).size == (WIDTH, HEIGHT)
 
 
 def test_grey_and_16_bit_pictures_become_rgb():

@@ -62,3 +62,40 @@ def test_truth_with_an_unusable_line_is_refused_with_its_number(tmp_path):
     (tmp_path / 'truth').write_text('1,1,10,10,5,5,1\nhello\n')
     with pytest.raises(ConfigError, match='line 2'):
         mot.read(tmp_path / 'truth')
+
+
+@pytest.fixture
+def scored_lines(tmp_path):
+    pytest.importorskip('motmetrics', reason='needs the extra eval (make set-up brings it)')
+
+    def score(truth: str, result: list[dict[int, float]]) -> dict[str, float]:
+        (tmp_path / 'truth').write_text(truth)
+        return mot.scores(tmp_path / 'truth', tracks(tmp_path / 'result', result))
+
+    return score
+
+
+FLAGGED = ''.join(f'{i},1,10,50,40,40,1,1,1\n{i},2,200,50,40,40,0,1,1\n' for i in range(1, 11))
+
+
+@pytest.mark.parametrize('result', [[{1: 10.0}] * 10, [{1: 10.0, 2: 200.0}] * 10])
+def test_box_with_flag_zero_is_neither_missed_nor_a_false_alarm(scored_lines, result):
+    got = scored_lines(FLAGGED, result)
+    assert (got['mota'], got['true_boxes']) == (1.0, 10)
+
+
+@pytest.mark.parametrize('between', [',', ', ', ' ', '\t', ' , '])
+def test_truth_with_spaces_and_floats_is_read(scored_lines, between):
+    truth = ''.join(between.join([f'{i}.0', '1.0', '10', '50', '40', '40', '1']) + '\n\n' for i in range(1, 11))
+    assert scored_lines(truth, [{1: 10.0}] * 10)['mota'] == 1.0
+
+
+@pytest.mark.parametrize(
+    'line',
+    ['0,1,1,1,5,5,1', '1.5,1,1,1,5,5,1', '1,1,nan,1,5,5,1', '1,1,1,1,inf,5,1', '1,1,1,1,1e999,5,1', '1,1,1,1,0,5,1',
+     '1,1,1,1,5,5,1\n1,1,9,9,5,5,1', '1,1,1,1', '', '1,1,1,1,5,5,0'],
+)  # fmt: skip
+def test_unusable_truth_is_refused(tmp_path, line):
+    (tmp_path / 'truth').write_text(f'{line}\n')
+    with pytest.raises(ConfigError, match='truth'):
+        mot.read_truth(tmp_path / 'truth')
