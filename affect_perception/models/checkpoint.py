@@ -171,6 +171,6 @@ def installed_report() -> str:
             lines.append(f'    {row["error"]}')
     if not rows:
         lines.append(
-            f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/first.yaml`'
+            f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/smile_va.yaml`'
         )
     return '\n'.join([*lines, json.dumps({'models': rows})])
