@@ -74,6 +74,6 @@ class NeutralBaseline:
         """Decaying maximum of a track's intensities, updated with the current one."""
         strongest, before_ns = self._strongest.get(track, (intensity, stamp_ns))
         decay = 0.5 ** (max(stamp_ns - before_ns, 0) * 1e-9 / HALF_LIFE_S)
-        strongest = max(intensity, intensity + (strongest - intensity) * decay)
+        strongest = float(max(intensity, intensity + (strongest - intensity) * decay))
         self._strongest[track] = (strongest, stamp_ns)
         return strongest

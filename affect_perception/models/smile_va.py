@@ -2,7 +2,7 @@
 
 Each frame of a face passes the CNN (`FaceCnn`) once. A linear head reads its embedding; two gated recurrent layers of
 128 units (the recurrent part of Witzig et al. 2019) see the embeddings one by one, with the time since the one before,
-and add a correction to the head's read-outs. Single pictures teach the CNN and the head, sequences the recurrent layers.
+and add a correction to the head's read-outs. Single images train the CNN and the head, sequences the recurrent part.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class AffectHead(nn.Module):
         self.register_buffer('bounds', torch.tensor((0.0, *LEVEL_BOUNDS, 1.0)), persistent=False)
 
     def forward(self, embedding: Tensor) -> AffectOutput:
+        """Outputs of embeddings (..., E)."""
         return self.read(self.linear(embedding))
 
     def read(self, raw: Tensor) -> AffectOutput:

@@ -42,11 +42,12 @@ def start(settings: TrainingSettings) -> str:
 
 
 def size() -> int:
+    """Number of training processes; 1 outside torchrun."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def first() -> bool:
-    """Is this the process that scores, prints and saves?"""
+    """Whether this process scores, prints and saves."""
     return not distributed.is_initialized() or distributed.get_rank() == 0
 
 

@@ -40,8 +40,10 @@ def wanted_intensity(share: Tensor, strength: Tensor) -> Tensor:
 def smile_loss(
     output: AffectOutput, share: Tensor, strength: Tensor, clear: Tensor, settings: TrainingSettings
 ) -> Tensor:
-    """Presence by votes, strength by the teacher weighted with the presence, the intensity that both make, and a cost of
-    saturated read-outs; targets of any shape (...), those that are NaN or not `clear` do not count."""
+    """Loss of presence (votes), strength (teacher, weighted with presence) and intensity, and a cost of saturation.
+
+    Targets may have any shape; those that are NaN or not `clear` do not count.
+    """
     voted, graded = clear & ~share.isnan(), clear & ~strength.isnan()
     p, s = share.nan_to_num(0.0), strength.nan_to_num(0.0)
     presence = functional.binary_cross_entropy_with_logits(output.smiling, p, reduction='none')

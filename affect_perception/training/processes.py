@@ -1,4 +1,4 @@
-"""Pictures drawn by several processes at once, in order."""
+"""Map of a function over numbers by several processes, results in order."""
 
 from __future__ import annotations
 
@@ -33,4 +33,5 @@ def _one_thread() -> None:
 
 
 def _made(number: int) -> Any:
+    assert _make is not None  # set before the fork
     return _make(number)

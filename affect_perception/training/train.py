@@ -11,6 +11,7 @@ import inspect
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.models.smile_va import SmileVa
 from affect_perception.training import distributed
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
@@ -53,7 +55,7 @@ def train_step(state: TrainingState, batches: Batches, steps: int, teacher: torc
     embedding = state.model.dropout(embedding.float())
     loss = batch_loss(state.model.head(embedding), batch, settings)
     if settings.coefficients_weight:
-        coefficients = state.model.coefficients(embedding)
+        coefficients = cast(torch.nn.Linear, state.model.coefficients)(embedding)
         loss = loss + settings.coefficients_weight * coefficients_loss(coefficients, batch.coefficients, batch.face)
     if step % NAN_EVERY == 0 or device.type == 'cpu':  # reading a number makes a GPU wait
         members = ', '.join(f'{name} {index[:5].tolist()}' for name, index in batches.indices(step).items())
@@ -80,20 +82,19 @@ def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | No
     board = Board(settings, state_file.parent)
     silent = None if distributed.first() else True
     with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, disable=silent) as bar:
-        mean = None
+        mean: Tensor | None = None
         state.model.train()
         while state.step < last and not state.out_of_patience():
             loss = train_step(state, batches, whole, teacher)
             mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             bar.update()
             if state.step % batches.per_epoch == 0 and scored(state.step // batches.per_epoch, settings):
-                mean = float(mean)
                 scores = validation(state.ema, sets)
                 chosen = ' (best so far)' if state.end_epoch(scores) else ''
                 values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
                 if distributed.first():
-                    bar.write(f'epoch {len(state.history)}: loss {mean:.3f}  {values}{chosen}')
-                board.note(scores | {'loss': mean}, state.step)
+                    bar.write(f'epoch {len(state.history)}: loss {float(mean):.3f}  {values}{chosen}')
+                board.note(scores | {'loss': float(mean)}, state.step)
                 state.model.train()
             if state.step % settings.save_every == 0 or state.step % batches.per_epoch == 0:
                 state.seconds = time.monotonic() - began
@@ -112,10 +113,11 @@ def prepared(settings: TrainingSettings) -> TrainingState:
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     try:
-        model = MODELS[settings.model](**wide(MODELS[settings.model], settings.width))
+        network = cast(type[SmileVa], MODELS[settings.model])
+        model = network(**wide(network, settings.width))
         if settings.coefficients_weight:
             model.coefficients = torch.nn.Linear(model.embedding_size, COEFFICIENTS)
-        model = model.to(device, memory_format=torch.channels_last)
+        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device {settings.device!r} cannot be used: {str(error).splitlines()[0]}') from None
     if settings.initial:
@@ -146,8 +148,8 @@ def begin_from(model: torch.nn.Module, initial: str) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
-def taught_films(model: torch.nn.Module, settings: TrainingSettings, sets: Sets, file: Path, resume: bool):
-    """The state after the second part of training, in which the CNN of `model` stays as it is."""
+def taught_films(model: SmileVa, settings: TrainingSettings, sets: Sets, file: Path, resume: bool) -> TrainingState:
+    """Train the recurrent layers on sequences, with the CNN of `model` frozen; returns the state afterwards."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(('recurrent', 'temporal_head')))
     model.eval()
@@ -193,7 +195,9 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
         more = {'calibration': calibration, 'data': hashes, 'scores': scores, 'terms': TERMS}
         checkpoint.save(result, model, settings.model, **sizes, training=told, **more)
 
-    seconds, history, calibration, scores = state.seconds, state.history, {}, {}
+    seconds, history = state.seconds, state.history
+    calibration: dict = {}
+    scores: dict = {}
     write(seconds, history, {}, {})  # whatever stops the run from here on, there is a checkpoint
     if settings.film_epochs:
         films = taught_films(model, settings, sets, out / 'films.safetensors', resume)
@@ -214,8 +218,8 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     return 0
 
 
-def calibrated_and_scored(model: torch.nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[dict, dict]:
-    """Calibrate `model` on validation, then score it: (calibration, scores by split), the test split once, at the end."""
+def calibrated_and_scored(model: SmileVa, sets: Sets, settings: TrainingSettings) -> tuple[dict, dict]:
+    """Calibrate `model` on validation, then score it; returns calibration and scores by split (test once)."""
     names = {'val': 'validation', 'test': 'test'}
     probes = {split: Probe(model, sets, split, settings) for split in names if split in sets['London']}
     calibration = temporal_report.calibrate(model, probes['val'], sets, settings)
