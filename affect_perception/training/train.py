@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.models.face_model import FaceModel
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.training import distributed
 from affect_perception.training.data.batches import Batches
@@ -39,7 +40,7 @@ COEFFICIENTS = 52  # of the graded labels, see strength.py
 NAN_EVERY = 50  # steps on a GPU
 
 
-def train_step(state: TrainingState, batches: Batches, steps: int, teacher: torch.nn.Module | None = None) -> Tensor:
+def train_step(state: TrainingState, batches: Batches, steps: int, teacher: FaceModel | None = None) -> Tensor:
     """One step of the optimiser; returns the loss, raises TrainingDiverged when it is no number."""
     settings, step = state.settings, state.step
     device = next(state.model.parameters()).device

@@ -18,11 +18,17 @@ from affect_perception.training.data.batches import Batches, stills_of
 from affect_perception.training.distributed import share_of, start
 from affect_perception.training.losses import affect_loss, expression_loss, wanted_intensity
 from affect_perception.training.scoring.temporal_probe import Course, Probe, film_f1, onset_delays
-from affect_perception.training.scoring.temporal_report import best_level_slope, fitted_line, worse_pictures
+from affect_perception.training.scoring.temporal_report import (
+    best_level_slope,
+    fitted_knots,
+    fitted_line,
+    worse_pictures,
+)
 from affect_perception.training.state import FILM_SETTINGS
 from affect_perception.training.synthetic import rendering, sequences, trajectories
 from affect_perception.training.temporal import film_loss
 from affect_perception.training.train import fit, prepared, taught_films
+from affect_perception.types import LEVEL_BOUNDS
 
 SMALL = TINY
 
@@ -134,16 +140,20 @@ def test_alone_a_process_reads_the_whole_batch(sets):
 def test_courses_stay_between_nothing_and_all_and_one_in_six_never_smiles():
     seconds = np.arange(90) / 30
     smiles = np.stack([trajectories.smile_course(np.random.default_rng(i), seconds) for i in range(300)])
-    assert smiles.min() == 0 and smiles.max() <= 1
+    assert smiles.min() == 0
+    assert smiles.max() <= 1
     assert 0.1 < np.mean(smiles.max(1) == 0) < 0.35
     assert np.abs(np.diff(smiles, axis=1)).max() < 0.4  # no smile comes within one frame
     talking = np.stack([trajectories.speech_course(np.random.default_rng(i), seconds) for i in range(50)])
-    assert talking.min() >= 0 and talking.max() <= 1 and talking.max() > 0.5
+    assert talking.min() >= 0
+    assert talking.max() <= 1
+    assert talking.max() > 0.5
 
 
 def test_gaps_are_those_of_cameras_and_some_pause():
     gaps = np.stack([trajectories.frame_gaps(np.random.default_rng(i), 60) for i in range(200)])
-    assert gaps.min() > 0.03 and gaps.max() < 2
+    assert gaps.min() > 0.03
+    assert gaps.max() < 2
     assert 0.1 < np.mean(gaps.max(1) > 0.3) < 0.35
 
 
@@ -151,23 +161,28 @@ def test_a_film_is_a_function_of_its_number(sets):
     morphs, stills = sets['Morphs']['train'], stills_of(sets, SMALL)
     for make in (lambda n: sequences.graded_film(morphs, n, SMALL), lambda n: sequences.still_film(stills, n, SMALL)):
         once, again, other = make(3), make(3), make(4)
-        assert np.array_equal(once.pictures, again.pictures) and not np.array_equal(once.pictures, other.pictures)
-        assert once.pictures.min() >= 0 and once.pictures.max() <= 255
+        assert np.array_equal(once.pictures, again.pictures)
+        assert not np.array_equal(once.pictures, other.pictures)
+        assert once.pictures.min() >= 0
+        assert once.pictures.max() <= 255
 
 
 def test_still_films_show_one_photograph_or_a_cut_or_no_face(sets):
     made = [sequences.still_film(stills_of(sets, SMALL), n, SMALL) for n in range(80)]
     without = [f for f in made if not f.face.any()]
     cuts = [f for f in made if f.face.all() and not np.allclose(f.votes[0], f.votes[-1])]
-    assert 2 <= len(without) <= 20 and np.isnan(without[0].votes).all()
-    assert cuts and all(np.allclose(f.votes.sum(1), 1, atol=1e-4) for f in cuts)
+    assert 2 <= len(without) <= 20
+    assert np.isnan(without[0].votes).all()
+    assert cuts
+    assert all(np.allclose(f.votes.sum(1), 1, atol=1e-4) for f in cuts)
 
 
 def test_an_open_mouth_changes_the_lower_face_only():
     face = drawn_morphs(1, 0).crops[0, 0]
     opened = rendering.open_mouth(face, rendering.lip_line(face), 0.8)
     change = np.abs(opened.astype(int) - face).sum(1)
-    assert change[: len(face) // 3].sum() == 0 and change[len(face) // 2 :].sum() > 100
+    assert change[: len(face) // 3].sum() == 0
+    assert change[len(face) // 2 :].sum() > 100
     assert rendering.open_mouth(face, 30.0, 0.0) is face
 
 
@@ -214,6 +229,22 @@ def test_calibration_finds_the_line_and_the_slope_that_made_the_data():
     assert best_level_slope(sure, torch.arange(100) % 4) < 0.2  # right as often as not: less sure
 
 
+def test_knots_lie_where_the_levels_begin():
+    read = np.random.default_rng(0).random(600)
+    level = np.digitize(read, (0.1, 0.3, 0.6), right=True)
+    assert fitted_knots([(read[:300], level[:300]), (read[300:], level[300:])]) == pytest.approx(
+        (0.1, 0.3, 0.6), abs=0.021
+    )
+
+
+def test_calibrated_knots_become_the_bounds_of_the_levels_and_intensity_still_rises():
+    head = SmallModel().head
+    head.knots.copy_(torch.tensor([0.14, 0.42, 0.71]))
+    assert head.calibrated(head.knots).tolist() == pytest.approx(LEVEL_BOUNDS)
+    assert (head.calibrated(torch.linspace(0, 1, 101)).diff() > 0).all()
+    assert head.calibrated(torch.tensor([0.0, 1.0])).tolist() == [0, 1]
+
+
 def test_onset_delay_is_the_time_from_half_shown_to_half_read():
     shown = trajectories.eased((np.arange(90) - 30) / 12)
     late = np.concatenate([np.zeros(6), shown[:-6]])
@@ -247,7 +278,9 @@ def test_the_training_files_of_the_shipped_networks_are_valid(name):
     if name == 'smile_va':
         assert settings.teacher == 'runs/smile_va_wide/smile_va_wide.safetensors'
     if name == 'smile_va_open':
-        assert settings.ferplus_batch == settings.lfw_batch == 0 and not settings.teacher and not settings.initial
+        assert settings.ferplus_batch == settings.lfw_batch == 0
+        assert not settings.teacher
+        assert not settings.initial
 
 
 def test_what_is_no_face_comes_in_five_kinds_with_a_faces_size_and_is_marked_so(sets):
@@ -260,4 +293,5 @@ def test_what_is_no_face_comes_in_five_kinds_with_a_faces_size_and_is_marked_so(
     looks = sequences.first_looks(SmallModel().eval(), stills * 10, SMALL)
     empty = ~looks.face[:, 0]
     assert 0.02 < empty.float().mean() < 0.3
-    assert looks.votes[empty].isnan().all() and not looks.votes[~empty].isnan().any()
+    assert looks.votes[empty].isnan().all()
+    assert not looks.votes[~empty].isnan().any()

@@ -1,4 +1,4 @@
-"""Which pictures make a batch, and the batch itself: drawn on the CPU, gathered and augmented on the training device."""
+"""Which pictures make a batch, and the batch itself: drawn on the CPU, gathered and augmented on the device."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Batch(NamedTuple):
     face: Tensor  # (N,) bool: a face that can be read is shown
 
     def to(self, device: torch.device) -> Batch:
+        """The batch on `device`."""
         return Batch(*(tensor.to(device) for tensor in self))
 
 
@@ -41,7 +42,7 @@ class Batches:
     their morph, then pictures that show no face.
     """
 
-    def __init__(self, sets: Sets, settings: TrainingSettings, device: torch.device | str = 'cpu'):
+    def __init__(self, sets: Sets, settings: TrainingSettings, device: torch.device | str = 'cpu') -> None:
         self.settings, self.device = settings, torch.device(device)
         # Each set of stills with the number that its order is drawn by, and how many of it a batch has.
         wanted = {'FER+': (0, settings.ferplus_batch), 'LFW': (1, settings.lfw_batch)}
@@ -89,6 +90,7 @@ class Batches:
         return np.concatenate(rows)
 
     def batch(self, step: int) -> Batch:
+        """The pictures of batch `step`, augmented, and their targets."""
         rows = torch.from_numpy(self.rows(step)).to(self.device)
         generator = torch.Generator(self.device).manual_seed(self.settings.seed * 1_000_003 + step)
         pictures = augmented(self._crops[rows].float(), generator, self.settings.augmentation)
@@ -96,8 +98,8 @@ class Batches:
         if self.settings.no_face_batch:
             pictures, unclear = degraded(pictures, UNCLEAR, generator)
             face = face & ~unclear
-        targets = [part[rows] for part in self._targets]
-        return Batch(pictures, *targets, self._person[rows], face)
+        share, strength, votes, affect, coefficients = (part[rows] for part in self._targets)
+        return Batch(pictures, share, strength, votes, affect, coefficients, self._person[rows], face)
 
     def _drawn(self, stream: int, size: int, count: int, step: int) -> np.ndarray:
         place = np.arange(step * count, (step + 1) * count)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from affect_perception.errors import ConfigError
-from affect_perception.training.data.face_sets import Faces, Sets
+from affect_perception.training.data.faces import Faces, Sets
 from affect_perception.training.synthetic.morphs import Morphs
 
 QUALITY = 88  # of WebP; grey values are off by 1.7 in the mean
@@ -24,7 +26,7 @@ KINDS = {'faces': Faces, 'morphs': Morphs}
 
 def write_prepared(path: Path, sets: Sets, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
     """Write the given splits of all sets."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, of in sets.items():
         for split, faces in of.items():
             if split not in splits:
@@ -81,12 +83,15 @@ def _packed(crops: np.ndarray, stored: int) -> np.ndarray:
     return cv2.imencode('.webp', mosaic, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1]
 
 
-def _unpacked(archive, key: str) -> np.ndarray:
+def _unpacked(archive: NpzFile, key: str) -> np.ndarray:
     """The crops under `key`, in the shape that they had."""
-    shape, parts, count = tuple(archive[f'{key}/shape']), [], 0
+    shape, count = tuple(archive[f'{key}/shape']), 0
+    parts: list[np.ndarray] = []
     total = int(np.prod(shape[:-2]))
     while count < total:
         mosaic = cv2.imdecode(archive[f'{key}/{len(parts)}'], cv2.IMREAD_GRAYSCALE)
+        if mosaic is None:
+            raise ValueError(f'{key}/{len(parts)} is no picture')
         stored, here = mosaic.shape[1] // COLUMNS, min(COLUMNS**2, total - count)
         tiles = mosaic.reshape(-1, stored, COLUMNS, stored).swapaxes(1, 2).reshape(-1, stored, stored)[:here]
         if stored != shape[-1]:

@@ -7,17 +7,20 @@ networks, Furlanello et al. 2018), most of all when both see the same augmented 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import checkpoint
+from affect_perception.models.face_model import FaceModel
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.data.batches import Batch
 from affect_perception.training.settings import TrainingSettings
 
 
-def teacher_of(settings: TrainingSettings, device: torch.device | str) -> torch.nn.Module | None:
+def teacher_of(settings: TrainingSettings, device: torch.device | str) -> FaceModel | None:
     """The teacher of the settings on `device`, None without one; ConfigError for a network that cannot teach."""
     if not settings.teacher:
         return None
@@ -26,7 +29,9 @@ def teacher_of(settings: TrainingSettings, device: torch.device | str) -> torch.
         raise ConfigError(
             f'{settings.teacher} reads no expressions and cannot teach; set `teacher` to smile_va or nothing'
         )
-    return model.fold().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    teacher = model.fold().requires_grad_(False)
+    teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    return teacher
 
 
 @torch.no_grad()
@@ -35,9 +40,10 @@ def taught(batch: Batch, teacher: torch.nn.Module, x: Tensor, settings: Training
 
     Where a share or votes are unknown they stay so, and no picture without a face is changed.
     """
+    network = cast(FaceModel, teacher)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=settings.bf16):
-        embedding = teacher.features(x)
-    said, weight = teacher.head(embedding.float()), settings.teacher_weight
+        embedding = network.features(x)
+    said, weight = network.head(embedding.float()), settings.teacher_weight
 
     def mixed(target: Tensor, answer: Tensor) -> Tensor:
         return (1 - weight) * target + weight * answer  # NaN stays NaN

@@ -84,4 +84,4 @@ def morph_strengths(persons: np.ndarray, fractions: np.ndarray, path: Path = MOR
     if unknown:
         raise ConfigError(f'{path} has no row for London person {unknown[0]}; label its morphs and add it')
     known = [np.maximum.accumulate(rows[person]) for person in persons]
-    return np.float32([np.interp(fractions, np.linspace(0, 1, len(row)), row) for row in known])
+    return np.array([np.interp(fractions, np.linspace(0, 1, len(row)), row) for row in known], np.float32)

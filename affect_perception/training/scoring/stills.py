@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.models.smile_va import AffectOutput, happiness
+from affect_perception.models.smile_va import AffectOutput, SmileVa, happiness
 from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.synthetic.morphs import Morphs
 
 
 class Prediction(NamedTuple):
+    """What a network says of N faces, in numpy."""
+
     score: np.ndarray  # (N,)
     intensity: np.ndarray  # (N,) in [0, 1]
     level: np.ndarray  # (N,) 0 to 3
@@ -27,7 +28,7 @@ class Prediction(NamedTuple):
 
 
 @torch.no_grad()
-def predict(model: nn.Module, crops: np.ndarray, batch: int = 128) -> Prediction:
+def predict(model: SmileVa, crops: np.ndarray, batch: int = 128) -> Prediction:
     """What `model` says of (N, S, S) uint8 grey crops, in float32 as live."""
     model.eval()
     device = next(model.parameters()).device
@@ -56,14 +57,14 @@ def prediction(outputs: Sequence[AffectOutput]) -> Prediction:
     )
 
 
-def predict_morphs(model: nn.Module, morphs: Morphs) -> Prediction:
+def predict_morphs(model: SmileVa, morphs: Morphs) -> Prediction:
     """The same for morphs, with (P, K) numbers each."""
     said = predict(model, morphs.crops.reshape(-1, *morphs.crops.shape[2:]))
     shape = morphs.crops.shape[:2]
     return Prediction(*(part.reshape(*shape, *part.shape[1:]) for part in said))
 
 
-def validation(model: nn.Module, sets: Sets) -> dict[str, float]:
+def validation(model: SmileVa, sets: Sets) -> dict[str, float]:
     """Scores that choose the best epoch; `choice` is the one that is compared. Only validation splits are looked at."""
     faces = {name: splits['val'] for name, splits in sets.items() if name != 'Morphs'}
     said = {name: predict(model, f.crops) for name, f in faces.items()}

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.models.smile_va import AffectOutput
+from affect_perception.models.smile_va import AffectOutput, SmileVa
 from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.processes import in_processes
 from affect_perception.training.scoring.stills import Prediction, prediction
@@ -54,7 +54,9 @@ class Answers(NamedTuple):
 class Probe:
     """The questions about one split, ready to be put to a network whose CNN is that of `model`."""
 
-    def __init__(self, model: nn.Module, sets: Sets, split: str = 'val', settings: TrainingSettings | None = None):
+    def __init__(
+        self, model: SmileVa, sets: Sets, split: str = 'val', settings: TrainingSettings | None = None
+    ) -> None:
         model.eval()
         self.faces = {name: sets[name][split] for name in STILLS}
         self.morphs = sets['Morphs'][split]
@@ -72,7 +74,8 @@ class Probe:
         self._holding = torch.stack([torch.stack(of[2:]) for of in held])
 
     @torch.inference_mode()
-    def ask(self, model: nn.Module) -> Answers:
+    def ask(self, model: SmileVa) -> Answers:
+        """Everything that `model` answers to the questions of the split."""
         model.eval()
         smiles = _film(model, self._smiles.flatten(0, 1))
         shape = self.fraction.shape
@@ -95,11 +98,11 @@ class Probe:
         )
 
     @torch.inference_mode()
-    def read(self, model: nn.Module, crops: np.ndarray) -> Prediction:
+    def read(self, model: SmileVa, crops: np.ndarray) -> Prediction:
         """What is said of other pictures (N, S, S) uint8 as first frames."""
         return prediction([_first(model, _in_batches(model, crops))])
 
-    def scores(self, model: nn.Module) -> dict[str, float]:
+    def scores(self, model: SmileVa) -> dict[str, float]:
         """Scores that choose the best epoch (`choice`), of the validation split."""
         said = self.ask(model)
         ferplus, diffusion = self.faces['FER+'], self.faces['DiffusionFER']
@@ -127,7 +130,7 @@ class Probe:
         held += [self._held(person, fraction) for fraction in HELD]
         return [self._played(person, number) for number in range(len(APEXES))], held
 
-    def _played(self, person: int, number: int) -> tuple[np.ndarray, Tensor]:
+    def _played(self, person: int, number: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng((7, person, number))
         seconds = np.arange(4 * FPS) / FPS
         onset, offset = rng.uniform(0.25, 0.7), rng.uniform(0.5, 1.0)
@@ -136,7 +139,7 @@ class Probe:
         frames = rendering.london_frames(self.morphs.crops[person], fraction, np.zeros(len(seconds)))
         return fraction, rendering.filmed(frames, seconds, rng, 0.0, 0.6)
 
-    def _held(self, person: int, fraction: float, talking: bool = False, strength: float = 0.0) -> Tensor:
+    def _held(self, person: int, fraction: float, talking: bool = False, strength: float = 0.0) -> np.ndarray:
         rng = np.random.default_rng((8, person, int(100 * fraction), talking + 2 * bool(strength)))
         seconds = np.arange(2 * FPS) / FPS
         opening = 0.9 * np.maximum(np.sin(2 * np.pi * 4 * seconds), 0) if talking else np.zeros(len(seconds))
@@ -179,12 +182,12 @@ def _median(delays: np.ndarray) -> np.ndarray:
     return np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in delays])
 
 
-def _in_batches(model: nn.Module, crops: np.ndarray, size: int = 128) -> Tensor:
+def _in_batches(model: SmileVa, crops: np.ndarray, size: int = 128) -> Tensor:
     parts = [crops[start : start + size] for start in range(0, len(crops), size)]
     return torch.cat([embeddings(model, torch.from_numpy(part)) for part in parts])
 
 
-def _first(model: nn.Module, embedding: Tensor) -> AffectOutput:
+def _first(model: SmileVa, embedding: Tensor) -> AffectOutput:
     """What is said of N faces (N, E) that were never seen before."""
     embedding = embedding.to(next(model.parameters()).device)
     output, _ = model.advance(
@@ -193,7 +196,7 @@ def _first(model: nn.Module, embedding: Tensor) -> AffectOutput:
     return AffectOutput(*(part.cpu() for part in output))
 
 
-def _film(model: nn.Module, films: Tensor) -> AffectOutput:
+def _film(model: SmileVa, films: Tensor) -> AffectOutput:
     films = films.to(next(model.parameters()).device)
     output, _ = model.over_time(films, films.new_full(films.shape[:2], 1 / FPS))
     return AffectOutput(*(part.cpu() for part in output))

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.models.smile_va import READ_OUTS
+from affect_perception.models.smile_va import READ_OUTS, SmileVa
 from affect_perception.training.data.augmentation import low_resolution
 from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
@@ -31,7 +31,7 @@ def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
     log_slope, bias = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
     optimiser = torch.optim.LBFGS([log_slope, bias], max_iter=100, line_search_fn='strong_wolfe')
 
-    def closure():
+    def closure() -> Tensor:
         optimiser.zero_grad()
         loss = functional.binary_cross_entropy_with_logits(log_slope.exp() * x + bias, target)
         loss.backward()
@@ -41,7 +41,7 @@ def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
     return float(log_slope.detach().exp()), float(bias.detach())
 
 
-def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
+def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
     """Fit, on validation, what turns read-outs into probabilities, and put it into `model`; returns it.
 
     Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
@@ -56,54 +56,61 @@ def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSett
     rescale(model, 0, slope, bias)
     head.knots.copy_(torch.tensor(LEVEL_BOUNDS))
     head.level_slope.fill_(1.0)
-    intensity, wanted = levelled_readings(probe.ask(model), probe)
-    knots = fitted_knots(intensity, trajectories.level_of(wanted))
+    knots = fitted_knots([(read, trajectories.level_of(w)) for read, w in levelled_readings(probe.ask(model), probe)])
     head.knots.copy_(torch.tensor(knots))
-    intensity, wanted = levelled_readings(probe.ask(model), probe)
+    intensity, wanted = drawn_evenly(levelled_readings(probe.ask(model), probe))
     level = torch.from_numpy(trajectories.level_of(wanted))
     level_slope = best_level_slope(model.levels_of(torch.from_numpy(intensity)).log(), level)
     head.level_slope.fill_(level_slope)
     confidence, right = confidence_of(model, confidence_films(model, sets, settings, 'val'), settings.tolerance)
     sure, unsure = fitted_line(confidence, right)
     rescale(model, READ_OUTS - 1, sure, unsure)
-    names = ('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope')
-    names += ('confidence_slope', 'confidence_bias')
+    names = (
+        *('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope'),
+        *('confidence_slope', 'confidence_bias'),
+    )
     return dict(zip(names, (slope, bias, *knots, level_slope, sure, unsure), strict=True))
 
 
 @torch.no_grad()
-def rescale(model: nn.Module, place: int, slope: float, bias: float) -> None:
+def rescale(model: SmileVa, place: int, slope: float, bias: float) -> None:
     """Replace read-out number `place` by slope · itself + bias, in the head and in the recurrent layers' correction."""
     for linear, shift in ((model.head.linear, bias), (model.temporal_head, 0.0)):
         linear.weight[place].mul_(slope)
         linear.bias[place].mul_(slope).add_(shift)
 
 
-def levelled_readings(said: Answers, probe: Probe) -> tuple[np.ndarray, np.ndarray]:
-    """Intensities that were read and wanted ones (N,), of FER+ and LFW stills and London's films, a third each."""
-    rng, parts = np.random.default_rng(5), []
+def levelled_readings(said: Answers, probe: Probe) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Intensities that were read and wanted ones of FER+ and LFW stills and of London's sequences."""
+    parts = []
     for name in ('FER+', 'LFW'):
         wanted = probe.faces[name].intensity
-        known = np.flatnonzero(~np.isnan(wanted))
+        known = ~np.isnan(wanted)
         parts.append((said.stills[name].intensity[known], wanted[known]))
-    parts.append((said.smiles.intensity.ravel(), said.smiles.wanted.ravel()))
-    size = min(len(wanted) for _, wanted in parts)
+    return [*parts, (said.smiles.intensity.ravel(), said.smiles.wanted.ravel())]
+
+
+def drawn_evenly(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """As many rows of each part, at random, in one: readings and wanted values (N,) float32."""
+    rng, size = np.random.default_rng(5), min(len(wanted) for _, wanted in parts)
     rows = [rng.permutation(len(wanted))[:size] for _, wanted in parts]
     columns = zip(*((read[i], wanted[i]) for (read, wanted), i in zip(parts, rows, strict=True)), strict=True)
-    return tuple(np.float32(np.concatenate(column)) for column in columns)
+    read, wanted = (np.float32(np.concatenate(column)) for column in columns)
+    return read, wanted
 
 
-def fitted_knots(intensity: np.ndarray, level: np.ndarray) -> tuple[float, float, float]:
-    """Intensities (ascending) from which on the next level is more often right: each maximises the balanced accuracy
-    of "level at least k" of (N,) readings with true levels 0 to 3."""
-    grid, knots = np.linspace(0.03, 0.97, 189), []
-    for k in (1, 2, 3):
-        yes, no = intensity[level >= k], intensity[level < k]
-        gain = [np.mean(yes > at) + np.mean(no <= at) for at in grid]
-        knots.append(float(grid[int(np.argmax(gain))]))
-    for k in (1, 2):
-        knots[k] = max(knots[k], knots[k - 1] + 0.05)
-    return tuple(min(knot, 0.85 + 0.04 * k) for k, knot in enumerate(knots))
+def fitted_knots(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float, float]:
+    """Raw intensities at which levels begin: of a grid, the three with the best mean macro F1 over the parts
+    (readings (N,), true levels (N,))."""
+    low, medium, high = np.arange(0.08, 0.21, 0.02), np.arange(0.22, 0.49, 0.02), np.arange(0.5, 0.8, 0.02)
+    tried = [(float(a), float(b), float(c)) for a in low for b in medium for c in high]
+
+    def quality(knots: tuple[float, float, float]) -> float:
+        return float(
+            np.mean([predictions.macro_f1(np.digitize(read, knots, right=True), level) for read, level in parts])
+        )
+
+    return max(tried, key=quality)
 
 
 def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
@@ -115,7 +122,7 @@ def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
     return min(np.geomspace(0.1, 5, 60).tolist(), key=surprise)
 
 
-def confidence_films(model: nn.Module, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
+def confidence_films(model: SmileVa, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
     """Films of people and pictures of `split`, through as bad a camera as in training."""
     other = settings.changed(seed=settings.seed + 1)
     stills, morphs = stills_of(sets, settings, split), sets['Morphs'][split]
@@ -125,7 +132,7 @@ def confidence_films(model: nn.Module, sets: Sets, settings: TrainingSettings, s
 
 
 @torch.no_grad()
-def confidence_of(model: nn.Module, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
+def confidence_of(model: SmileVa, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
     """Logits of the confidence of every frame, and whether the reading was right (1.0 or 0.0)."""
     logits, rights = [], []
     for kind in films:
@@ -140,19 +147,26 @@ def worse_pictures(crops: np.ndarray) -> dict[str, np.ndarray]:
     """(N, S, S) uint8 crops, as faces of 24 px, after JPEG of quality 20, and with the eyes covered by a grey bar."""
     side = crops.shape[1]
     small = low_resolution(torch.from_numpy(crops).float(), 24).round().byte().numpy()
-    coded = [cv2.imdecode(cv2.imencode('.jpg', c, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], 0) for c in crops]
+    coded = [_as_jpeg(c, 20) for c in crops]
     covered = crops.copy()
     covered[:, round(0.25 * side) : round(0.48 * side), round(0.1 * side) : round(0.9 * side)] = 128
     return {'24px': small, 'jpeg20': np.stack(coded), 'eyes_covered': covered}
 
 
-def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings, split: str) -> dict[str, dict]:
+def _as_jpeg(crop: np.ndarray, quality: int) -> np.ndarray:
+    """The (S, S) uint8 crop after JPEG of `quality`."""
+    picture = cv2.imdecode(cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
+    assert picture is not None  # it was coded just now
+    return picture
+
+
+def report(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings, split: str) -> dict[str, dict]:
     """Every score of `split`, each with its 95 % interval by the bootstrap: by person where persons are known."""
     said = probe.ask(model)
     measures = still_measures(said, probe) | robust_measures(model, said, probe) | film_measures(said)
     measures |= tone_measures(said, probe.morphs.tone) | portrait_measures(said, probe)
-    confidence, right = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
-    sure, right = torch.sigmoid(confidence).numpy(), right.numpy()
+    confidence, rights = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
+    sure, right = torch.sigmoid(confidence).numpy(), rights.numpy()
     frames = np.arange(len(sure)) // settings.still_frames
     measures |= {
         'confidence_calibration_error': (lambda i: predictions.calibration_error(sure[i], right[i]), frames),
@@ -161,7 +175,8 @@ def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSetting
     return predictions.with_intervals(measures)
 
 
-Measures = dict[str, tuple[Callable[[np.ndarray], float], np.ndarray]]
+Measure = Callable[[np.ndarray], float]  # of indices
+Measures = dict[str, tuple[Measure, np.ndarray]]
 
 
 def still_measures(said: Answers, probe: Probe) -> Measures:
@@ -226,44 +241,57 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
 def tone_measures(said: Answers, tone: np.ndarray) -> Measures:
     """How well London's people are read, by the tone of their skin (individual typology angle); sex is not labelled."""
     error = np.abs(said.smiles.intensity - said.smiles.wanted).mean((1, 2))
-    result = {}
+    result: Measures = {}
     for name, low, high in TONES:
         people = np.flatnonzero((tone >= low) & (tone < high))
         if len(people) < 2:  # too few to say anything
             continue
-        result[f'tone_{name}_intensity_error'] = (lambda i, p=people: float(error[p[i]].mean()), np.arange(len(people)))
+        result[f'tone_{name}_intensity_error'] = (_mean_of(error[people]), np.arange(len(people)))
         for which, end in (('neutral', 0), ('smiling', -1)):
             read = said.morphs.intensity[people, end]
-            result[f'tone_{name}_{which}_median'] = (lambda i, r=read: float(np.median(r[i])), np.arange(len(people)))
+            result[f'tone_{name}_{which}_median'] = (_median_of(read), np.arange(len(people)))
     return result
 
 
 def portrait_measures(said: Answers, probe: Probe) -> Measures:
     """How well synthetic portraits are read, by the tone of their skin: error, and the share that saturates."""
     read, faces = said.stills['Portraits'].intensity, probe.faces['Portraits']
-    result = {}
+    result: Measures = {}
     for name, low, high in TONES:
         people = np.flatnonzero((faces.tone >= low) & (faces.tone < high))
         if len(people) < 2:
             continue
         error, each = np.abs(read[people] - faces.intensity[people]), np.arange(len(people))
-        result[f'portraits_{name}_intensity_error'] = (lambda i, e=error: float(e[i].mean()), each)
+        result[f'portraits_{name}_intensity_error'] = (_mean_of(error), each)
         full = read[people] > 0.95
-        result[f'portraits_{name}_above_095'] = (lambda i, f=full: float(f[i].mean()), each)
+        result[f'portraits_{name}_above_095'] = (_mean_of(full), each)
     return result
 
 
-def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:
+def robust_measures(model: SmileVa, said: Answers, probe: Probe) -> Measures:
     """By how much the AUC of LFW falls on worse pictures."""
     lfw, plain = probe.faces['LFW'], said.stills['LFW'].smiling
-    result = {}
+    result: Measures = {}
     for name, crops in worse_pictures(lfw.crops).items():
         score = probe.read(model, crops).smiling
         result[f'lfw_auc_lost_{name}'] = (
-            lambda i, s=score: predictions.auc(plain[i], lfw.smiling[i]) - predictions.auc(s[i], lfw.smiling[i]),
+            _auc_lost(plain, score, lfw.smiling),
             lfw.person,
         )
     return result
+
+
+def _mean_of(values: np.ndarray) -> Measure:
+    return lambda i: float(values[i].mean())
+
+
+def _median_of(values: np.ndarray) -> Measure:
+    return lambda i: float(np.median(values[i]))
+
+
+def _auc_lost(before: np.ndarray, after: np.ndarray, positive: np.ndarray) -> Measure:
+    """By how much the AUC of scores `before` is above that of scores `after`."""
+    return lambda i: predictions.auc(before[i], positive[i]) - predictions.auc(after[i], positive[i])
 
 
 def film_measures(said: Answers) -> Measures:

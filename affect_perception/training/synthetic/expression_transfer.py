@@ -47,8 +47,9 @@ def smile_of(morphs: np.ndarray, points: np.ndarray) -> Smile:
     """The smile of a person's (K, S, S) uint8 morphs; flow is taken from step to step, for each moves little."""
     side = morphs.shape[1]
     large = [cv2.resize(m, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC) for m in morphs[:: max(len(morphs) // 8, 1)]]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = np.zeros((SIZE, SIZE, 2), np.float32)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    dis = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]  # OpenCV's stubs leave it out
+    flow: np.ndarray = np.zeros((SIZE, SIZE, 2), np.float32)
     for before, after in itertools.pairwise(large):
         step = dis.calc(after, before, None)
         flow = step + _moved(flow, step)

@@ -15,6 +15,8 @@ from affect_perception.training.data.face_sets import Faces
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic.rendering import clouds, scrambled
 
+Pair = np.ndarray | tuple[float, float]  # x and y, px
+
 
 def no_faces(faces: Sequence[Faces], settings: TrainingSettings) -> np.ndarray:
     """(settings.no_faces, S, S) uint8 pictures without a face, some made of pieces of `faces`."""
@@ -46,19 +48,19 @@ def cartoon(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     apart, high, big = rng.uniform(0.22, 0.42) * unit, rng.uniform(0.1, 0.4) * unit, rng.uniform(0.04, 0.2) * unit
     tall = big * rng.uniform(0.8, 2.0)
     for sign in (-1, 1):
-        eye = centre + (sign * apart, -high)
+        eye = centre + np.array((sign * apart, -high))
         if rng.random() < 0.5:
             _ellipse(picture, eye, (big * 1.6, tall * 1.6), 0, 360, 255 - ink if ink < 128 else 0, -1)
         _ellipse(picture, eye, (big, tall), 0, 360, ink, -1 if rng.random() < 0.8 else line)
-    mouth, wide = centre + (0, rng.uniform(0.2, 0.55) * unit), rng.uniform(0.15, 0.6) * unit
+    mouth, wide = centre + np.array((0, rng.uniform(0.2, 0.55) * unit)), rng.uniform(0.15, 0.6) * unit
     curve = rng.uniform(0.03, 0.4) * unit
     begin = (0, 180)[int(rng.random() < 0.25)]
     _ellipse(picture, mouth, (wide, curve), begin, begin + 180, ink, line if rng.random() < 0.6 else -1)
     if rng.random() < 0.5:
-        _ellipse(picture, centre + (0, 0.1 * unit), (0.06 * unit, 0.1 * unit), 0, 360, ink, line)
+        _ellipse(picture, centre + np.array((0, 0.1 * unit)), (0.06 * unit, 0.1 * unit), 0, 360, ink, line)
     if rng.random() < 0.4:  # ears, as of an animal
         for sign in (-1, 1):
-            tip = centre + (sign * axes[0] * rng.uniform(0.5, 0.9), -axes[1] * rng.uniform(0.9, 1.2))
+            tip = centre + np.array((sign * axes[0] * rng.uniform(0.5, 0.9), -axes[1] * rng.uniform(0.9, 1.2)))
             _ellipse(picture, tip, (0.22 * unit, rng.uniform(0.2, 0.5) * unit), 0, 360, shades[2], -1)
     return picture
 
@@ -69,7 +71,7 @@ def ball(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     y, x = np.mgrid[0:side, 0:side] / side * 2 - 1
     radius = rng.uniform(0.5, 1.0)
     height = np.sqrt(np.clip(radius**2 - x**2 - y**2, 0, None)) / radius
-    light = rng.normal(size=3) + (0, 0, 1.2)
+    light = rng.normal(size=3) + np.array((0, 0, 1.2))
     light /= np.linalg.norm(light)
     shade = np.clip(light[0] * x / radius + light[1] * y / radius + light[2] * height, 0, 1)
     skin = _shades(rng)[0] * (0.35 + 0.65 * shade) + 120 * shade ** rng.uniform(8, 40) * rng.random()
@@ -124,13 +126,13 @@ def fur(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     centre, unit = np.array([side / 2, side / 2]) + rng.normal(0, 0.05, 2) * side, side / 2
     dark = rng.uniform(0, 50)
     for sign in (-1, 1):
-        eye = centre + (sign * rng.uniform(0.2, 0.5) * unit, -rng.uniform(0.0, 0.4) * unit)
+        eye = centre + np.array((sign * rng.uniform(0.2, 0.5) * unit, -rng.uniform(0.0, 0.4) * unit))
         _ellipse(picture, eye, rng.uniform(0.04, 0.13, 2) * unit, 0, 360, dark, -1)
-    nose = centre + (0, rng.uniform(0.1, 0.5) * unit)
+    nose = centre + np.array((0, rng.uniform(0.1, 0.5) * unit))
     _ellipse(picture, nose, rng.uniform(0.08, 0.3, 2) * unit, 0, 360, dark, -1)
     if rng.random() < 0.6:
         for sign in (-1, 1):
-            corner = nose + (sign * 0.2 * unit, 0.15 * unit)
+            corner = nose + np.array((sign * 0.2 * unit, 0.15 * unit))
             _ellipse(picture, corner, (0.2 * unit, rng.uniform(0.05, 0.2) * unit), 0, 180, dark, 2)
     return picture
 
@@ -160,7 +162,7 @@ def _background(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     return np.full_like(like, int(rng.uniform(0, 255))) if rng.random() < 0.6 else clouds(rng, like)
 
 
-def _ellipse(picture: np.ndarray, centre, axes, begin: float, end: float, shade: float, line: int) -> None:
-    middle = tuple(int(round(float(v))) for v in centre)
-    size = tuple(max(int(round(float(v))), 1) for v in axes)
+def _ellipse(picture: np.ndarray, centre: Pair, axes: Pair, begin: float, end: float, shade: float, line: int) -> None:
+    middle = tuple(round(float(v)) for v in centre)
+    size = tuple(max(round(float(v)), 1) for v in axes)
     cv2.ellipse(picture, middle, size, 0, begin, end, int(shade), line, cv2.LINE_AA)

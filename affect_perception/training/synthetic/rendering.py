@@ -125,8 +125,8 @@ def wall(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
 def filmed(
     frames: np.ndarray, seconds: np.ndarray, rng: np.random.Generator, strength: float = 1.0, moving: float = 1.0
 ) -> np.ndarray:
-    """(T, S, S) uint8 frames to pictures (T, S, S) uint8 as one camera sees them: one light, one exposure, one quality, sensor
-    noise of its own in every frame, a hand or a cup before the face for a while; the head moves.
+    """(T, S, S) uint8 frames to pictures (T, S, S) uint8 as one camera sees them: one light, one exposure, one quality,
+    sensor noise of its own in every frame, a hand or a cup before the face for a while; the head moves.
 
     `strength` 0 is a good camera, `moving` 0 a head and a face box that keep still; noise there always is.
     """
@@ -134,7 +134,8 @@ def filmed(
     x = torch.from_numpy(frames).float()
     moved = trajectories.motion(rng, seconds, moving)
     flip = torch.full((count,), bool(rng.random() < 0.5))
-    x = geometry(x, *(torch.from_numpy(np.float32(part)) for part in moved), flip)
+    angle, scale, shift_x, shift_y = (torch.from_numpy(np.float32(part)) for part in moved)
+    x = geometry(x, angle, scale, shift_x, shift_y, flip)
 
     def often(share: float) -> bool:
         return bool(rng.random() < share * strength)

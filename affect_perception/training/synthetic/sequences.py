@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
-from affect_perception.models.smile_va import USUAL_GAP_S
+from affect_perception.models.smile_va import USUAL_GAP_S, SmileVa
 from affect_perception.training.data.augmentation import augmented, degraded
 from affect_perception.training.data.batches import UNCLEAR, stills_of
 from affect_perception.training.data.face_sets import Faces, Sets
@@ -60,9 +60,10 @@ class Bank:
         return len(self.embeddings)
 
     def to(self, device: torch.device) -> Bank:
+        """The same films on `device`."""
         return Bank(*(getattr(self, field.name).to(device) for field in fields(self)))
 
-    def __getitem__(self, index) -> Bank:
+    def __getitem__(self, index: Tensor | slice) -> Bank:
         return Bank(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
@@ -114,7 +115,7 @@ def still_film(stills: list[tuple[Faces, float]], number: int, settings: Trainin
     return Film(pictures, gaps, said[:, 0], said[:, 1], said[:, 2:10], said[:, 10:], yes, ~yes)
 
 
-def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: TrainingSettings) -> Bank:
+def first_looks(model: SmileVa, stills: list[tuple[Faces, float]], settings: TrainingSettings) -> Bank:
     """Every photograph once, as a film of one frame: what a face says that was never seen before. Some show no face."""
     embedded, faces, size, rng = [], [], 256, np.random.default_rng((settings.seed, 13))
     device = next(model.parameters()).device
@@ -130,15 +131,16 @@ def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: T
         faces.append(~unclear.cpu())
     face = torch.cat(faces) & ~torch.from_numpy(nothing)
     columns = [np.concatenate([getattr(f, k) for f, _ in stills]) for k in ('share', 'strength', 'votes', 'affect')]
-    targets = [torch.from_numpy(np.float32(part))[:, None] for part in columns]
-    for part in targets:
+    share, strength, votes, affect = (torch.from_numpy(np.float32(part))[:, None] for part in columns)
+    for part in (share, strength, votes, affect):
         part[~face] = float('nan')
     count = len(crops)
     gaps = torch.full((count, 1), USUAL_GAP_S)
-    return Bank(torch.cat(embedded)[:, None].clone(), gaps, *targets, face[:, None], torch.zeros(count, 1).bool())
+    embedding, ungraded = torch.cat(embedded)[:, None].clone(), torch.zeros(count, 1).bool()
+    return Bank(embedding, gaps, share, strength, votes, affect, face[:, None], ungraded)
 
 
-def banks(model: nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[Bank, Bank, Bank]:
+def banks(model: SmileVa, sets: Sets, settings: TrainingSettings) -> tuple[Bank, Bank, Bank]:
     """The graded films, the still films and the first looks of the training split."""
     stills, morphs = stills_of(sets, settings), sets['Morphs']['train']
     return (
@@ -148,7 +150,7 @@ def banks(model: nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[Ban
     )
 
 
-def bank(model: nn.Module, make: Callable[[int], Film], count: int, label: str = '', workers: int = 1) -> Bank:
+def bank(model: SmileVa, make: Callable[[int], Film], count: int, label: str = '', workers: int = 1) -> Bank:
     """Films 0 to count − 1, drawn by several processes, with the embeddings that `model` gives their frames."""
     films = []
     for made in tqdm(in_processes(make, count, workers), label, count, unit='film', mininterval=5.0):
@@ -157,7 +159,7 @@ def bank(model: nn.Module, make: Callable[[int], Film], count: int, label: str =
 
 
 @torch.inference_mode()
-def embeddings(model: nn.Module, pictures: Tensor | np.ndarray) -> Tensor:
+def embeddings(model: SmileVa, pictures: Tensor | np.ndarray) -> Tensor:
     """(T, E) of grey pictures (T, S, S) in 0..255."""
     device = next(model.parameters()).device
     x = model.normalise(torch.as_tensor(pictures).to(device).float()).contiguous(memory_format=torch.channels_last)

@@ -26,7 +26,8 @@ def test_targets_become_the_mean_of_labels_and_answers_and_unknown_ones_stay_unk
     assert torch.allclose(mixed.share[known], half, atol=1e-5)
     assert torch.equal(mixed.share.isnan(), batch.share.isnan())
     assert torch.equal(mixed.votes.isnan(), batch.votes.isnan())
-    assert mixed.pictures is batch.pictures and mixed.affect is batch.affect
+    assert mixed.pictures is batch.pictures
+    assert mixed.affect is batch.affect
 
 
 def test_without_a_teacher_there_is_none_and_a_network_without_expressions_is_refused(tmp_path):

@@ -21,19 +21,22 @@ def test_graded_strength_presence_and_intensity_rise_and_stay_in_range():
     graded, presence = strength.graded(raw), strength.presence_of(raw)
     intensity = strength.intensity_of(presence, graded)
     for values in (graded, presence, intensity):
-        assert values.min() == 0 and values.max() == 1 and (np.diff(values) >= 0).all()
+        assert values.min() == 0
+        assert values.max() == 1
+        assert (np.diff(values) >= 0).all()
     assert np.isnan(strength.graded(np.array([np.nan]))).all()
 
 
 def test_every_london_person_has_a_strength_at_every_fraction_and_an_unknown_one_is_named():
     found = strength.morph_strengths(np.array(['001', '002']), np.linspace(0, 1, 17))
-    assert found.shape == (2, 17) and (np.diff(found, axis=1) >= 0).all()
+    assert found.shape == (2, 17)
+    assert (np.diff(found, axis=1) >= 0).all()
     with pytest.raises(ConfigError, match='no row for London person 999'):
         strength.morph_strengths(np.array(['999']), np.linspace(0, 1, 3))
 
 
 def test_absent_labels_are_refused_with_how_to_make_them(tmp_path):
-    with pytest.raises(ConfigError, match='make them with .*teacher_labels.py'):
+    with pytest.raises(ConfigError, match=r'make them with .*teacher_labels\.py'):
         strength.read_labels(tmp_path, 'ferplus')
 
 
@@ -41,12 +44,15 @@ def test_prepared_sets_come_back_with_their_labels_and_nearly_their_pictures(tmp
     sets = drawn_sets()
     write_prepared(tmp_path / 'sets.npz', sets)
     again = read_prepared(tmp_path / 'sets.npz')
-    assert again.keys() == sets.keys() and list(again['LFW']) == ['train', 'val', 'test']
+    assert again.keys() == sets.keys()
+    assert list(again['LFW']) == ['train', 'val', 'test']
     for name in ('FER+', 'Morphs', 'Portraits'):
         was, now = sets[name]['val'], again[name]['val']
-        assert now.crops.shape == was.crops.shape and now.crops.dtype == np.uint8
+        assert now.crops.shape == was.crops.shape
+        assert now.crops.dtype == np.uint8
         assert np.abs(now.crops.astype(int) - was.crops).mean() < 8
-        assert (now.person == was.person).all() and np.allclose(now.raw, was.raw)
+        assert (now.person == was.person).all()
+        assert np.allclose(now.raw, was.raw)
     (tmp_path / 'bad.npz').write_bytes(b'nothing')
     with pytest.raises(ConfigError, match='is no file of prepared sets'):
         read_prepared(tmp_path / 'bad.npz')

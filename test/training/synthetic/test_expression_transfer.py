@@ -45,12 +45,14 @@ def neutral(astronaut) -> list[np.ndarray]:
 
 def test_a_stranger_begins_as_photographed_and_smiles_step_by_step_with_the_mouth_only(astronaut, neutral):
     people = made.strangers([photographs(neutral)], astronaut, 3, MARGIN, 0)
-    assert people.crops.shape == (3, 9, SIDE, SIDE) and len(set(people.person)) == 3
+    assert people.crops.shape == (3, 9, SIDE, SIDE)
+    assert len(set(people.person)) == 3
     starts = {face.tobytes() for face in people.crops[:, 0]}
     assert starts == {face.tobytes() for face in neutral}
     change = np.abs(people.crops.astype(np.float32) - people.crops[:, :1])
     mouth, forehead = change[:, :, 55:80, 20:76].mean((2, 3)), change[:, :, :15].mean((2, 3))
-    assert (np.diff(mouth) > 0).all() and (mouth[:, -1] > 1).all()
+    assert (np.diff(mouth) > 0).all()
+    assert (mouth[:, -1] > 1).all()
     assert forehead.max() < 0.1
 
 
@@ -88,5 +90,6 @@ def test_strangers_join_the_training_split_only_and_half_of_it_stay_the_persons(
     settings = TrainingSettings(strangers=3, crop_size=SIDE, crop_margin=MARGIN)
     assert made.with_strangers(sets, settings.changed(strangers=0)) is sets
     joined = made.with_strangers(sets, settings)['Morphs']
-    assert joined['val'] is astronaut and len(joined['train']) == 6
+    assert joined['val'] is astronaut
+    assert len(joined['train']) == 6
     assert list(joined['train'].person).count('astronaut') == 3
