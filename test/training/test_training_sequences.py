@@ -258,7 +258,8 @@ def test_onset_delay_is_the_time_from_half_shown_to_half_read():
 def test_worse_pictures_are_worse_and_of_the_same_size():
     crops = drawn_faces(3, 0).crops
     for name, worse in worse_pictures(crops).items():
-        assert worse.shape == crops.shape and worse.dtype == np.uint8, name
+        assert worse.shape == crops.shape, name
+        assert worse.dtype == np.uint8, name
         assert (worse != crops).any()
 
 
