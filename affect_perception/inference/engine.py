@@ -52,6 +52,7 @@ class AffectEngine:
         self.header = loaded.header
         self._name = loaded.name
         self._crop_size = loaded.crop_size
+        self._min_confidence = loaded.min_confidence
         self._settings = settings
         self._cameras: dict[str, CameraState] = {}
         try:
@@ -98,7 +99,8 @@ class AffectEngine:
     def step(self, tracked: TrackedFrame) -> AffectFrame:
         """Predict the affect of every track of a frame, in their order; stamp and frame_id are the frame's.
 
-        A face without a crop, or whose output is not finite, has NaN probabilities, hence level UNKNOWN.
+        A face without a crop, with output that is not finite, or with a confidence below the checkpoint's threshold has
+        NaN probabilities, hence level UNKNOWN.
         """
         return self.steps({'': tracked})['']
 
@@ -132,10 +134,11 @@ class AffectEngine:
         self._cameras.clear()
 
     def change(self, settings: AffectSettings) -> None:
-        """Apply new values of the live settings (neutral baseline); other settings are ignored."""
+        """Apply new values of the live settings (smile scale); other settings are ignored."""
         self._settings = settings
         for camera in self._cameras.values():
-            camera.baseline.seconds, camera.baseline.always = settings.neutral_seconds, settings.neutral_baseline
+            camera.baseline.seconds = settings.neutral_seconds
+            camera.baseline.personal = settings.smile_scale == 'personal'
 
     def _warm_up(self) -> None:
         blank = np.zeros((self._crop_size, self._crop_size, 3), np.uint8)
@@ -186,12 +189,13 @@ class AffectEngine:
     def _camera(self, name: str) -> CameraState:
         if name not in self._cameras:
             initial = self._model.initial_state if isinstance(self._model, TemporalModel) else _no_state
-            baseline = NeutralBaseline(self._settings.neutral_seconds, self._settings.neutral_baseline)
+            baseline = NeutralBaseline(self._settings.neutral_seconds, self._settings.smile_scale == 'personal')
             self._cameras[name] = CameraState(RecurrentStates(initial, USUAL_GAP_S), baseline)
         return self._cameras[name]
 
     def _affect_frame(self, camera: CameraState, tracked: TrackedFrame, predictions: Predictions) -> AffectFrame:
         evidence = camera.frame_counter.update(tracked)
+        predictions.drop_below(self._min_confidence)
         self._subtract_neutral(camera, tracked, predictions)
         return AffectFrame(
             stamp_ns=tracked.stamp_ns,

@@ -42,6 +42,11 @@ class Predictions:
             self.affect[where] = output.affect.float().cpu().numpy()
             self.expressions[where] = expression_probabilities(output).float().cpu().numpy()
 
+    def drop_below(self, min_confidence: float) -> None:
+        """Set levels and intensity of faces with a lower confidence to NaN: better no smile than an invented one."""
+        unsure = self.confidence < min_confidence  # False for NaN: networks without such a head
+        self.levels[unsure], self.intensity[unsure] = np.nan, np.nan
+
     def part(self, start: int, end: int) -> Predictions:
         """Rows start to end - 1, as views: changing them changes these predictions."""
         arrays = (self.levels, self.intensity, self.confidence, self.affect, self.expressions)

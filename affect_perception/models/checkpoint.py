@@ -47,6 +47,11 @@ class Checkpoint:
         """Margin around the face box on each side, as a share of its size, that the weights expect."""
         return float(self.header['crop_margin'])
 
+    @property
+    def min_confidence(self) -> float:
+        """Confidence below which the smile is UNKNOWN; 0 where the file states none."""
+        return float(self.header.get('min_confidence', 0.0))
+
 
 def save(path: str | Path, model: FaceModel, model_name: str, **header: Any) -> None:
     """Write `model`; `header` holds crop_size, crop_margin, training, data, scores and terms as JSON values."""
@@ -166,6 +171,6 @@ def installed_report() -> str:
             lines.append(f'    {row["error"]}')
     if not rows:
         lines.append(
-            f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/first.yaml`'
+            f'no checkpoints in {WEIGHTS}; train one with `affect-perception train config/training/smile_va.yaml`'
         )
     return '\n'.join([*lines, json.dumps({'models': rows})])

@@ -28,9 +28,11 @@ class AffectSettings(Settings):
         'and agrees, for identical bytes on every run, as in offline evaluation',
     )
     threads: int = setting(0, 'CPU threads of the network; 0: half of the cores, 1 to 4', low=0, high=256)
-    neutral_baseline: bool = setting(
-        False,
-        "estimate each new person's neutral face in the first seconds and subtract it from the smile intensity",
+    smile_scale: str = setting(
+        'absolute',
+        'absolute: one scale for everybody; personal: relative to the neutral face of the first seconds of each person '
+        'and to the strongest smile so far',
+        choices=('absolute', 'personal'),
         live=True,
     )
     neutral_seconds: float = setting(

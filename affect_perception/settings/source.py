@@ -38,5 +38,7 @@ class SourceSettings(Settings):
     scene_people: int = setting(4, 'number of people in the scene', unit='people', low=0, high=50)
     scene_seed: int = setting(0, 'random seed of the scene; equal seeds give equal pixels', low=0, high=2**31 - 1)
     scene_portraits: str = setting(
-        '', 'folder with index.csv and a neutral and a smiling portrait of each person; empty: the built-in portrait'
+        '',
+        'folder with index.csv and a neutral and a smiling portrait of each person; empty: six built-in people; '
+        'astronaut: copies of one photograph',
     )

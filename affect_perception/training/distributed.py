@@ -22,7 +22,14 @@ def start(settings: TrainingSettings) -> str:
         return settings.device
     world, rank = int(os.environ['WORLD_SIZE']), int(os.environ.get('LOCAL_RANK', 0))
     cuda = settings.device.startswith('cuda')
-    for name in ('ferplus_batch', 'lfw_batch', 'diffusionfer_batch', 'london_persons'):
+    for name in (
+        'ferplus_batch',
+        'lfw_batch',
+        'diffusionfer_batch',
+        'portraits_batch',
+        'no_face_batch',
+        'london_persons',
+    ):
         count = getattr(settings, name)
         if count and count % world:
             raise ConfigError(f'{name} = {count} cannot be shared by {world} processes; give a multiple of {world}')
@@ -35,24 +42,22 @@ def start(settings: TrainingSettings) -> str:
 
 
 def size() -> int:
+    """Number of training processes; 1 outside torchrun."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def first() -> bool:
-    """Is this the process that scores, prints and saves?"""
+    """Whether this process scores, prints and saves."""
     return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def share_of(batch: Batch) -> Batch:
-    """The part of a batch that this process reads: every so-manieth still and person."""
+    """The part of a batch that this process reads: every so-manieth picture."""
     world = size()
     if world == 1:
         return batch
     mine = slice(distributed.get_rank(), None, world)
-    stills, persons = len(batch.share), len(batch.fraction)
-    graded = batch.pictures[stills:].reshape(persons, -1, *batch.pictures.shape[1:])[mine]
-    pictures = torch.cat([batch.pictures[:stills][mine], graded.reshape(-1, *batch.pictures.shape[1:])])
-    return Batch(pictures, *(part[mine] for part in batch[1:]))
+    return Batch(*(part[mine] for part in batch))
 
 
 def average_gradients(model: nn.Module) -> None:

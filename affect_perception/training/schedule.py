@@ -22,14 +22,6 @@ def one_cycle(step: int, steps: int, warm_up: float, highest: float) -> float:
     return highest * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1))) / 2
 
 
-def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
-    """One cycle over the `steps` of the first `epochs`; the steps that settle come after, with a cosine down."""
-    if step >= steps:
-        done = (step - steps) / max(steps * settings.settle_epochs / settings.epochs, 1)
-        return settings.settle_learning_rate * (1 + math.cos(math.pi * min(done, 1))) / 2
-    return one_cycle(step, steps, settings.warm_up, settings.learning_rate)
-
-
 def refuse_nan(loss: Tensor, step: int, batch: str, settings: TrainingSettings) -> None:
     """TrainingDiverged, with the step and the batch, when the loss is no number."""
     if not loss.isfinite():

@@ -11,14 +11,15 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.checkpoint import read_safetensors, write_safetensors
+from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.settings import TrainingSettings
 
 # Settings that may differ between a run and its continuation: they do not change the result.
-_FREE = ('data', 'save_every', 'tensorboard')
+_FREE = ('data', 'prepared', 'save_every', 'tensorboard', 'device', 'bf16', 'threads', 'workers')
 # Settings that only the second part of training reads: they may differ when the first part is continued.
 FILM_SETTINGS = tuple(
     name
@@ -30,7 +31,7 @@ FILM_SETTINGS = tuple(
 class TrainingState:
     """Weights in training, their running average (`ema`), the optimiser, and the best average seen on validation."""
 
-    def __init__(self, model: nn.Module, settings: TrainingSettings):
+    def __init__(self, model: SmileVa, settings: TrainingSettings) -> None:
         self.settings = settings
         self.step = 0
         self.seconds = 0.0  # spent in training, over all continuations
@@ -68,7 +69,8 @@ class TrainingState:
         return 0 < self.settings.patience < len(self.history) - best
 
     def save(self, path: Path) -> None:
-        tensors = {}
+        """Write weights, averages, optimiser state and scores to a safetensors file."""
+        tensors: dict[str, torch.Tensor] = {}
         for kind, content in self._parts().items():
             tensors |= {f'{kind}/{name}': tensor for name, tensor in content.items()}
         header = {'format': 1, 'step': self.step, 'seconds': self.seconds, 'history': self.history}

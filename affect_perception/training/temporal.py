@@ -15,7 +15,15 @@ from tqdm import tqdm
 
 from affect_perception.models.smile_va import AffectOutput
 from affect_perception.training.data.face_sets import CIRCUMPLEX, EXPRESSIONS, Sets
-from affect_perception.training.losses import affect_loss, expression_loss
+from affect_perception.training.losses import (
+    affect_loss,
+    expression_loss,
+    is_right,
+    mean_of,
+    ranking_loss,
+    smile_loss,
+    wanted_intensity,
+)
 from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings
@@ -28,51 +36,52 @@ HAPPINESS, NEUTRAL = EXPRESSIONS.index('happiness'), EXPRESSIONS.index('neutral'
 
 def film_loss(output: AffectOutput, bank: Bank, settings: TrainingSettings) -> Tensor:
     """What the outputs (M, T, ...) of a batch of films say wrong."""
-    graded, voted = ~bank.fraction.isnan(), ~bank.votes[..., 0].isnan()
+    still = bank.face & ~bank.graded
     loss = output.score.new_zeros(())
-    if graded.any():
-        loss = loss + graded_loss(output, bank.fraction, settings.steadiness)
-    if voted.any():
-        happiness = bank.votes[..., HAPPINESS]
-        loss = loss + functional.binary_cross_entropy_with_logits(output.smiling[voted], happiness[voted])
-        loss = loss + settings.expression_weight * expression_loss(output.expression[voted], bank.votes[voted])
-        loss = loss + settings.affect_weight * affect_loss(output.affect[voted], bank.affect[voted])
-        calm = voted[:, 1:] & ((happiness[:, 1:] - happiness[:, :-1]).abs() < 1e-3)
-        if calm.any():
-            loss = loss + settings.steadiness * output.intensity.diff(dim=1)[calm].square().mean()
-    return loss + 0.3 * confidence_loss(output, bank, settings.tolerance)
+    if bank.graded.any():
+        loss = loss + graded_loss(output, bank, settings.steadiness)
+    if still.any():
+        loss = loss + smile_loss(output, bank.share, bank.strength, still, settings)
+        first = still[:, 0]
+        loss = loss + settings.ranking_weight * ranking_loss(
+            output.strength[:, 0], bank.share[:, 0], bank.strength[:, 0], first
+        )
+        loss = loss + settings.expression_weight * expression_loss(output.expression, bank.votes, still)
+        loss = loss + settings.affect_weight * affect_loss(output.affect, bank.affect, still)
+        change = (bank.share.diff(dim=1).abs() < 1e-3) & still[:, 1:]
+        if change.any():
+            loss = loss + settings.steadiness * output.intensity.diff(dim=1)[change].square().mean()
+    right = is_right(output, bank.share, bank.strength, settings.tolerance) & bank.face
+    return loss + 0.3 * functional.binary_cross_entropy_with_logits(output.confidence, right.float())
 
 
-def graded_loss(output: AffectOutput, fraction: Tensor, steadiness: float) -> Tensor:
-    """Of films with fractions (M, T): the intensity is the fraction, and moves as it moves; the expression goes from
-    neutral to happiness as fast as people are expected to say so, and valence and arousal with it."""
-    target = fraction.clamp(0.005, 0.995)
-    least = functional.binary_cross_entropy(target, target)
-    divergence = functional.binary_cross_entropy_with_logits(output.score, target) - least
-    error = (output.intensity - fraction).abs().mean() + 2 * (output.intensity - fraction).square().mean()
-    movement = (output.intensity.diff(dim=1) - fraction.diff(dim=1)).square().mean()
+def graded_loss(output: AffectOutput, bank: Bank, steadiness: float) -> Tensor:
+    """Of films with a known course: presence and strength, the intensity that they make, and its movement; the
+    expression goes from neutral to happiness as the presence does, and valence and arousal with it."""
+    graded = bank.graded
+    wanted = wanted_intensity(bank.share, bank.strength)
+    share = bank.share.clamp(0.005, 0.995)
+    presence = functional.binary_cross_entropy_with_logits(output.smiling, share, reduction='none')
+    presence = presence - functional.binary_cross_entropy(share, share, reduction='none')
+    error = (output.intensity - wanted).abs() + 2 * (output.intensity - wanted).square()
+    movement = (output.intensity.diff(dim=1) - wanted.diff(dim=1)).square()
     happy = torch.sigmoid(output.smiling.detach())
     votes = torch.zeros_like(output.expression)
     votes[..., HAPPINESS], votes[..., NEUTRAL] = happy, 1 - happy
-    affect = happy[..., None] * happy.new_tensor(CIRCUMPLEX['happiness'])
-    mild = expression_loss(output.expression, votes) + 2 * (output.affect - affect).square().mean()
-    return divergence + error + steadiness * 5 * movement + 0.1 * mild
-
-
-def confidence_loss(output: AffectOutput, bank: Bank, tolerance: float) -> Tensor:
-    """Cross entropy of the confidence with "the smile was read to within `tolerance`"; without a face it was not."""
-    said = torch.where(bank.fraction.isnan(), torch.sigmoid(output.smiling), output.intensity).detach()
-    true = torch.where(bank.fraction.isnan(), bank.votes[..., HAPPINESS], bank.fraction)
-    right = ((said - true).abs() <= tolerance) & bank.face  # NaN compares as wrong, and without a face it is
-    return functional.binary_cross_entropy_with_logits(output.confidence, right.float())
+    affect = (output.affect - happy[..., None] * happy.new_tensor(CIRCUMPLEX['happiness'])).square().mean(-1)
+    mild = expression_loss(output.expression, votes, graded) + 2 * mean_of(affect, graded)
+    moving = 5 * steadiness * mean_of(movement, graded[:, 1:])
+    return 0.3 * mean_of(presence, graded) + 2 * mean_of(error, graded) + moving + 0.1 * mild
 
 
 def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
     """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
     settings = state.settings
     began = time.monotonic() - state.seconds
-    graded, stills, looks = banks(state.model, sets, settings)
-    probe = Probe(state.model, sets)
+    device = next(state.model.parameters()).device
+    graded, stills, looks = (films.to(device) for films in banks(state.model, sets, settings))
+    probe = Probe(state.model, sets, 'val', settings)
+    state.model.recurrent.train()  # cuDNN needs it
     per_epoch = max(len(graded) // settings.film_batch, 1)
     portions = [(graded, settings.film_batch)]
     portions += [(films, max(len(films) // per_epoch, 1)) for films in (stills, looks)]
@@ -84,14 +93,14 @@ def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: in
             step, loss = state.step, 0.0
             for group in state.optimiser.param_groups:
                 group['lr'] = one_cycle(step, whole, settings.warm_up, settings.film_learning_rate)
-            generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+            generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
             state.optimiser.zero_grad()
             for films, size in portions:
                 epoch = torch.Generator().manual_seed(settings.seed + step // per_epoch)
                 order = torch.randperm(len(films), generator=epoch)
                 batch = films[order[step % per_epoch * size :][:size]]
-                keep = torch.rand(batch.embeddings.shape, generator=generator) > 0.1
-                output, _ = state.model.over_time(batch.embeddings * keep / 0.9, batch.gaps_s)
+                keep = (torch.rand(batch.embeddings.shape, generator=generator, device=device) > 0.1) / 0.9
+                output, _ = state.model.over_time(batch.embeddings, batch.gaps_s, keep=keep)
                 part = film_loss(output, batch, settings)
                 refuse_nan(part, step, f'of films {order[step % per_epoch * size :][:5].tolist()} …', settings)
                 part.backward()
@@ -102,7 +111,7 @@ def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: in
             state.average()
             bar.update()
             bar.set_postfix(loss=f'{loss:.3f}', refresh=False)
-            if state.step % per_epoch == 0:
+            if state.step % per_epoch == 0 and (state.step // per_epoch % 3 == 0 or state.step == whole):
                 scores = probe.scores(state.ema)
                 chosen = ' (best so far)' if state.end_epoch(scores) else ''
                 values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())

@@ -1,4 +1,4 @@
-"""Scores for TensorBoard, where that is asked for and installed; otherwise nothing."""
+"""Writer of scores for TensorBoard, if the setting `tensorboard` is on; otherwise a no-op."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from affect_perception.training.settings import TrainingSettings
 
 
 class Board:
-    """`prefix` keeps the two parts of training apart. ConfigError where TensorBoard is wanted and absent."""
+    """Score writer; `prefix` tells the two parts of training apart. ConfigError if TensorBoard is wanted and absent."""
 
-    def __init__(self, settings: TrainingSettings, out: Path, prefix: str = ''):
+    def __init__(self, settings: TrainingSettings, out: Path, prefix: str = '') -> None:
         self._writer, self._prefix = None, prefix
         if settings.tensorboard and distributed.first():
             try:
@@ -24,6 +24,7 @@ class Board:
             self._writer = SummaryWriter(str(out / 'board'))
 
     def note(self, scores: dict[str, float], step: int) -> None:
+        """Write `scores` at `step`; nothing without TensorBoard."""
         if self._writer is not None:
             for name, value in scores.items():
                 self._writer.add_scalar(self._prefix + name, value, step)

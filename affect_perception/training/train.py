@@ -7,23 +7,28 @@ epoch and the calibration; the test splits are scored once, at the end.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.models.face_model import FaceModel
+from affect_perception.models.smile_va import SmileVa
 from affect_perception.training import distributed
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
-from affect_perception.training.data.soft_labels import with_teacher
-from affect_perception.training.losses import batch_loss
-from affect_perception.training.schedule import learning_rate, refuse_nan
+from affect_perception.training.data.soft_labels import taught, teacher_of
+from affect_perception.training.losses import batch_loss, coefficients_loss
+from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.scoring import temporal_report
-from affect_perception.training.scoring.stills import calibrate, report, validation
+from affect_perception.training.scoring.stills import validation
 from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
@@ -31,24 +36,31 @@ from affect_perception.training.synthetic.expression_transfer import with_strang
 from affect_perception.training.temporal import fit_films
 from affect_perception.training.tensorboard import Board
 
+COEFFICIENTS = 52  # of the graded labels, see strength.py
+NAN_EVERY = 50  # steps on a GPU
 
-def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
+
+def train_step(state: TrainingState, batches: Batches, steps: int, teacher: FaceModel | None = None) -> Tensor:
     """One step of the optimiser; returns the loss, raises TrainingDiverged when it is no number."""
     settings, step = state.settings, state.step
     device = next(state.model.parameters()).device
     torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
-    batch = distributed.share_of(batches.batch(step)).to(device)
+    batch = distributed.share_of(batches.batch(step))
     for group in state.optimiser.param_groups:
-        group['lr'] = learning_rate(step, steps, settings)
+        group['lr'] = one_cycle(step, steps, settings.warm_up, settings.learning_rate)
     x = state.model.normalise(batch.pictures).contiguous(memory_format=torch.channels_last)
+    if teacher is not None:
+        batch = taught(batch, teacher, x, settings)
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
         embedding = state.model.features(x)
-    output = state.model.head(state.model.dropout(embedding.float()))
-    settling = step >= steps
-    morph_weight = settings.settle_morph_weight if settling else settings.morph_weight
-    loss = batch_loss(output, batch, settings.changed(morph_weight=morph_weight))
-    members = ', '.join(f'{name} {index[:5].tolist()}' for name, index in batches.indices(step).items())
-    refuse_nan(loss, step, f'{members} …', settings)
+    embedding = state.model.dropout(embedding.float())
+    loss = batch_loss(state.model.head(embedding), batch, settings)
+    if settings.coefficients_weight:
+        coefficients = cast(torch.nn.Linear, state.model.coefficients)(embedding)
+        loss = loss + settings.coefficients_weight * coefficients_loss(coefficients, batch.coefficients, batch.face)
+    if step % NAN_EVERY == 0 or device.type == 'cpu':  # reading a number makes a GPU wait
+        members = ', '.join(f'{name} {index[:5].tolist()}' for name, index in batches.indices(step).items())
+        refuse_nan(loss, step, f'{members} …', settings)
     state.optimiser.zero_grad()
     loss.backward()
     distributed.average_gradients(state.model)
@@ -57,34 +69,33 @@ def train_step(state: TrainingState, batches: Batches, steps: int) -> float:
     distributed.from_first(dict(state.model.named_buffers()))
     state.step += 1
     state.average()
-    return loss.item()
+    return loss.detach()
 
 
 def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
     """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
     settings = state.settings
     began = time.monotonic() - state.seconds
-    batches = Batches(sets, settings)
-    steps = settings.epochs * batches.per_epoch
-    whole = steps + settings.settle_epochs * batches.per_epoch
+    batches = Batches(sets, settings, next(state.model.parameters()).device)
+    teacher = teacher_of(settings, batches.device)
+    whole = settings.epochs * batches.per_epoch
     last = whole if stop_after is None else min(whole, state.step + stop_after)
     board = Board(settings, state_file.parent)
     silent = None if distributed.first() else True
     with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, disable=silent) as bar:
-        mean = None
+        mean: Tensor | None = None
         state.model.train()
         while state.step < last and not state.out_of_patience():
-            loss = train_step(state, batches, steps)
+            loss = train_step(state, batches, whole, teacher)
             mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             bar.update()
-            bar.set_postfix(loss=f'{mean:.3f}', refresh=False)
-            if state.step % batches.per_epoch == 0:
+            if state.step % batches.per_epoch == 0 and scored(state.step // batches.per_epoch, settings):
                 scores = validation(state.ema, sets)
                 chosen = ' (best so far)' if state.end_epoch(scores) else ''
                 values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
                 if distributed.first():
-                    bar.write(f'epoch {len(state.history)}: loss {mean:.3f}  {values}{chosen}')
-                board.note(scores | {'loss': mean}, state.step)
+                    bar.write(f'epoch {len(state.history)}: loss {float(mean):.3f}  {values}{chosen}')
+                board.note(scores | {'loss': float(mean)}, state.step)
                 state.model.train()
             if state.step % settings.save_every == 0 or state.step % batches.per_epoch == 0:
                 state.seconds = time.monotonic() - began
@@ -97,18 +108,35 @@ def prepared(settings: TrainingSettings) -> TrainingState:
     """A fresh state: threads and seed set, network made; ConfigError for an unknown network or an absent device."""
     if settings.model not in MODELS:
         raise ConfigError(f'no network {settings.model!r}; choose one of {", ".join(MODELS)}')
-    if not hasattr(MODELS[settings.model], 'normalise'):
-        raise ConfigError(f'{settings.model} is not trained here; it needs grey pictures (`normalise`) as first has')
+    if not hasattr(MODELS[settings.model], 'over_time') or not hasattr(MODELS[settings.model], 'normalise'):
+        raise ConfigError(f'{settings.model} is not trained here; choose smile_va')
     device = distributed.start(settings)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     try:
-        model = MODELS[settings.model]().to(device, memory_format=torch.channels_last)
+        network = cast(type[SmileVa], MODELS[settings.model])
+        model = network(**wide(network, settings.width))
+        if settings.coefficients_weight:
+            model.coefficients = torch.nn.Linear(model.embedding_size, COEFFICIENTS)
+        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device {settings.device!r} cannot be used: {str(error).splitlines()[0]}') from None
     if settings.initial:
         begin_from(model, settings.initial)
     return TrainingState(model, settings)
+
+
+def wide(network: type, width: float) -> dict:
+    """Settings of a network whose CNN has `width` times the usual channels, in multiples of 8; none for 1."""
+    if width == 1:
+        return {}
+    usual = inspect.signature(network).parameters['channels'].default
+    return {'channels': [max(round(count * width / 8), 1) * 8 for count in usual]}
+
+
+def scored(epoch: int, settings: TrainingSettings) -> bool:
+    """Is this epoch (from 1) scored: every one of few, every tenth part of many, and the last."""
+    return epoch % max(settings.epochs // 10, 1) == 0 or epoch == settings.epochs
 
 
 def begin_from(model: torch.nn.Module, initial: str) -> None:
@@ -121,8 +149,8 @@ def begin_from(model: torch.nn.Module, initial: str) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
-def taught_films(model: torch.nn.Module, settings: TrainingSettings, sets: Sets, file: Path, resume: bool):
-    """The state after the second part of training, in which the CNN of `model` stays as it is."""
+def taught_films(model: SmileVa, settings: TrainingSettings, sets: Sets, file: Path, resume: bool) -> TrainingState:
+    """Train the recurrent layers on sequences, with the CNN of `model` frozen; returns the state afterwards."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(('recurrent', 'temporal_head')))
     model.eval()
@@ -149,7 +177,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
                 f'no run to resume at {state_file}; start without --resume, or name its folder with --out'
             )
         state.load(state_file, FILM_SETTINGS)
-    sets = with_teacher(with_strangers(load_sets(settings, print), settings), settings)
+    sets = with_strangers(load_sets(settings, print), settings)
     parameters = sum(p.numel() for p in state.model.parameters())
     print(f'{settings.model}: {parameters / 1e6:.2f} million parameters, from step {state.step}, writing to {out}')
     fit(state, sets, state_file)
@@ -158,36 +186,43 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
 
     model = state.ema
     model.load_state_dict(state.best)
+    if hasattr(model, 'coefficients'):
+        del model.coefficients
+    result, hashes = out / f'{settings.name}.safetensors', data_hashes(settings)
+
+    def write(seconds: float, history: list, calibration: dict, scores: dict) -> None:
+        told = dataclasses.asdict(settings) | {'minutes': round(seconds / 60, 1), 'history': history}
+        sizes = {'crop_size': settings.crop_size, 'crop_margin': settings.crop_margin}
+        more = {'calibration': calibration, 'data': hashes, 'scores': scores, 'terms': TERMS}
+        checkpoint.save(result, model, settings.model, **sizes, training=told, **more)
+
     seconds, history = state.seconds, state.history
-    if hasattr(model, 'temporal_head'):
+    calibration: dict = {}
+    scores: dict = {}
+    write(seconds, history, {}, {})  # whatever stops the run from here on, there is a checkpoint
+    if settings.film_epochs:
         films = taught_films(model, settings, sets, out / 'films.safetensors', resume)
-        model, seconds, history = films.ema, seconds + films.seconds, history + films.history
+        seconds, history = seconds + films.seconds, history + films.history
+        model = films.ema
         model.load_state_dict(films.best)
-        probes = {split: Probe(model, sets, split) for split in ('val', 'test')}
-        calibration = temporal_report.calibrate(model, probes['val'], sets, settings)
-        reports = [temporal_report.report(model, probe, sets, settings, split) for split, probe in probes.items()]
-    else:
-        calibration = dict(zip(('slope', 'bias'), calibrate(model, sets), strict=True))
-        reports = [report(model, sets, split) for split in ('val', 'test')]
-    scores = dict(zip(('validation', 'test'), reports, strict=True))
-    result = out / f'{settings.name}.safetensors'
-    minutes = round(seconds / 60, 1)
-    checkpoint.save(
-        result,
-        model,
-        settings.model,
-        crop_size=settings.crop_size,
-        crop_margin=settings.crop_margin,
-        training=dataclasses.asdict(settings) | {'minutes': minutes, 'history': history},
-        calibration=calibration,
-        data=data_hashes(settings),
-        scores=scores,
-        terms=TERMS,
-    )
-    for name, row in scores['test'].items():
-        low, high = row['interval']
-        print(f'test {name:<28}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
-    size = result.stat().st_size / 1e6
+        model = model.cpu()
+        write(seconds, history, {}, {})
+        calibration, scores = calibrated_and_scored(model, sets, settings)
+        write(seconds, history, calibration, scores)
+    for split, rows in scores.items():
+        for name, row in rows.items():
+            low, high = row['interval']
+            print(f'{split} {name:<38}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
+    size, minutes = result.stat().st_size / 1e6, round(seconds / 60, 1)
     print(f'{result}: {size:.1f} MB after {minutes} minutes of training; calibration {calibration}')
     print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': scores}))
     return 0
+
+
+def calibrated_and_scored(model: SmileVa, sets: Sets, settings: TrainingSettings) -> tuple[dict, dict]:
+    """Calibrate `model` on validation, then score it; returns calibration and scores by split (test once)."""
+    names = {'val': 'validation', 'test': 'test'}
+    probes = {split: Probe(model, sets, split, settings) for split in names if split in sets['London']}
+    calibration = temporal_report.calibrate(model, probes['val'], sets, settings)
+    reports = {names[split]: temporal_report.report(model, of, sets, settings, split) for split, of in probes.items()}
+    return calibration, reports

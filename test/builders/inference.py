@@ -16,7 +16,7 @@ def small_smile_va(folder: Path) -> str:
     """Path of a checkpoint of a small `smile_va` whose outputs differ from face to face."""
     torch.manual_seed(4)
     model = SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=16)
-    torch.nn.init.normal_(model.temporal_head.linear.weight, std=3.0)
+    torch.nn.init.normal_(model.head.linear.weight, std=3.0)
     path = folder / 'small.safetensors'
     checkpoint.save(path, model, 'smile_va', crop_size=96, crop_margin=0.15)
     return str(path)

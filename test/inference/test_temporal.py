@@ -17,8 +17,8 @@ FRAME = SECOND // 30
 
 def random_smile_va() -> SmileVa:
     model = SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=16)
-    for head in (model.head, model.temporal_head):
-        torch.nn.init.normal_(head.linear.weight, std=3.0)
+    for linear in (model.head.linear, model.temporal_head):
+        torch.nn.init.normal_(linear.weight, std=3.0)
     return model
 
 

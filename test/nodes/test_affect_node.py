@@ -64,6 +64,6 @@ def test_calibrating_the_neutral_face_is_a_service_and_a_live_parameter(spin):
     wait_until(answer.done)
     assert answer.result().success
     assert '2.0 s' in answer.result().message
-    node.set_parameters([Parameter('neutral_baseline', value=True), Parameter('neutral_seconds', value=5.0)])
-    assert node.settings.neutral_baseline
+    node.set_parameters([Parameter('smile_scale', value='personal'), Parameter('neutral_seconds', value=5.0)])
+    assert node.settings.smile_scale == 'personal'
     assert node.settings.neutral_seconds == 5.0

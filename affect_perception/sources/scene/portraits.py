@@ -10,7 +10,7 @@ import csv
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ SMILE_STEPS = 16  # smiles are shown in steps of 1/16
 SPAN = 3.0  # width and height of a portrait, in face boxes
 FACE_CENTRE = (1.5, 1.4)  # of the face box in the portrait, in face boxes
 ASTRONAUT_BOX = Box(173.5, 79, 93, 93)  # mean of dlib's HOG boxes over many sizes; ASTRONAUT_MOUTH refers to it
+ASTRONAUT = 'astronaut'  # the setting `portraits` of her copies
+PEOPLE = Path(__file__).parent / 'people'  # built-in portraits, see CREDITS.md there
 # Tints that distinguish people who share the astronaut's portrait; every second one is also mirrored.
 TINTS = ((1, 1, 1), (0.8, 0.76, 0.74), (0.95, 1, 1.08), (0.66, 0.63, 0.63), (1.06, 0.96, 0.88), (0.86, 0.9, 0.86))
 
@@ -40,8 +42,13 @@ class Portrait:
         side: int,
         tint: tuple[float, float, float] = (1, 1, 1),
         mirror: bool = False,
+        intensities: np.ndarray | None = None,
     ) -> None:
+        """`intensities`: absolute smile intensity at even fractions of `render`'s smile; None: the fraction itself."""
         self.side = side
+        given = np.linspace(0, 1, 2) if intensities is None else np.asarray(intensities, float)
+        steps = np.arange(SMILE_STEPS + 1) / SMILE_STEPS
+        self.intensities = np.interp(steps, np.linspace(0, 1, len(given)), given)  # (SMILE_STEPS + 1,), never falling
         self._render, self._tint, self._mirror = render, tint, mirror
         self._steps: dict[int, np.ndarray] = {}
         opaque = cv2.max(self._image(0.0)[..., 3], self._image(1.0)[..., 3])
@@ -66,6 +73,10 @@ class Portrait:
             self._steps[index] = np.dstack([np.uint8(colours + 0.5), 255 - rgba[..., 3]])
         return self._steps[index]
 
+    def step_of(self, intensity: float) -> int:
+        """Index of the step whose smile intensity is nearest to the wanted one."""
+        return int(np.abs(self.intensities - intensity).argmin())
+
     def prepare(self) -> None:
         """Render all steps now."""
         for index in range(SMILE_STEPS + 1):
@@ -73,26 +84,40 @@ class Portrait:
 
 
 def load_portraits(folder: str, people: int, side: int, seed: int) -> tuple[Portrait, ...]:
-    """Load a portrait per person, with face boxes of `side` px: from a folder, or tinted copies of the built-in one.
+    """Load a portrait per person, with face boxes of `side` px: of a folder; '' the built-in people, 'astronaut' tinted
+    copies of one woman.
 
-    Raises ConfigError for an unusable folder or image, and without scikit-image.
+    Raises ConfigError for an unusable folder or image, and without scikit-image for the astronaut.
     """
-    if not folder:
-        if not people:
-            return ()
+    if not people:
+        return ()
+    if folder == ASTRONAUT:
         render = functools.lru_cache(SMILE_STEPS + 1)(_astronaut(side))
         return tuple(Portrait(render, side, TINTS[i % len(TINTS)], mirror=i % 2 == 1) for i in range(people))
-    pairs = read_index(Path(folder))
-    order = np.random.default_rng((seed, 2)).permutation(len(pairs))
+    found = read_index(Path(folder) if folder else PEOPLE)
+    order = np.random.default_rng((seed, 2)).permutation(len(found)) if folder else np.arange(len(found))
     renders = {}
     for i in order[:people]:
-        renders[i] = functools.lru_cache(SMILE_STEPS + 1)(_morph(pairs[i][0], pairs[i][1], side))
-    chosen = [renders[order[i % len(pairs)]] for i in range(people)]
-    return tuple(Portrait(chosen[i], side, mirror=i >= len(pairs)) for i in range(people))
+        renders[i] = functools.lru_cache(SMILE_STEPS + 1)(_morph(found[i].neutral, found[i].smiling, side))
+    chosen = [order[i % len(found)] for i in range(people)]
+    return tuple(
+        Portrait(renders[k], side, mirror=i >= len(found), intensities=found[k].intensities)
+        for i, k in enumerate(chosen)
+    )
 
 
-def read_index(folder: Path) -> list[tuple[Path, Path]]:
-    """Read (neutral, smiling) image paths per person of an index.csv (file, person, expression[, split]).
+class PortraitFiles(NamedTuple):
+    """Images of one person; `intensities` at even fractions of the way between them, None where not labelled."""
+
+    neutral: Path
+    smiling: Path
+    intensities: np.ndarray | None = None
+
+
+def read_index(folder: Path) -> list[PortraitFiles]:
+    """Read the images of each person of an index.csv (file, person, expression[, split][, intensity]).
+
+    `intensity` of a smiling portrait: absolute smile intensities at even fractions of the way, separated by spaces.
 
     Only test persons where the index has a split: the shipped weights were trained on the others. Raises ConfigError
     for a missing index, missing columns, or an index without such a pair.
@@ -105,10 +130,22 @@ def read_index(folder: Path) -> list[tuple[Path, Path]]:
     if not rows or not {'file', 'person', 'expression'} <= rows[0].keys():
         raise ConfigError(f'{index} lacks columns; wanted file,person,expression')
     persons: dict[str, dict[str, Path]] = {}
+    intensities: dict[str, np.ndarray] = {}
     for row in rows:
         if row.get('split', 'test') == 'test':
             persons.setdefault(row['person'], {})[row['expression']] = folder / row['file']
-    pairs = [(p['neutral'], p['smiling']) for p in persons.values() if {'neutral', 'smiling'} <= p.keys()]
+            if row.get('intensity'):
+                try:
+                    intensities[row['person']] = np.maximum.accumulate([float(v) for v in row['intensity'].split()])
+                except ValueError:
+                    raise ConfigError(
+                        f'{index}: intensity {row["intensity"]!r} of {row["file"]} is no numbers'
+                    ) from None
+    pairs = [
+        PortraitFiles(p['neutral'], p['smiling'], intensities.get(person))
+        for person, p in persons.items()
+        if {'neutral', 'smiling'} <= p.keys()
+    ]
     if not pairs:
         raise ConfigError(f'{index} names no (test) person with a neutral and a smiling portrait')
     return pairs

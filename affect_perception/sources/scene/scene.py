@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from affect_perception.sources.scene.portraits import FACE_CENTRE, SMILE_STEPS, Portrait, load_portraits
+from affect_perception.sources.scene.portraits import FACE_CENTRE, Portrait, load_portraits
 from affect_perception.sources.scene.script import KeyPose, Script, ScriptedPerson, default_script
 from affect_perception.types import Box, Frame
 
@@ -26,8 +26,8 @@ _FACE_POINTS = _GRID[np.hypot(*_GRID.T) <= 0.5]
 class PersonTruth:
     """Ground truth of one person in one frame.
 
-    `box` is the face box as dlib's HOG detector draws it, also outside the image; `smile` is in [0, 1]; `visible` is
-    the share of the face that neither the edge of the image nor a nearer person occludes.
+    `box` is the face box as dlib's HOG detector draws it, also outside the image; `smile` is the absolute intensity
+    in [0, 1]; `visible` is the share of the face that neither the edge of the image nor a nearer person occludes.
     """
 
     person_id: int
@@ -95,7 +95,7 @@ class Scene:
         for i in self._far_to_near:
             person, portrait = self.script.people[i], self._portraits[i]
             placement = self._placement(self._pose(person, index), portrait)
-            composite(canvas, portrait.step(self._smile_step(person, index)), placement)
+            composite(canvas, portrait.step(self._smile_step(i, index)), placement)
         return Frame(round(index * 1e9 / self.fps), self.frame_id, canvas)
 
     def truth(self, index: int) -> tuple[PersonTruth, ...]:
@@ -105,7 +105,7 @@ class Scene:
             PersonTruth(
                 person.person_id,
                 self._face_box(poses[i]),
-                self._smile_step(person, index) / SMILE_STEPS,
+                float(self._portraits[i].intensities[self._smile_step(i, index)]),
                 self._visible(i, poses),
                 poses[i].yaw_deg,
                 poses[i].tilt_deg,
@@ -117,8 +117,9 @@ class Scene:
     def _pose(self, person: ScriptedPerson, index: int) -> KeyPose:
         return self.script.pose(person, index / self.fps)
 
-    def _smile_step(self, person: ScriptedPerson, index: int) -> int:
-        return round(self.script.smile(person, index / self.fps) * SMILE_STEPS)
+    def _smile_step(self, place: int, index: int) -> int:
+        """Step of the person's portrait whose absolute intensity is nearest to the script's."""
+        return self._portraits[place].step_of(self.script.smile(self.script.people[place], index / self.fps))
 
     def _face_box(self, pose: KeyPose) -> Box:
         side = pose.size * self.size[1] * (1 + math.cos(math.radians(pose.yaw_deg))) / 2  # a turned face is narrower

@@ -41,10 +41,10 @@ def augmented(pictures: Tensor, generator: Generator, strength: float = 1.0) -> 
     n = len(pictures)
 
     def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(n, generator=generator)
+        return low + (high - low) * _random(generator, n)
 
     def some(share: float) -> Tensor:
-        return torch.nonzero(torch.rand(n, generator=generator) < share * strength).squeeze(1)
+        return torch.nonzero(_random(generator, n) < share * strength).squeeze(1)
 
     x = geometry(
         pictures,
@@ -59,12 +59,12 @@ def augmented(pictures: Tensor, generator: Generator, strength: float = 1.0) -> 
     x = occluded(x, some(0.2), generator)
     x = blurred(x, some(0.2), generator)
     for part in some(0.45).chunk(3):  # one size each
-        side = int(torch.randint(20, 56, (), generator=generator))
+        side = int(20 + 36 * _random(generator, 1))
         x = x.index_copy(0, part, low_resolution(x[part], side))
     noise = uniform(0, 14) * strength * (uniform(0, 1) < 0.4)
-    x = x + noise[:, None, None] * torch.randn(x.shape, generator=generator)
+    x = x + noise[:, None, None] * torch.randn(x.shape, generator=generator, device=x.device)
     coarse = some(0.3)
-    quality = torch.rand(len(coarse), generator=generator) * 4.5 + 0.5
+    quality = _random(generator, len(coarse)) * 4.5 + 0.5
     x = x.index_copy(0, coarse, jpeg(x[coarse], quality))
     return x.clamp(0, 255).round()
 
@@ -89,9 +89,9 @@ def exposure(x: Tensor, log_gamma: Tensor, log_contrast: Tensor, brightness: Ten
 
 def lit_from_one_side(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
     """The pictures `which` darkened towards one side, to a quarter of the light at most."""
-    turn = torch.rand(len(which), generator=generator) * 2 * math.pi
-    darkest = 0.25 + 0.6 * torch.rand(len(which), generator=generator)
-    y, z = torch.meshgrid(*[torch.linspace(-1, 1, x.shape[1])] * 2, indexing='ij')
+    turn = _random(generator, len(which)) * 2 * math.pi
+    darkest = 0.25 + 0.6 * _random(generator, len(which))
+    y, z = torch.meshgrid(*[torch.linspace(-1, 1, x.shape[1], device=x.device)] * 2, indexing='ij')
     along = torch.cos(turn)[:, None, None] * y + torch.sin(turn)[:, None, None] * z
     light = 1 - (1 - darkest[:, None, None]) * ((1 + along) / 2).clamp(0, 1)
     return x.index_copy(0, which, x[which] * light)
@@ -100,13 +100,13 @@ def lit_from_one_side(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
 def occluded(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
     """A flat or noisy rectangle of up to 45 % of the side, anywhere, in the pictures `which`: hands, hair, cups."""
     side = x.shape[1]
-    size = ((torch.rand(len(which), 2, generator=generator) * 0.35 + 0.1) * side).long()
-    corner = (torch.rand(len(which), 2, generator=generator) * (side - size)).long()
-    grey = torch.rand(len(which), generator=generator) * 255
-    place = torch.arange(side)
+    size = ((_random(generator, len(which), 2) * 0.35 + 0.1) * side).long()
+    corner = (_random(generator, len(which), 2) * (side - size)).long()
+    grey = _random(generator, len(which)) * 255
+    place = torch.arange(side, device=x.device)
     inside = (place >= corner[..., None]) & (place < (corner + size)[..., None])  # (M, 2, S)
     mask = inside[:, 0, :, None] & inside[:, 1, None, :]
-    fill = grey[:, None, None] + 15 * torch.randn(len(which), side, side, generator=generator)
+    fill = grey[:, None, None] + 15 * torch.randn(len(which), side, side, generator=generator, device=x.device)
     return x.index_copy(0, which, torch.where(mask, fill, x[which]))
 
 
@@ -114,10 +114,10 @@ def blurred(x: Tensor, which: Tensor, generator: Generator) -> Tensor:
     """Defocus or motion blur of the pictures `which`: a Gaussian of random widths and direction."""
     if not len(which):
         return x
-    along = torch.rand(len(which), generator=generator) * 2.5 + 0.4  # px, standard deviations
-    across = along * torch.rand(len(which), generator=generator) + 0.3
-    turn = torch.rand(len(which), generator=generator) * math.pi
-    y, z = torch.meshgrid(torch.arange(-4.0, 5), torch.arange(-4.0, 5), indexing='ij')
+    along = _random(generator, len(which)) * 2.5 + 0.4  # px, standard deviations
+    across = along * _random(generator, len(which)) + 0.3
+    turn = _random(generator, len(which)) * math.pi
+    y, z = torch.meshgrid(*[torch.arange(-4.0, 5, device=x.device)] * 2, indexing='ij')
     cosine, sine = torch.cos(turn)[:, None, None], torch.sin(turn)[:, None, None]
     u, v = (y * cosine + z * sine) / along[:, None, None], (z * cosine - y * sine) / across[:, None, None]
     kernel = torch.exp(-(u * u + v * v) / 2)
@@ -143,10 +143,60 @@ def jpeg(x: Tensor, coarseness: Tensor) -> Tensor:
     padded = functional.pad(x[:, None], (0, extra, 0, extra), mode='replicate')[:, 0] - 128
     count = padded.shape[1] // 8
     blocks = padded.reshape(n, count, 8, count, 8).transpose(2, 3)  # (N, rows, columns, 8, 8)
-    step = _JPEG_TABLE * coarseness[:, None, None, None, None]
-    rounded = torch.round(_DCT @ blocks @ _DCT.T / step) * step
-    restored = (_DCT.T @ rounded @ _DCT + 128).transpose(2, 3).reshape(n, 8 * count, 8 * count)
+    dct = _DCT.to(x.device)
+    step = _JPEG_TABLE.to(x.device) * coarseness[:, None, None, None, None]
+    rounded = torch.round(dct @ blocks @ dct.T / step) * step
+    restored = (dct.T @ rounded @ dct + 128).transpose(2, 3).reshape(n, 8 * count, 8 * count)
     return restored[:, :side, :side]
+
+
+def degraded(x: Tensor, share: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """A `share` of the pictures (N, S, S) beyond reading, and which (N,): upside down or lying, half out of the picture
+    or covered, the mouth masked, 8 to 18 px small, or smeared over an eighth to a third of the side."""
+    unclear = _random(generator, len(x)) < share
+    kinds = torch.nonzero(unclear).squeeze(1).chunk(6)
+    side = x.shape[1]
+    for kind, which in enumerate(kinds):
+        if not len(which):
+            continue
+        part = x[which]
+        amount = _random(generator, len(which))
+        if kind == 0:
+            part = part.flip(1) if float(amount[0]) < 0.6 else part.transpose(1, 2).flip(1)
+        elif kind == 1:  # half a face: moved out of the picture by 35 to 60 % of the side, borders repeated
+            shift = (0.7 + 0.5 * amount) * torch.where(_random(generator, len(which)) < 0.5, -1.0, 1.0)
+            none = torch.zeros_like(shift)
+            sideways = _random(generator, len(which)) < 0.7
+            along, down = torch.where(sideways, shift, none) / 2, torch.where(sideways, none, shift) / 2
+            part = geometry(part, none, none + 1, along, down, none > 1)
+        elif kind == 2:  # half a face: covered by something flat
+            edge = ((0.42 + 0.25 * amount) * side).long()[:, None]
+            place = torch.arange(side, device=x.device)[None]
+            hidden = torch.where(_random(generator, len(which))[:, None] < 0.5, place < edge, place >= side - edge)
+            fill = 255 * _random(generator, len(which))
+            part = torch.where(hidden[:, None, :], fill[:, None, None], part)
+        elif kind == 3:  # a mask over mouth and nose
+            edge = ((0.45 + 0.1 * amount) * side).long()[:, None]
+            hidden = (torch.arange(side, device=x.device)[None] >= edge)[:, :, None]
+            fill = 60 + 190 * _random(generator, len(which))
+            part = torch.where(hidden, fill[:, None, None], part)
+        elif kind == 4:
+            for few in torch.arange(len(which), device=x.device).chunk(3):
+                part[few] = low_resolution(part[few], int(8 + 10 * _random(generator, 1)))
+        else:
+            length = int(side * (0.12 + 0.2 * float(amount[0])))
+            along = functional.avg_pool1d(part, 2 * (length // 2) + 1, 1, length // 2, count_include_pad=False)
+            down = functional.avg_pool1d(
+                part.transpose(1, 2), 2 * (length // 2) + 1, 1, length // 2, count_include_pad=False
+            ).transpose(1, 2)
+            part = torch.where((_random(generator, len(which)) < 0.6)[:, None, None], along, down)
+        x = x.index_copy(0, which, part)
+    return x, unclear
+
+
+def _random(generator: Generator, *shape: int) -> Tensor:
+    """Uniform in [0, 1) on the generator's device."""
+    return torch.rand(*shape, generator=generator, device=generator.device)
 
 
 def preview(pictures: np.ndarray, seed: int = 0) -> np.ndarray:

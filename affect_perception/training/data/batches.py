@@ -1,92 +1,124 @@
-"""Which pictures make a batch, and the batch itself, augmented."""
+"""Which pictures make a batch, and the batch itself: drawn on the CPU, gathered and augmented on the device."""
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affect_perception.training.data.augmentation import augmented
-from affect_perception.training.data.face_sets import Sets
+from affect_perception.training.data.augmentation import augmented, degraded
+from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.settings import TrainingSettings
-from affect_perception.training.synthetic.morphs import band, with_other_mouth
+from affect_perception.training.synthetic.negatives import no_faces
+
+UNCLEAR = 0.08  # share of the pictures that are degraded beyond reading
+FIELDS = ('share', 'strength', 'votes', 'affect', 'coefficients')
 
 
 class Batch(NamedTuple):
-    """N stills, then P persons with V fractions of their morph each and one picture of two fractions."""
+    """N pictures with their targets, NaN where unknown."""
 
-    pictures: Tensor  # (N + P (V + 1), S, S) float in 0..255
-    share: Tensor  # (N,) target of the intensity
-    above: Tensor  # (N, 3) targets of the thresholds
-    votes: Tensor  # (N, 8) shares of EXPRESSIONS, a row of NaN where unknown
-    affect: Tensor  # (N, 2) valence and arousal, NaN where unknown
-    fraction: Tensor  # (P, V) of each person's morph, ascending
-    lowest: Tensor  # (P, V + 1) believable intensity
-    highest: Tensor  # (P, V + 1)
+    pictures: Tensor  # (N, S, S) float in 0..255
+    share: Tensor  # (N,) presence: share of people who name a smile
+    strength: Tensor  # (N,) graded strength in [0, 1]
+    votes: Tensor  # (N, 8) shares of EXPRESSIONS
+    affect: Tensor  # (N, 2) valence and arousal
+    coefficients: Tensor  # (N, 52) of the teacher
+    person: Tensor  # (N,) number of the London person, -1 for all other pictures
+    face: Tensor  # (N,) bool: a face that can be read is shown
 
     def to(self, device: torch.device) -> Batch:
+        """The batch on `device`."""
         return Batch(*(tensor.to(device) for tensor in self))
 
 
 class Batches:
-    """Batch number `step` as a pure function of (seed, step); each set is shuffled anew when all of it was seen."""
+    """Batch number `step` as a pure function of (seed, step); each set is shuffled anew when all of it was seen.
 
-    def __init__(self, sets: Sets, settings: TrainingSettings):
-        self.settings = settings
-        self.morphs = sets['Morphs']['train']
+    All pictures lie on the device. A batch has so many of each set of stills, then London persons at some fractions of
+    their morph, then pictures that show no face.
+    """
+
+    def __init__(self, sets: Sets, settings: TrainingSettings, device: torch.device | str = 'cpu') -> None:
+        self.settings, self.device = settings, torch.device(device)
         # Each set of stills with the number that its order is drawn by, and how many of it a batch has.
         wanted = {'FER+': (0, settings.ferplus_batch), 'LFW': (1, settings.lfw_batch)}
-        wanted['DiffusionFER'] = 4, settings.diffusionfer_batch
-        self.stills = {name: (sets[name]['train'], *how) for name, how in wanted.items() if how[1]}
-        longest = max(len(faces) // count for faces, _, count in self.stills.values())
+        wanted |= {'DiffusionFER': (4, settings.diffusionfer_batch), 'Portraits': (5, settings.portraits_batch)}
+        self.stills = {name: (len(sets[name]['train']), *how) for name, how in wanted.items() if how[1]}
+        chosen = [sets[name]['train'] for name in self.stills]
+        self.morphs = sets['Morphs']['train']
+        nothing = no_faces(chosen, settings) if settings.no_face_batch else np.zeros((0, *self.morphs.crops.shape[2:]))
+        flat = self.morphs.crops.reshape(-1, *self.morphs.crops.shape[2:])
+        unknown = np.full((len(flat) + len(nothing), 62), np.nan, np.float32)
+        columns = [np.concatenate([getattr(f, field) for f in chosen]) for field in FIELDS]
+        labelled = [np.ravel(self.morphs.share), np.ravel(self.morphs.strength)]
+        rest = [np.concatenate([part, unknown[: len(nothing), 0]]) for part in labelled]
+        rest += [unknown[:, :8], unknown[:, 8:10], unknown[:, 10:]]
+        crops = np.concatenate([*(f.crops for f in chosen), flat, np.uint8(nothing)])
+        self._crops = torch.from_numpy(crops).to(self.device)
+        targets = [np.float32(np.concatenate([a, b])) for a, b in zip(columns, rest, strict=True)]
+        self._targets = [torch.from_numpy(t).to(self.device) for t in targets]
+        steps = self.morphs.crops.shape[1]
+        person, face = np.full(len(crops), -1), np.ones(len(crops), bool)
+        first = sum(size for size, *_ in self.stills.values())
+        person[first : first + len(flat)] = np.repeat(np.arange(len(self.morphs)), steps)
+        face[first + len(flat) :] = False
+        self._person, self._face = torch.from_numpy(person).to(self.device), torch.from_numpy(face).to(self.device)
+        self._morphs_at, self._nothing_at, self._nothing = first, first + len(flat), len(nothing)
+        longest = max(size // count for size, _, count in self.stills.values())
         self.per_epoch = settings.epoch_steps or max(longest, 1)
 
     def indices(self, step: int) -> dict[str, np.ndarray]:
         """Which pictures of each set of stills, and which persons of the set 'Morphs', make batch `step`."""
-        drawn = {
-            name: self._drawn(stream, len(faces), count, step) for name, (faces, stream, count) in self.stills.items()
-        }
+        drawn = {name: self._drawn(stream, size, count, step) for name, (size, stream, count) in self.stills.items()}
         return drawn | {'Morphs': self._drawn(2, len(self.morphs), self.settings.london_persons, step)}
 
+    def rows(self, step: int) -> np.ndarray:
+        """Rows of all pictures that make batch `step`."""
+        s, chosen, rows, begin = self.settings, self.indices(step), [], 0
+        for name, (size, _, _) in self.stills.items():
+            rows.append(begin + chosen[name])
+            begin += size
+        count = self.morphs.crops.shape[1]
+        fractions = np.random.default_rng((s.seed, 3, step)).integers(0, count, (s.london_persons, s.london_views))
+        rows.append(self._morphs_at + (chosen['Morphs'][:, None] * count + fractions).ravel())
+        if s.no_face_batch:
+            rows.append(self._nothing_at + self._drawn(6, self._nothing, s.no_face_batch, step))
+        return np.concatenate(rows)
+
     def batch(self, step: int) -> Batch:
-        chosen = self.indices(step)
-        persons = chosen.pop('Morphs')
-        crops, *labels = (
-            np.concatenate([getattr(self.stills[name][0], field)[index] for name, index in chosen.items()])
-            for field in ('crops', 'share', 'above', 'votes', 'affect')
-        )
-        morphs, *targets = self._graded(persons, step)
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        pictures = torch.from_numpy(np.concatenate([crops, morphs])).float()
-        pictures = augmented(pictures, generator, self.settings.augmentation)
-        return Batch(pictures, *(torch.from_numpy(np.float32(t)) for t in (*labels, *targets)))
-
-    def _graded(self, persons: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Pictures (P (V + 1), S, S) of the morphs of `persons`, fractions (P, V), lowest and highest (P, V + 1).
-
-        The last picture of each person has the mouth of one fraction in the face of another: the mouth has the say, and
-        where the face contradicts it the band is wider.
-        """
-        s, rng, people = self.settings, np.random.default_rng((self.settings.seed, 3, step)), np.arange(len(persons))
-        crops, fractions = self.morphs.crops[persons], self.morphs.fractions
-        count = len(fractions)
-        views = np.stack([np.sort(rng.choice(count, s.london_views, replace=s.london_views > count)) for _ in persons])
-        (mouth, face), spread = rng.integers(0, count, (2, len(persons))), rng.random(len(persons))
-        mixed = np.stack([with_other_mouth(crops[i, face[i]], crops[i, mouth[i]], spread[i]) for i in people])
-        pictures = np.concatenate([crops[people[:, None], views], mixed[:, None]], 1)
-        said = fractions[mouth]
-        seen = 0.75 * said + 0.25 * fractions[face]
-        bounds = s.weakest_smile, s.strongest_smile, s.strongest_neutral
-        lowest, _ = band(np.column_stack([fractions[views], np.minimum(said, seen)]), *bounds)
-        _, highest = band(np.column_stack([fractions[views], np.maximum(said, seen)]), *bounds)
-        return pictures.reshape(-1, *pictures.shape[2:]), fractions[views], lowest, highest
+        """The pictures of batch `step`, augmented, and their targets."""
+        rows = torch.from_numpy(self.rows(step)).to(self.device)
+        generator = torch.Generator(self.device).manual_seed(self.settings.seed * 1_000_003 + step)
+        pictures = augmented(self._crops[rows].float(), generator, self.settings.augmentation)
+        face = self._face[rows]
+        if self.settings.no_face_batch:
+            pictures, unclear = degraded(pictures, UNCLEAR, generator)
+            face = face & ~unclear
+        share, strength, votes, affect, coefficients = (part[rows] for part in self._targets)
+        return Batch(pictures, share, strength, votes, affect, coefficients, self._person[rows], face)
 
     def _drawn(self, stream: int, size: int, count: int, step: int) -> np.ndarray:
         place = np.arange(step * count, (step + 1) * count)
         rounds = place // size
-        orders = {
-            r: np.random.default_rng((self.settings.seed, stream, r)).permutation(size) for r in np.unique(rounds)
-        }
+        orders = {r: _order(self.settings.seed, stream, int(r), size) for r in np.unique(rounds)}
         return np.array([orders[r][p % size] for r, p in zip(rounds, place, strict=True)])
+
+
+@functools.lru_cache(32)
+def _order(seed: int, stream: int, number: int, size: int) -> np.ndarray:
+    return np.random.default_rng((seed, stream, number)).permutation(size)
+
+
+def stills_of(sets: Sets, settings: TrainingSettings, split: str = 'train') -> list[tuple[Faces, float]]:
+    """The sets of photographs that training may use, each with its weight in a batch."""
+    wanted = {
+        'FER+': settings.ferplus_batch,
+        'LFW': settings.lfw_batch,
+        'DiffusionFER': 2 * settings.diffusionfer_batch,  # the only one with valence and arousal of its own
+        'Portraits': settings.portraits_batch,
+    }
+    return [(sets[name][split], float(weight)) for name, weight in wanted.items() if weight]

@@ -6,93 +6,78 @@ each set stand in TERMS and travel with the weights.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import zipfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
-from affect_perception.core.images.crops import crop_square, face_crop
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
+from affect_perception.training.data.faces import CIRCUMPLEX, SURE, Faces, Sets, affect_of, class_votes
+from affect_perception.training.data.prepared_sets import read_prepared, write_prepared
+from affect_perception.training.data.set_readers import (
+    DIFFUSIONFER_NAMES,
+    HAPPY,
+    LFW_BOX_MARGIN,
+    OTHER,
+    SPLITS,
+    read_diffusionfer,
+    read_ferplus,
+    read_lfw,
+    read_london,
+    read_morphs,
+    read_portraits,
+)
 from affect_perception.training.settings import TrainingSettings
-from affect_perception.training.synthetic.morphs import Morphs, morphed, skin_tone
-from affect_perception.types import LEVEL_BOUNDS, Box
 
-SPLITS = ('train', 'val', 'test')
+__all__ = [
+    'CIRCUMPLEX',
+    'DIFFUSIONFER_NAMES',
+    'EXPRESSIONS',
+    'HAPPY',
+    'LFW_BOX_MARGIN',
+    'OTHER',
+    'SPLITS',
+    'SURE',
+    'TERMS',
+    'Faces',
+    'Sets',
+    'affect_of',
+    'class_votes',
+    'data_hashes',
+    'load_sets',
+]
+
 TERMS = {
     'FER+': 'labels MIT (Barsoum et al. 2016, Microsoft); FER2013 images web-scraped, for research',
     'LFW expressions': 'press photographs (mostly Labeled Faces in the Wild, Huang et al. 2007), for research',
     'London': 'CC-BY 4.0, DeBruine & Jones (2017), Face Research Lab London Set, doi:10.6084/m9.figshare.5047666',
     'DiffusionFER': 'CC0 1.0, synthetic faces; origin of the valence and arousal numbers undocumented',
 }
-LFW_BOX_MARGIN = 0.25  # the archive's pictures are the dlib HOG box plus this share of it on each side
-# What to expect of a picture that few annotators called happiness, or something else: the mean share of happiness votes
-# of FER+ training pictures of that class, and how many of them lie above each bound of LEVEL_BOUNDS.
-HAPPY, OTHER = (0.90, (0.99, 0.98, 0.85)), (0.03, (0.08, 0.02, 0.01))
-SURE = 0.85  # share of votes for the one class that a picture without votes has; the others share the rest
-DIFFUSIONFER_NAMES = {'happy': 'happiness', 'sad': 'sadness', 'angry': 'anger'}  # the others are named as in FER+
-# Valence and arousal that votes stand for: directions after the circumplex (Russell 1980), lengths so that happiness,
-# anger, surprise and disgust lie where DiffusionFER's training pictures of that class lie on average. A proxy.
-CIRCUMPLEX = {
-    'neutral': (0.0, 0.0),
-    'happiness': (0.45, 0.30),
-    'surprise': (-0.05, 0.50),
-    'sadness': (-0.35, -0.20),
-    'anger': (-0.45, 0.45),
-    'disgust': (-0.40, 0.20),
-    'fear': (-0.40, 0.45),
-    'contempt': (-0.30, 0.10),
-}
 
 
-@dataclass(frozen=True, eq=False)
-class Faces:
-    """N faces of one split of one set. `share` is the target of the intensity, `above` of the three thresholds."""
-
-    crops: np.ndarray  # (N, S, S) uint8 grey
-    share: np.ndarray  # (N,) float32 in [0, 1]
-    above: np.ndarray  # (N, 3) float32 in [0, 1]
-    person: np.ndarray  # (N,) str: whose face; pictures of unknown persons each have their own
-    votes: np.ndarray  # (N, 8) float32 shares of EXPRESSIONS; a row of NaN where nobody was asked
-    affect: np.ndarray  # (N, 2) float32 valence and arousal in [-1, 1], NaN where unknown
-
-    def __len__(self) -> int:
-        return len(self.crops)
-
-    @property
-    def smiling(self) -> np.ndarray:
-        """(N,) bool: is the share above one half."""
-        return self.share > 0.5
-
-    def pairs(self) -> np.ndarray:
-        """(P, 2) indices of each person's neutral and smiling picture, for sets that hold exactly these two."""
-        return np.array(
-            [sorted(np.flatnonzero(self.person == p), key=lambda i: self.share[i]) for p in np.unique(self.person)]
-        )
-
-
-Sets = dict[str, dict[str, Any]]  # set -> split -> Faces; of the set 'Morphs' Morphs
-
-
-def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lambda line: None) -> Sets:
+def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lambda _: None) -> Sets:
     """All splits of all sets; ConfigError where one is missing or unreadable."""
+    if settings.prepared and Path(settings.prepared).is_file():
+        sets = read_prepared(Path(settings.prepared))
+        for name, of in sets.items():
+            progress(f'{name}: ' + ', '.join(f'{len(faces)} {split}' for split, faces in of.items()))
+        return sets
     root = Path(settings.data)
     if not root.is_dir():
         raise ConfigError(
             f'no data folder {root.resolve()}; start in the repository root with the sets in ../shared/data, '
             'or set `data` in the training file'
         )
-    readers = {'FER+': (_ferplus, settings.ferplus), 'LFW': (_lfw, settings.lfw), 'London': (_london, settings.london)}
-    readers['Morphs'] = (_morphs, settings.london)
-    if settings.model != 'first':  # which has no use for it
-        readers['DiffusionFER'] = (_diffusionfer, settings.diffusionfer)
+    readers: dict[str, tuple[Callable[[Path, TrainingSettings], dict[str, Any]], str]] = {
+        'FER+': (read_ferplus, settings.ferplus),
+        'LFW': (read_lfw, settings.lfw),
+        'London': (read_london, settings.london),
+        'Morphs': (read_morphs, settings.london),
+        'DiffusionFER': (read_diffusionfer, settings.diffusionfer),
+        'Portraits': (read_portraits, settings.portraits),
+    }
     sets = {}
     for name, (reader, file) in readers.items():
         path = root / file
@@ -105,178 +90,22 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ConfigError(f'cannot read the {name} set at {path.resolve()}: {error}') from None
         progress(f'{name}: ' + ', '.join(f'{len(faces)} {split}' for split, faces in sets[name].items()))
+    if settings.prepared:
+        write_prepared(Path(settings.prepared), sets)
     return sets
 
 
 def data_hashes(settings: TrainingSettings) -> dict[str, str]:
-    """SHA-256 of each set as it lies on disk (of a folder: of its files, in the order of their names)."""
-    hashes, names = {}, [settings.ferplus, settings.lfw, settings.london]
-    for name in names if settings.model == 'first' else [*names, settings.diffusionfer]:
+    """SHA-256 of each set as it lies on disk; of the prepared file where the sets are absent.
+
+    That of a folder is of its files, in the order of their names.
+    """
+    if settings.prepared and not Path(settings.data).is_dir():
+        return {'prepared': hashlib.sha256(Path(settings.prepared).read_bytes()).hexdigest()}
+    hashes = {}
+    for name in (settings.ferplus, settings.lfw, settings.london, settings.diffusionfer, settings.portraits):
         path, digest = Path(settings.data) / name, hashlib.sha256()
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
         hashes[name] = digest.hexdigest()
     return hashes
-
-
-def _ferplus(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
-    """FER+: 48×48 pictures that are framed like our crops already; the share is of the votes that name an expression.
-
-    Pictures that most taggers called no face or unknown, or that fewer than five gave an expression, are left out.
-    """
-    with np.load(path) as archive:
-        images, votes, split = archive['images'], archive['votes'].astype(np.float32), archive['split']
-        names = list(archive['vote_names'])
-    expressions = [i for i, name in enumerate(names) if name not in ('unknown', 'NF')]
-    known = votes[:, expressions].sum(1)
-    usable = (known >= 5) & (known > votes.sum(1) - known)
-    share = votes[:, names.index('happiness')] / np.maximum(known, 1)
-    result = {}
-    for number, name in enumerate(SPLITS):
-        chosen = _first(np.flatnonzero(usable & (split == number)), settings)
-        whole = Box(0, 0, images.shape[2], images.shape[1])
-        crops = np.stack([crop_square(images[i], whole, settings.crop_size) for i in chosen])
-        above = (share[chosen, None] > np.array(LEVEL_BOUNDS)).astype(np.float32)
-        person = np.array([f'ferplus-{i}' for i in chosen])
-        shares = votes[chosen][:, [names.index(e) for e in EXPRESSIONS]] / known[chosen, None]
-        result[name] = Faces(crops, share[chosen], above, person, shares, affect_of(shares))
-    return result
-
-
-def _lfw(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
-    """LFW: the centre of each picture, what the live tracker would cut; happiness against the rest, softened."""
-    kept = (1 + 2 * settings.crop_margin) / (1 + 2 * LFW_BOX_MARGIN)
-    with zipfile.ZipFile(path) as archive:
-        folder = next(name for name in archive.namelist() if name.endswith('index.csv'))[: -len('index.csv')]
-        rows = list(csv.DictReader(io.StringIO(archive.read(f'{folder}index.csv').decode())))
-
-        def crop(row):
-            picture = cv2.cvtColor(_decoded(archive.read(folder + row['file']), row['file']), cv2.COLOR_RGB2GRAY)
-            side = picture.shape[1] * kept
-            square = Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
-            return crop_square(picture, square, settings.crop_size)
-
-        return _from_index(rows, crop, 'happiness', settings)
-
-
-def _diffusionfer(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
-    """DiffusionFER, whose valence and arousal are its own. Every eighth training picture is our validation split, and
-    its validation split, which we choose nothing by, our test split. Where dlib sees no face the picture is the face.
-    """
-    face, rows, place = _detector(), _rows(path), 0
-    for row in rows:
-        row['person'] = row['file']
-        row['expression'] = DIFFUSIONFER_NAMES.get(row['expression'], row['expression'])
-        place += row['split'] == 'train'
-        row['split'] = 'test' if row['split'] == 'val' else 'val' if place % 8 == 0 else 'train'
-
-    def crop(row):
-        picture = _decoded((path / row['file']).read_bytes(), row['file'])
-        side = picture.shape[1] / (1 + 2 * settings.crop_margin)
-        box = face(picture) or Box.around((picture.shape[1] / 2, picture.shape[0] / 2), side, side)
-        return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
-
-    return _from_index(rows, crop, 'happiness', settings)
-
-
-def _london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
-    """London: the largest face of dlib's HOG detector, cut by the live code; persons without one are left out whole."""
-    face = _detector()
-
-    def crop(row):
-        picture = _decoded((path / row['file']).read_bytes(), row['file'])
-        box = face(picture)
-        if box is None:
-            return None
-        return cv2.cvtColor(face_crop(picture, box, settings.crop_size, settings.crop_margin), cv2.COLOR_RGB2GRAY)
-
-    return _from_index(_rows(path), crop, 'smiling', settings, complete=2)
-
-
-def _morphs(path: Path, settings: TrainingSettings) -> dict[str, Morphs]:
-    """London again: every person's way from the neutral to the smiling portrait."""
-    face, result = _detector(), {}
-    for split in SPLITS:
-        portraits: dict[str, dict[str, np.ndarray]] = {}
-        for row in _first([row for row in _rows(path) if row['split'] == split], settings):
-            picture = _decoded((path / row['file']).read_bytes(), row['file'])
-            portraits.setdefault(row['person'], {})[row['expression']] = picture
-        made, tones = {}, []
-        for person, of in portraits.items():
-            box = face(of['neutral']) if len(of) == 2 else None
-            if box is not None:
-                steps, size, margin = settings.morph_steps, settings.crop_size, settings.crop_margin
-                made[person] = morphed(of['neutral'], of['smiling'], box, steps, size, margin)
-                tones.append(skin_tone(of['neutral'], box))
-        result[split] = Morphs(np.stack(list(made.values())), np.array(list(made)), np.array(tones))
-    return result
-
-
-def _rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / 'index.csv', newline='') as file:
-        return list(csv.DictReader(file))
-
-
-def _detector() -> Callable[[np.ndarray], Box | None]:
-    """The largest face of a picture by dlib's HOG detector."""
-    import dlib  # here, so that reading the other sets does not need it
-
-    detector = dlib.get_frontal_face_detector()
-
-    def face(picture: np.ndarray) -> Box | None:
-        found = detector(picture, 0) or detector(picture, 1)
-        if not found:
-            return None
-        best = max(found, key=lambda r: r.area())
-        return Box(best.left(), best.top(), best.width(), best.height())
-
-    return face
-
-
-def _from_index(rows: Iterable[dict], crop: Callable, smile: str, settings, complete: int = 1) -> dict[str, Faces]:
-    """Faces of each split by an index (file, person, expression, split); persons with under `complete` crops go."""
-    result = {}
-    for split in SPLITS:
-        made = [(crop(row), row) for row in _first([r for r in rows if r['split'] == split], settings)]
-        made = [(c, r) for c, r in made if c is not None]
-        persons = [row['person'] for _, row in made]
-        made = [(c, r) for c, r in made if persons.count(r['person']) >= complete] if complete > 1 else made
-        targets = [HAPPY if row['expression'] == smile else OTHER for _, row in made]
-        votes = np.array([class_votes(row['expression']) for _, row in made], np.float32)
-        affect = affect_of(votes)
-        for i, (_, row) in enumerate(made):
-            if 'valence' in row:
-                affect[i] = float(row['valence']), float(row['arousal'])
-        result[split] = Faces(
-            np.stack([c for c, _ in made]),
-            np.array([share for share, _ in targets], np.float32),
-            np.array([above for _, above in targets], np.float32),
-            np.array([row['person'] for _, row in made]),
-            votes,
-            affect,
-        )
-    return result
-
-
-def class_votes(expression: str) -> np.ndarray:
-    """(8,) shares of votes to expect of a picture of a class; NaN for a class that is none of EXPRESSIONS."""
-    if expression not in EXPRESSIONS:
-        return np.full(len(EXPRESSIONS), np.nan)
-    others = (1 - SURE) / (len(EXPRESSIONS) - 1)
-    return np.where(np.array(EXPRESSIONS) == expression, SURE, others)
-
-
-def affect_of(votes: np.ndarray) -> np.ndarray:
-    """(N, 2) float32 valence and arousal that shares of votes (N, 8) stand for: the mean of CIRCUMPLEX; NaN for NaN."""
-    return np.float32(votes @ np.array([CIRCUMPLEX[e] for e in EXPRESSIONS]))
-
-
-def _first(items, settings: TrainingSettings):
-    return items[: settings.limit] if settings.limit else items
-
-
-def _decoded(data: bytes, name: str) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f'{name} is no picture')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

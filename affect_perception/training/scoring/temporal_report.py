@@ -7,18 +7,20 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from affect_perception.core.neutral_baseline import MAX_NEUTRAL
 from affect_perception.evaluation.metrics import predictions
+from affect_perception.models.smile_va import READ_OUTS, SmileVa
 from affect_perception.training.data.augmentation import low_resolution
+from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
+from affect_perception.training.losses import is_right
 from affect_perception.training.scoring.temporal_probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import trajectories
-from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film, still_sets
-from affect_perception.training.temporal import HAPPINESS
+from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film
+from affect_perception.types import LEVEL_BOUNDS
 
 TONES = (('dark', -180, 10), ('medium', 10, 41), ('light', 41, 180))  # degrees, see morphs.skin_tone
 CONFIDENCE_FILMS = 120  # of each kind, as bad as in training, of people and pictures of the split
@@ -29,7 +31,7 @@ def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
     log_slope, bias = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
     optimiser = torch.optim.LBFGS([log_slope, bias], max_iter=100, line_search_fn='strong_wolfe')
 
-    def closure():
+    def closure() -> Tensor:
         optimiser.zero_grad()
         loss = functional.binary_cross_entropy_with_logits(log_slope.exp() * x + bias, target)
         loss.backward()
@@ -39,31 +41,76 @@ def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
     return float(log_slope.detach().exp()), float(bias.detach())
 
 
-def calibrate(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
-    """Fit, on validation, what turns scores into probabilities, and put it into the head of `model`; returns it.
+def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
+    """Fit, on validation, what turns read-outs into probabilities, and put it into `model`; returns it.
 
-    The link to votes: FER+ and LFW, as many of each. The slope of the levels: smiles of London. The confidence: films
-    as bad as those of training.
+    Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
+    teacher. The slope of the levels: the same. The confidence: films as bad as those of training.
     """
-    said, head = probe.ask(model), model.temporal_head
-    stills = [(said.stills[name].score, probe.faces[name].share) for name in ('FER+', 'LFW')]
-    count = min(len(score) for score, _ in stills)
-    score, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
-    slope, bias = fitted_line(torch.from_numpy(score), torch.from_numpy(share))
-    level = torch.from_numpy(trajectories.level_of(said.smiles.fraction)).flatten()
+    said, head = probe.ask(model), model.head
+    stills = [(said.stills[name].smiling, probe.faces[name].share) for name in ('FER+', 'LFW')]
+    count = min(len(smiling) for smiling, _ in stills)
+    smiling, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
+    logit = torch.logit(torch.from_numpy(smiling).clamp(1e-6, 1 - 1e-6))
+    slope, bias = fitted_line(logit, torch.from_numpy(share))
+    rescale(model, 0, slope, bias)
+    head.knots.copy_(torch.tensor(LEVEL_BOUNDS))
     head.level_slope.fill_(1.0)
-    intensity = torch.from_numpy(said.smiles.intensity).flatten()
-    level_slope = best_level_slope(model.levels_of(intensity).log(), level)
-    with torch.no_grad():
-        head.link.copy_(torch.tensor([np.log(slope), bias]))
-        head.level_slope.fill_(level_slope)
+    knots = fitted_knots([(read, trajectories.level_of(w)) for read, w in levelled_readings(probe.ask(model), probe)])
+    head.knots.copy_(torch.tensor(knots))
+    intensity, wanted = drawn_evenly(levelled_readings(probe.ask(model), probe))
+    level = torch.from_numpy(trajectories.level_of(wanted))
+    level_slope = best_level_slope(model.levels_of(torch.from_numpy(intensity)).log(), level)
+    head.level_slope.fill_(level_slope)
     confidence, right = confidence_of(model, confidence_films(model, sets, settings, 'val'), settings.tolerance)
     sure, unsure = fitted_line(confidence, right)
-    with torch.no_grad():
-        head.confidence.weight.mul_(sure)
-        head.confidence.bias.mul_(sure).add_(unsure)
-    names = ('link_slope', 'link_bias', 'level_slope', 'confidence_slope', 'confidence_bias')
-    return dict(zip(names, (slope, bias, level_slope, sure, unsure), strict=True))
+    rescale(model, READ_OUTS - 1, sure, unsure)
+    names = (
+        *('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope'),
+        *('confidence_slope', 'confidence_bias'),
+    )
+    return dict(zip(names, (slope, bias, *knots, level_slope, sure, unsure), strict=True))
+
+
+@torch.no_grad()
+def rescale(model: SmileVa, place: int, slope: float, bias: float) -> None:
+    """Replace read-out number `place` by slope · itself + bias, in the head and in the recurrent layers' correction."""
+    for linear, shift in ((model.head.linear, bias), (model.temporal_head, 0.0)):
+        linear.weight[place].mul_(slope)
+        linear.bias[place].mul_(slope).add_(shift)
+
+
+def levelled_readings(said: Answers, probe: Probe) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Intensities that were read and wanted ones of FER+ and LFW stills and of London's sequences."""
+    parts = []
+    for name in ('FER+', 'LFW'):
+        wanted = probe.faces[name].intensity
+        known = ~np.isnan(wanted)
+        parts.append((said.stills[name].intensity[known], wanted[known]))
+    return [*parts, (said.smiles.intensity.ravel(), said.smiles.wanted.ravel())]
+
+
+def drawn_evenly(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """As many rows of each part, at random, in one: readings and wanted values (N,) float32."""
+    rng, size = np.random.default_rng(5), min(len(wanted) for _, wanted in parts)
+    rows = [rng.permutation(len(wanted))[:size] for _, wanted in parts]
+    columns = zip(*((read[i], wanted[i]) for (read, wanted), i in zip(parts, rows, strict=True)), strict=True)
+    read, wanted = (np.float32(np.concatenate(column)) for column in columns)
+    return read, wanted
+
+
+def fitted_knots(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float, float]:
+    """Raw intensities at which levels begin: of a grid, the three with the best mean macro F1 over the parts
+    (readings (N,), true levels (N,))."""
+    low, medium, high = np.arange(0.08, 0.21, 0.02), np.arange(0.22, 0.49, 0.02), np.arange(0.5, 0.8, 0.02)
+    tried = [(float(a), float(b), float(c)) for a in low for b in medium for c in high]
+
+    def quality(knots: tuple[float, float, float]) -> float:
+        return float(
+            np.mean([predictions.macro_f1(np.digitize(read, knots, right=True), level) for read, level in parts])
+        )
+
+    return max(tried, key=quality)
 
 
 def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
@@ -75,27 +122,24 @@ def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
     return min(np.geomspace(0.1, 5, 60).tolist(), key=surprise)
 
 
-def confidence_films(model: nn.Module, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
+def confidence_films(model: SmileVa, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
     """Films of people and pictures of `split`, through as bad a camera as in training."""
     other = settings.changed(seed=settings.seed + 1)
-    stills, morphs = still_sets(sets, settings, split), sets['Morphs'][split]
-    return [
-        bank(model, lambda n: graded_film(morphs, n, other), CONFIDENCE_FILMS),
-        bank(model, lambda n: still_film(stills, n, other), CONFIDENCE_FILMS * 4),
-    ]
+    stills, morphs = stills_of(sets, settings, split), sets['Morphs'][split]
+    films = [(lambda n: graded_film(morphs, n, other), CONFIDENCE_FILMS)]
+    films += [(lambda n: still_film(stills, n, other), CONFIDENCE_FILMS * 4)]
+    return [bank(model, make, count, '', settings.workers) for make, count in films]
 
 
 @torch.no_grad()
-def confidence_of(model: nn.Module, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
+def confidence_of(model: SmileVa, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
     """Logits of the confidence of every frame, and whether the reading was right (1.0 or 0.0)."""
     logits, rights = [], []
     for kind in films:
         output, _ = model.over_time(kind.embeddings, kind.gaps_s)
-        graded = ~kind.fraction.isnan()
-        said = torch.where(graded, output.intensity, torch.sigmoid(output.smiling))
-        true = torch.where(graded, kind.fraction, kind.votes[..., HAPPINESS])
+        right = is_right(output, kind.share, kind.strength, tolerance) & kind.face
         logits.append(output.confidence.flatten())
-        rights.append((((said - true).abs() <= tolerance) & kind.face).float().flatten())
+        rights.append(right.float().flatten())
     return torch.cat(logits), torch.cat(rights)
 
 
@@ -103,20 +147,26 @@ def worse_pictures(crops: np.ndarray) -> dict[str, np.ndarray]:
     """(N, S, S) uint8 crops, as faces of 24 px, after JPEG of quality 20, and with the eyes covered by a grey bar."""
     side = crops.shape[1]
     small = low_resolution(torch.from_numpy(crops).float(), 24).round().byte().numpy()
-    coded = [cv2.imdecode(cv2.imencode('.jpg', c, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], 0) for c in crops]
+    coded = [_as_jpeg(c, 20) for c in crops]
     covered = crops.copy()
     covered[:, round(0.25 * side) : round(0.48 * side), round(0.1 * side) : round(0.9 * side)] = 128
     return {'24px': small, 'jpeg20': np.stack(coded), 'eyes_covered': covered}
 
 
-def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSettings, split: str) -> dict[str, dict]:
+def _as_jpeg(crop: np.ndarray, quality: int) -> np.ndarray:
+    """The (S, S) uint8 crop after JPEG of `quality`."""
+    picture = cv2.imdecode(cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
+    assert picture is not None  # it was coded just now
+    return picture
+
+
+def report(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings, split: str) -> dict[str, dict]:
     """Every score of `split`, each with its 95 % interval by the bootstrap: by person where persons are known."""
     said = probe.ask(model)
     measures = still_measures(said, probe) | robust_measures(model, said, probe) | film_measures(said)
-    if probe.morphs.tone is not None:
-        measures |= tone_measures(said, probe.morphs.tone)
-    confidence, right = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
-    sure, right = torch.sigmoid(confidence).numpy(), right.numpy()
+    measures |= tone_measures(said, probe.morphs.tone) | portrait_measures(said, probe)
+    confidence, rights = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
+    sure, right = torch.sigmoid(confidence).numpy(), rights.numpy()
     frames = np.arange(len(sure)) // settings.still_frames
     measures |= {
         'confidence_calibration_error': (lambda i: predictions.calibration_error(sure[i], right[i]), frames),
@@ -125,7 +175,8 @@ def report(model: nn.Module, probe: Probe, sets: Sets, settings: TrainingSetting
     return predictions.with_intervals(measures)
 
 
-Measures = dict[str, tuple[Callable[[np.ndarray], float], np.ndarray]]
+Measure = Callable[[np.ndarray], float]  # of indices
+Measures = dict[str, tuple[Measure, np.ndarray]]
 
 
 def still_measures(said: Answers, probe: Probe) -> Measures:
@@ -134,9 +185,11 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
     ferplus, lfw, diffusion = (probe.faces[name] for name in ('FER+', 'LFW', 'DiffusionFER'))
     spearman = predictions.rank_correlation(said.morphs.score)
     people = np.arange(len(spearman))
+    known = np.flatnonzero(~np.isnan(lfw.intensity))
+    smiles = np.flatnonzero(lfw.smiling & ~np.isnan(lfw.raw))
     clear = np.flatnonzero(ferplus.votes.max(1) > 0.5)  # as Barsoum et al. score theirs: one class has a majority
     return {
-        'ferplus_auc': (lambda i: predictions.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'ferplus_auc': (lambda i: predictions.auc(f.smiling[i], ferplus.smiling[i]), ferplus.person),
         'ferplus_accuracy': (lambda i: predictions.accuracy(f.smiling[i], ferplus.smiling[i]), ferplus.person),
         'ferplus_8_classes': (
             lambda i: predictions.majority_accuracy(f.expression[i], ferplus.votes[i]),
@@ -150,7 +203,7 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
             lambda i: predictions.calibration_error(f.smiling[i], ferplus.share[i]),
             ferplus.person,
         ),
-        'lfw_auc': (lambda i: predictions.auc(w.score[i], lfw.smiling[i]), lfw.person),
+        'lfw_auc': (lambda i: predictions.auc(w.smiling[i], lfw.smiling[i]), lfw.person),
         'lfw_accuracy': (lambda i: predictions.accuracy(w.smiling[i], lfw.smiling[i]), lfw.person),
         'diffusionfer_valence_ccc': (
             lambda i: predictions.ccc(d.affect[i, 0], diffusion.affect[i, 0]),
@@ -164,6 +217,21 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
             lambda i: float(np.mean(said.morphs.score[i, -1] > said.morphs.score[i, 0])),
             people,
         ),
+        'lfw_grading': (lambda i: predictions.spearman(w.intensity[smiles[i]], lfw.raw[smiles[i]]), lfw.person[smiles]),
+        'lfw_span': (
+            lambda i: float(np.diff(np.quantile(w.intensity[smiles[i]], (0.05, 0.95)))[0]),
+            lfw.person[smiles],
+        ),
+        'london_grading': (
+            lambda i: predictions.spearman(said.morphs.intensity[i, -1], probe.morphs.raw[i, -1]),
+            people,
+        ),
+        'lfw_level_calibration_error': (
+            lambda i: predictions.top_label_error(w.levels[known[i]], trajectories.level_of(lfw.intensity[known[i]])),
+            lfw.person[known],
+        ),
+        'ferplus_auc_by_intensity': (lambda i: predictions.auc(f.score[i], ferplus.smiling[i]), ferplus.person),
+        'lfw_auc_by_intensity': (lambda i: predictions.auc(w.score[i], lfw.smiling[i]), lfw.person),
         'london_spearman': (lambda i: float(spearman[i].mean()), people),
         'london_neutral_p95': (lambda i: float(np.quantile(said.morphs.intensity[i, 0], 0.95)), people),
         'london_smiling_p5': (lambda i: float(np.quantile(said.morphs.intensity[i, -1], 0.05)), people),
@@ -172,52 +240,73 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
 
 def tone_measures(said: Answers, tone: np.ndarray) -> Measures:
     """How well London's people are read, by the tone of their skin (individual typology angle); sex is not labelled."""
-    error = np.abs(said.smiles.intensity - said.smiles.fraction).mean((1, 2))
-    result = {}
+    error = np.abs(said.smiles.intensity - said.smiles.wanted).mean((1, 2))
+    result: Measures = {}
     for name, low, high in TONES:
         people = np.flatnonzero((tone >= low) & (tone < high))
         if len(people) < 2:  # too few to say anything
             continue
-        result[f'tone_{name}_intensity_error'] = (lambda i, p=people: float(error[p[i]].mean()), np.arange(len(people)))
+        result[f'tone_{name}_intensity_error'] = (_mean_of(error[people]), np.arange(len(people)))
         for which, end in (('neutral', 0), ('smiling', -1)):
             read = said.morphs.intensity[people, end]
-            result[f'tone_{name}_{which}_median'] = (lambda i, r=read: float(np.median(r[i])), np.arange(len(people)))
+            result[f'tone_{name}_{which}_median'] = (_median_of(read), np.arange(len(people)))
     return result
 
 
-def robust_measures(model: nn.Module, said: Answers, probe: Probe) -> Measures:
+def portrait_measures(said: Answers, probe: Probe) -> Measures:
+    """How well synthetic portraits are read, by the tone of their skin: error, and the share that saturates."""
+    read, faces = said.stills['Portraits'].intensity, probe.faces['Portraits']
+    result: Measures = {}
+    for name, low, high in TONES:
+        people = np.flatnonzero((faces.tone >= low) & (faces.tone < high))
+        if len(people) < 2:
+            continue
+        error, each = np.abs(read[people] - faces.intensity[people]), np.arange(len(people))
+        result[f'portraits_{name}_intensity_error'] = (_mean_of(error), each)
+        full = read[people] > 0.95
+        result[f'portraits_{name}_above_095'] = (_mean_of(full), each)
+    return result
+
+
+def robust_measures(model: SmileVa, said: Answers, probe: Probe) -> Measures:
     """By how much the AUC of LFW falls on worse pictures."""
-    lfw, plain = probe.faces['LFW'], said.stills['LFW'].score
-    result = {}
+    lfw, plain = probe.faces['LFW'], said.stills['LFW'].smiling
+    result: Measures = {}
     for name, crops in worse_pictures(lfw.crops).items():
-        score = probe.read(model, crops).score
+        score = probe.read(model, crops).smiling
         result[f'lfw_auc_lost_{name}'] = (
-            lambda i, s=score: predictions.auc(plain[i], lfw.smiling[i]) - predictions.auc(s[i], lfw.smiling[i]),
+            _auc_lost(plain, score, lfw.smiling),
             lfw.person,
         )
     return result
 
 
+def _mean_of(values: np.ndarray) -> Measure:
+    return lambda i: float(values[i].mean())
+
+
+def _median_of(values: np.ndarray) -> Measure:
+    return lambda i: float(np.median(values[i]))
+
+
+def _auc_lost(before: np.ndarray, after: np.ndarray, positive: np.ndarray) -> Measure:
+    """By how much the AUC of scores `before` is above that of scores `after`."""
+    return lambda i: predictions.auc(before[i], positive[i]) - predictions.auc(after[i], positive[i])
+
+
 def film_measures(said: Answers) -> Measures:
     """Scores of London's people smiling, talking and holding still."""
     s, delays = said.smiles, onset_delays(said.smiles)
-    people, level = np.arange(len(delays)), trajectories.level_of(said.smiles.fraction)
-    neutral = np.minimum(said.neutral_elsewhere, MAX_NEUTRAL)[:, None, None]
-    adjusted = np.clip((s.intensity - neutral) / (1 - neutral), 0, 1)  # as core/baseline.py does
+    people, level = np.arange(len(delays)), trajectories.level_of(said.smiles.wanted)
     return {
         'film_level_macro_f1': (
             lambda i: predictions.macro_f1(s.levels[i].argmax(-1).ravel(), level[i].ravel()),
             people,
         ),
         'film_level_calibration_error': (lambda i: predictions.top_label_error(s.levels[i], level[i]), people),
-        'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.fraction[i]).mean()), people),
-        'film_intensity_error_with_baseline': (lambda i: float(np.abs(adjusted[i] - s.fraction[i]).mean()), people),
-        'film_level_macro_f1_with_baseline': (
-            lambda i: predictions.macro_f1(trajectories.level_of(adjusted[i]).ravel(), level[i].ravel()),
-            people,
-        ),
-        'onset_delay_median_s': (lambda i: float(np.median(delays[i])), people),
-        'onset_delay_p95_s': (lambda i: float(np.quantile(delays[i], 0.95, method='higher')), people),
+        'film_intensity_error': (lambda i: float(np.abs(s.intensity[i] - s.wanted[i]).mean()), people),
+        'onset_delay_median_s': (lambda i: float(np.nanmedian(delays[i])), people),
+        'onset_delay_p95_s': (lambda i: float(np.nanquantile(delays[i], 0.95, method='higher')), people),
         'talking_rise_mean': (lambda i: float(said.talking_rise[i].mean()), people),
         'talking_rise_p95': (lambda i: float(np.quantile(said.talking_rise[i], 0.95)), people),
         'talking_peak_mean': (lambda i: float(said.talking_peak[i].mean()), people),

@@ -17,10 +17,10 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
+from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic.morphs import Morphs
-from affect_perception.training.synthetic.sequences import still_sets
 from affect_perception.types import Box
 
 SIZE = 192  # px, side at which the movement is measured
@@ -47,8 +47,9 @@ def smile_of(morphs: np.ndarray, points: np.ndarray) -> Smile:
     """The smile of a person's (K, S, S) uint8 morphs; flow is taken from step to step, for each moves little."""
     side = morphs.shape[1]
     large = [cv2.resize(m, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC) for m in morphs[:: max(len(morphs) // 8, 1)]]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = np.zeros((SIZE, SIZE, 2), np.float32)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    dis = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]  # OpenCV's stubs leave it out
+    flow: np.ndarray = np.zeros((SIZE, SIZE, 2), np.float32)
     for before, after in itertools.pairwise(large):
         step = dis.calc(after, before, None)
         flow = step + _moved(flow, step)
@@ -99,7 +100,7 @@ def strangers(faces: Sequence[Faces], morphs: Morphs, count: int, margin: float,
     neutral = EXPRESSIONS.index('neutral')
     pools = [f.crops[(f.votes[:, neutral] >= NEUTRAL) & (f.share <= HAPPY)] for f in faces]
     pools = [pool[rng.permutation(len(pool))] for pool in pools if len(pool)]
-    crops, names = [], []
+    crops, names, raw = [], [], []
     for tried in range(len(pools) * max(map(len, pools), default=0)):
         pool, place = pools[tried % len(pools)], tried // len(pools)
         if place >= len(pool):
@@ -109,8 +110,9 @@ def strangers(faces: Sequence[Faces], morphs: Morphs, count: int, margin: float,
         if laid is not None:
             crops.append(with_smile(pool[place], smiles[person], laid, morphs.fractions))
             names.append(f'stranger {tried} as {morphs.person[person]}')
+            raw.append(morphs.raw[person])
         if len(crops) == count:
-            return Morphs(np.stack(crops), np.array(names))
+            return Morphs(np.stack(crops), np.array(names), np.full(count, np.nan), np.stack(raw))
     raise ConfigError(f'only {len(crops)} neutral faces fit a smile; set `strangers` to at most that, not {count}')
 
 
@@ -120,7 +122,7 @@ def with_strangers(sets: Sets, settings: TrainingSettings) -> Sets:
         return sets
     london = sets['Morphs']['train']
     more = strangers(
-        [faces for faces, _ in still_sets(sets, settings)],
+        [faces for faces, _ in stills_of(sets, settings)],
         london,
         settings.strangers,
         settings.crop_margin,
@@ -129,7 +131,10 @@ def with_strangers(sets: Sets, settings: TrainingSettings) -> Sets:
     again = max(len(more) // len(london), 1)
     order = np.random.default_rng((settings.seed, 22)).permutation(again * len(london) + len(more))
     crops = np.concatenate([london.crops] * again + [more.crops])[order]
-    train = Morphs(crops, np.concatenate([london.person] * again + [more.person])[order])
+    person, tone, raw = (
+        np.concatenate([getattr(london, k)] * again + [getattr(more, k)])[order] for k in ('person', 'tone', 'raw')
+    )
+    train = Morphs(crops, person, tone, raw)
     return sets | {'Morphs': sets['Morphs'] | {'train': train}}
 
 

@@ -1,7 +1,7 @@
 """Graded smiles: each London person's neutral portrait morphed into the smiling one, as crops framed like live faces.
 
-A morph has a known order, which is more than any label here has; how strong its end is nobody knows, since many of the
-"smiling" portraits hardly smile. So a fraction of the way has a band of targets instead of one (`band`).
+A morph has a known order, which is more than any label here has; how strong its end is differs from person to person:
+many of the "smiling" portraits hardly smile. The teacher says how strong each step of the way is (`strength.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from affect_perception.core.images.crops import face_crop
 from affect_perception.sources.scene.morph import Morph
 from affect_perception.sources.scene.portraits import FACE_CENTRE, canonical
+from affect_perception.training.data.strength import graded, intensity_of, presence_of
 from affect_perception.types import Box
 
 SIDE = 128  # px, face box of the portraits that are morphed
@@ -29,7 +30,8 @@ class Morphs:
 
     crops: np.ndarray  # (P, K, S, S) uint8 grey
     person: np.ndarray  # (P,) str
-    tone: np.ndarray | None = None  # (P,) individual typology angle of the skin, degrees; see `skin_tone`
+    tone: np.ndarray  # (P,) individual typology angle of the skin, degrees; see `skin_tone`
+    raw: np.ndarray  # (P, K) raw smile strength of the teacher, never falling along a row
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -38,6 +40,25 @@ class Morphs:
     def fractions(self) -> np.ndarray:
         """(K,) float32 from 0 to 1."""
         return np.linspace(0, 1, self.crops.shape[1], dtype=np.float32)
+
+    @property
+    def share(self) -> np.ndarray:
+        """(P, K) presence that the strength stands for."""
+        return presence_of(self.raw)
+
+    @property
+    def strength(self) -> np.ndarray:
+        """(P, K) graded strength in [0, 1]."""
+        return graded(self.raw)
+
+    @property
+    def intensity(self) -> np.ndarray:
+        """(P, K) absolute smile intensity."""
+        return intensity_of(self.share, self.strength)
+
+    def intensity_at(self, person: int, fraction: np.ndarray) -> np.ndarray:
+        """(T,) intensity of a person at fractions (T,) of the way."""
+        return np.interp(fraction, self.fractions, self.intensity[person])
 
 
 def morphed(neutral: np.ndarray, smiling: np.ndarray, box: Box, count: int, size: int, margin: float) -> np.ndarray:
@@ -86,14 +107,6 @@ def same_face(neutral: np.ndarray, smiling: np.ndarray, box: Box) -> Box:
     fit = cv2.matchTemplate(smiling, patch, cv2.TM_CCOEFF_NORMED)
     found_x, found_y = cv2.minMaxLoc(fit)[3]
     return Box(box.x + found_x - x, box.y + found_y - y, box.width, box.height)
-
-
-def band(fraction: np.ndarray, weakest: float, strongest: float, neutral: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest believable intensity at each fraction of a morph.
-
-    The end is somewhere from `weakest` to `strongest`, the start from 0 to `neutral`, the way between is straight.
-    """
-    return weakest * fraction, neutral + (strongest - neutral) * fraction
 
 
 def with_other_mouth(face: np.ndarray, mouth: np.ndarray, spread: float) -> np.ndarray:

@@ -124,9 +124,9 @@ def wall(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
 
 def filmed(
     frames: np.ndarray, seconds: np.ndarray, rng: np.random.Generator, strength: float = 1.0, moving: float = 1.0
-) -> Tensor:
-    """(T, S, S) uint8 frames to float pictures as one camera sees them: one light, one exposure, one quality, sensor
-    noise of its own in every frame, a hand or a cup before the face for a while; the head moves.
+) -> np.ndarray:
+    """(T, S, S) uint8 frames to pictures (T, S, S) uint8 as one camera sees them: one light, one exposure, one quality,
+    sensor noise of its own in every frame, a hand or a cup before the face for a while; the head moves.
 
     `strength` 0 is a good camera, `moving` 0 a head and a face box that keep still; noise there always is.
     """
@@ -134,7 +134,8 @@ def filmed(
     x = torch.from_numpy(frames).float()
     moved = trajectories.motion(rng, seconds, moving)
     flip = torch.full((count,), bool(rng.random() < 0.5))
-    x = geometry(x, *(torch.from_numpy(np.float32(part)) for part in moved), flip)
+    angle, scale, shift_x, shift_y = (torch.from_numpy(np.float32(part)) for part in moved)
+    x = geometry(x, angle, scale, shift_x, shift_y, flip)
 
     def often(share: float) -> bool:
         return bool(rng.random() < share * strength)
@@ -153,7 +154,7 @@ def filmed(
     x = x + rng.uniform(0.5, 3 + 9 * strength * often(0.3)) * torch.randn(x.shape, generator=torch_rng)
     if often(0.3):
         x = jpeg(x, torch.full((count,), rng.uniform(0.5, 4.5)))
-    return x.clamp(0, 255).round()
+    return x.clamp(0, 255).round().byte().numpy()
 
 
 def covered(x: Tensor, rng: np.random.Generator) -> Tensor:

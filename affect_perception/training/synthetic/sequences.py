@@ -11,15 +11,18 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
-from affect_perception.models.smile_va import USUAL_GAP_S
-from affect_perception.training.data.augmentation import augmented
+from affect_perception.models.smile_va import USUAL_GAP_S, SmileVa
+from affect_perception.training.data.augmentation import augmented, degraded
+from affect_perception.training.data.batches import UNCLEAR, stills_of
 from affect_perception.training.data.face_sets import Faces, Sets
+from affect_perception.training.processes import in_processes
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import rendering, trajectories
 from affect_perception.training.synthetic.morphs import Morphs
+from affect_perception.training.synthetic.negatives import no_face
 
 CUTS = 0.35  # share of the photograph films in which another photograph follows
 NO_FACE = 0.12  # share of the photograph films, and of the first looks, that show no face
@@ -30,12 +33,14 @@ SPEECH = 0.4  # share of the London films in which the person talks
 class Film:
     """T frames, and what is true of each; NaN where nobody knows."""
 
-    pictures: Tensor  # (T, S, S) float in 0..255
+    pictures: np.ndarray  # (T, S, S) uint8
     gaps_s: np.ndarray  # (T,) seconds since the frame before
-    fraction: np.ndarray  # (T,) of the way from neutral to the full smile
+    share: np.ndarray  # (T,) presence: share of people who name a smile
+    strength: np.ndarray  # (T,) graded strength of the smile
     votes: np.ndarray  # (T, 8) shares of EXPRESSIONS
     affect: np.ndarray  # (T, 2) valence and arousal
     face: np.ndarray  # (T,) bool: a face is shown
+    graded: np.ndarray  # (T,) bool: a London person's smile, whose course is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +49,21 @@ class Bank:
 
     embeddings: Tensor
     gaps_s: Tensor
-    fraction: Tensor
+    share: Tensor
+    strength: Tensor
     votes: Tensor
     affect: Tensor
     face: Tensor
+    graded: Tensor
 
     def __len__(self) -> int:
         return len(self.embeddings)
 
-    def __getitem__(self, index) -> Bank:
+    def to(self, device: torch.device) -> Bank:
+        """The same films on `device`."""
+        return Bank(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def __getitem__(self, index: Tensor | slice) -> Bank:
         return Bank(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
@@ -67,7 +78,9 @@ def graded_film(morphs: Morphs, number: int, settings: TrainingSettings) -> Film
     frames = rendering.london_frames(morphs.crops[person], fraction, opening)
     unknown = np.full((count, 10), np.nan)
     pictures = rendering.filmed(frames, seconds, rng, settings.augmentation)
-    return Film(pictures, gaps, fraction, unknown[:, :8], unknown[:, 8:], np.ones(count, bool))
+    share, strength = (np.interp(fraction, morphs.fractions, of[person]) for of in (morphs.share, morphs.strength))
+    yes = np.ones(count, bool)
+    return Film(pictures, gaps, share, strength, unknown[:, :8], unknown[:, 8:], yes, yes)
 
 
 def still_film(stills: list[tuple[Faces, float]], number: int, settings: TrainingSettings) -> Film:
@@ -75,92 +88,86 @@ def still_film(stills: list[tuple[Faces, float]], number: int, settings: Trainin
     rng, count = np.random.default_rng((settings.seed, 12, number)), settings.still_frames
     weights = np.array([weight for _, weight in stills])
 
-    def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def drawn() -> tuple[np.ndarray, np.ndarray]:
         faces = stills[rng.choice(len(stills), p=weights / weights.sum())][0]
         i = rng.integers(len(faces))
-        return faces.crops[i], faces.votes[i], faces.affect[i]
+        return faces.crops[i], np.array([faces.share[i], faces.strength[i], *faces.votes[i], *faces.affect[i]])
 
     gaps = trajectories.frame_gaps(rng, count)
     seconds = np.cumsum(gaps)
-    crop, votes, affect = drawn()
+    crop, labels = drawn()
     kind = rng.random()
+    yes = np.ones(count, bool)
     if kind < NO_FACE:
-        nothing = np.full((count, 10), np.nan)
-        frames = np.repeat(rendering.scrambled(rng, crop)[None], count, 0)
+        nothing = np.full((count, 12), np.nan)
+        frames = np.repeat(no_face(rng, crop)[None], count, 0)
         pictures = rendering.filmed(frames, seconds, rng, settings.augmentation)
-        return Film(pictures, gaps, nothing[:, 0], nothing[:, :8], nothing[:, 8:], np.zeros(count, bool))
+        return Film(pictures, gaps, nothing[:, 0], nothing[:, 1], nothing[:, 2:10], nothing[:, 10:], ~yes, ~yes)
     share = np.zeros(count)
-    other = crop, votes, affect
+    other = crop, labels
     if kind < NO_FACE + CUTS:
         other = drawn()
         share = trajectories.eased((seconds - rng.uniform(seconds[1], seconds[-2])) / rng.uniform(0.05, 0.4))
     of, to = (1 - share)[:, None], share[:, None]
     frames = np.uint8(of[..., None] * crop + to[..., None] * other[0] + 0.5)
     pictures = rendering.filmed(frames, seconds, rng, settings.augmentation)
-    unknown, faces = np.full(count, np.nan), np.ones(count, bool)
-    return Film(pictures, gaps, unknown, of * votes + to * other[1], of * affect + to * other[2], faces)
+    said = of * labels + to * other[1]
+    return Film(pictures, gaps, said[:, 0], said[:, 1], said[:, 2:10], said[:, 10:], yes, ~yes)
 
 
-def still_sets(sets: Sets, settings: TrainingSettings, split: str = 'train') -> list[tuple[Faces, float]]:
-    """The sets of photographs that training may use, each with its weight in a batch."""
-    wanted = {
-        'FER+': settings.ferplus_batch,
-        'LFW': settings.lfw_batch,
-        'DiffusionFER': 2 * settings.diffusionfer_batch,  # the only one with valence and arousal of its own
-    }
-    return [(sets[name][split], float(weight)) for name, weight in wanted.items() if weight]
-
-
-def first_looks(model: nn.Module, stills: list[tuple[Faces, float]], settings: TrainingSettings) -> Bank:
+def first_looks(model: SmileVa, stills: list[tuple[Faces, float]], settings: TrainingSettings) -> Bank:
     """Every photograph once, as a film of one frame: what a face says that was never seen before. Some show no face."""
-    embedded, size, rng = [], 128, np.random.default_rng((settings.seed, 13))
+    embedded, faces, size, rng = [], [], 256, np.random.default_rng((settings.seed, 13))
+    device = next(model.parameters()).device
     crops = np.concatenate([faces.crops for faces, _ in stills])
-    face = rng.random(len(crops)) >= NO_FACE
-    for i in np.flatnonzero(~face):
-        crops[i] = rendering.scrambled(rng, crops[i])
+    nothing = rng.random(len(crops)) < NO_FACE / 2
+    for i in np.flatnonzero(nothing):
+        crops[i] = no_face(rng, crops[i])
     for start in tqdm(range(0, len(crops), size), 'first looks', unit='batch', mininterval=5.0):
-        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + start)
-        pictures = augmented(torch.from_numpy(crops[start : start + size]).float(), generator, settings.augmentation)
+        generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + start)
+        pictures = torch.from_numpy(crops[start : start + size]).to(device).float()
+        pictures, unclear = degraded(augmented(pictures, generator, settings.augmentation), UNCLEAR, generator)
         embedded.append(embeddings(model, pictures))
-    votes, affect = (np.concatenate([getattr(f, k) for f, _ in stills]) for k in ('votes', 'affect'))
-    votes, affect = (torch.from_numpy(np.where(face[:, None], part, np.nan)) for part in (votes, affect))
+        faces.append(~unclear.cpu())
+    face = torch.cat(faces) & ~torch.from_numpy(nothing)
+    columns = [np.concatenate([getattr(f, k) for f, _ in stills]) for k in ('share', 'strength', 'votes', 'affect')]
+    share, strength, votes, affect = (torch.from_numpy(np.float32(part))[:, None] for part in columns)
+    for part in (share, strength, votes, affect):
+        part[~face] = float('nan')
     count = len(crops)
-    return Bank(
-        torch.cat(embedded)[:, None].clone(),
-        torch.full((count, 1), USUAL_GAP_S),
-        torch.full((count, 1), float('nan')),
-        votes.float()[:, None],
-        affect.float()[:, None],
-        torch.from_numpy(face)[:, None],
-    )
+    gaps = torch.full((count, 1), USUAL_GAP_S)
+    embedding, ungraded = torch.cat(embedded)[:, None].clone(), torch.zeros(count, 1).bool()
+    return Bank(embedding, gaps, share, strength, votes, affect, face[:, None], ungraded)
 
 
-def banks(model: nn.Module, sets: Sets, settings: TrainingSettings) -> tuple[Bank, Bank, Bank]:
+def banks(model: SmileVa, sets: Sets, settings: TrainingSettings) -> tuple[Bank, Bank, Bank]:
     """The graded films, the still films and the first looks of the training split."""
-    stills, morphs = still_sets(sets, settings), sets['Morphs']['train']
+    stills, morphs = stills_of(sets, settings), sets['Morphs']['train']
     return (
-        bank(model, lambda n: graded_film(morphs, n, settings), settings.graded_films, 'films of smiles'),
-        bank(model, lambda n: still_film(stills, n, settings), settings.still_films, 'films of stills'),
+        bank(model, lambda n: graded_film(morphs, n, settings), settings.graded_films, 'graded', settings.workers),
+        bank(model, lambda n: still_film(stills, n, settings), settings.still_films, 'stills', settings.workers),
         first_looks(model, stills, settings),
     )
 
 
-def bank(model: nn.Module, make: Callable[[int], Film], count: int, label: str = '') -> Bank:
-    """Films 0 to count − 1 with the embeddings that `model` gives their frames."""
+def bank(model: SmileVa, make: Callable[[int], Film], count: int, label: str = '', workers: int = 1) -> Bank:
+    """Films 0 to count − 1, drawn by several processes, with the embeddings that `model` gives their frames."""
     films = []
-    for made in tqdm((make(number) for number in range(count)), label, count, unit='film', mininterval=5.0):
+    for made in tqdm(in_processes(make, count, workers), label, count, unit='film', mininterval=5.0):
         films.append([embeddings(model, made.pictures), *_numbers(made)])
     return Bank(*(torch.stack([film[k] for film in films]) for k in range(len(films[0]))))
 
 
 @torch.inference_mode()
-def embeddings(model: nn.Module, pictures: Tensor) -> Tensor:
+def embeddings(model: SmileVa, pictures: Tensor | np.ndarray) -> Tensor:
     """(T, E) of grey pictures (T, S, S) in 0..255."""
     device = next(model.parameters()).device
-    x = model.normalise(pictures.to(device)).contiguous(memory_format=torch.channels_last)
+    x = model.normalise(torch.as_tensor(pictures).to(device).float()).contiguous(memory_format=torch.channels_last)
     return model.features(x).float().cpu().clone()
 
 
 def _numbers(made: Film) -> Iterator[Tensor]:
     for field in fields(Film)[1:]:
-        yield torch.from_numpy(np.asarray(getattr(made, field.name), bool if field.name == 'face' else np.float32))
+        yield torch.from_numpy(
+            np.asarray(getattr(made, field.name), bool if field.name in ('face', 'graded') else np.float32)
+        )
