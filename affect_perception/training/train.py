@@ -28,6 +28,7 @@ from affect_perception.training.data.soft_labels import taught, teacher_of
 from affect_perception.training.losses import batch_loss, coefficients_loss
 from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.scoring import temporal_report
+from affect_perception.training.scoring.calibration import calibrate
 from affect_perception.training.scoring.stills import validation
 from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings, load_settings
@@ -223,6 +224,6 @@ def calibrated_and_scored(model: SmileVa, sets: Sets, settings: TrainingSettings
     """Calibrate `model` on validation, then score it; returns calibration and scores by split (test once)."""
     names = {'val': 'validation', 'test': 'test'}
     probes = {split: Probe(model, sets, split, settings) for split in names if split in sets['London']}
-    calibration = temporal_report.calibrate(model, probes['val'], sets, settings)
+    fitted = calibrate(model, probes['val'], sets, settings)
     reports = {names[split]: temporal_report.report(model, of, sets, settings, split) for split, of in probes.items()}
-    return calibration, reports
+    return fitted, reports

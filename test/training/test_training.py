@@ -21,7 +21,7 @@ from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import load_sets
 from affect_perception.training.schedule import TrainingDiverged, one_cycle
-from affect_perception.training.scoring import temporal_report
+from affect_perception.training.scoring import calibration
 from affect_perception.training.settings import TrainingSettings, load_settings
 from affect_perception.training.train import fit, main, prepared
 
@@ -184,7 +184,7 @@ def write_config(folder: Path, **values) -> Path:
 
 def test_the_command_writes_a_checkpoint_with_scores_and_ends_with_json(tmp_path, data, capsys, monkeypatch):
     monkeypatch.setattr(bootstrap, 'draw_groups', lambda groups, *_: np.zeros((2, groups), int))  # a minute less
-    monkeypatch.setattr(temporal_report, 'CONFIDENCE_FILMS', 4)
+    monkeypatch.setattr(calibration, 'CONFIDENCE_FILMS', 4)
     assert main(write_config(tmp_path, data=str(data)), tmp_path / 'out') == 0
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     loaded = checkpoint.load(last['checkpoint'])

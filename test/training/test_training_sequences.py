@@ -17,13 +17,9 @@ from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.data.batches import Batches, stills_of
 from affect_perception.training.distributed import share_of, start
 from affect_perception.training.losses import affect_loss, expression_loss, wanted_intensity
+from affect_perception.training.scoring.calibration import best_level_slope, fitted_knots, fitted_line
 from affect_perception.training.scoring.temporal_probe import Course, Probe, film_f1, onset_delays
-from affect_perception.training.scoring.temporal_report import (
-    best_level_slope,
-    fitted_knots,
-    fitted_line,
-    worse_pictures,
-)
+from affect_perception.training.scoring.temporal_report import worse_pictures
 from affect_perception.training.state import FILM_SETTINGS
 from affect_perception.training.synthetic import rendering, sequences, trajectories
 from affect_perception.training.temporal import film_loss

@@ -1,4 +1,4 @@
-"""Calibration of a recurrent network on validation, and every score of it on one split with 95 % intervals."""
+"""Scores of a recurrent network on one split, with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -7,140 +7,20 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from affect_perception.evaluation.metrics import predictions
-from affect_perception.models.smile_va import READ_OUTS, SmileVa
+from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.data.augmentation import low_resolution
-from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.losses import is_right
+from affect_perception.training.scoring.calibration import (
+    confidence_films,
+    confidence_of,
+)
 from affect_perception.training.scoring.temporal_probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import trajectories
-from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film
-from affect_perception.types import LEVEL_BOUNDS
 
 TONES = (('dark', -180, 10), ('medium', 10, 41), ('light', 41, 180))  # degrees, see morphs.skin_tone
-CONFIDENCE_FILMS = 120  # of each kind, as bad as in training, of people and pictures of the split
-
-
-def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
-    """Slope above 0 and bias with the least cross entropy of sigmoid(slope · x + bias) with the target (Platt 1999)."""
-    log_slope, bias = torch.zeros((), requires_grad=True), torch.zeros((), requires_grad=True)
-    optimiser = torch.optim.LBFGS([log_slope, bias], max_iter=100, line_search_fn='strong_wolfe')
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(log_slope.exp() * x + bias, target)
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return float(log_slope.detach().exp()), float(bias.detach())
-
-
-def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
-    """Fit, on validation, what turns read-outs into probabilities, and put it into `model`; returns it.
-
-    Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
-    teacher. The slope of the levels: the same. The confidence: films as bad as those of training.
-    """
-    said, head = probe.ask(model), model.head
-    stills = [(said.stills[name].smiling, probe.faces[name].share) for name in ('FER+', 'LFW')]
-    count = min(len(smiling) for smiling, _ in stills)
-    smiling, share = (np.concatenate([part[:count] for part in parts]) for parts in zip(*stills, strict=True))
-    logit = torch.logit(torch.from_numpy(smiling).clamp(1e-6, 1 - 1e-6))
-    slope, bias = fitted_line(logit, torch.from_numpy(share))
-    rescale(model, 0, slope, bias)
-    head.knots.copy_(torch.tensor(LEVEL_BOUNDS))
-    head.level_slope.fill_(1.0)
-    knots = fitted_knots([(read, trajectories.level_of(w)) for read, w in levelled_readings(probe.ask(model), probe)])
-    head.knots.copy_(torch.tensor(knots))
-    intensity, wanted = drawn_evenly(levelled_readings(probe.ask(model), probe))
-    level = torch.from_numpy(trajectories.level_of(wanted))
-    level_slope = best_level_slope(model.levels_of(torch.from_numpy(intensity)).log(), level)
-    head.level_slope.fill_(level_slope)
-    confidence, right = confidence_of(model, confidence_films(model, sets, settings, 'val'), settings.tolerance)
-    sure, unsure = fitted_line(confidence, right)
-    rescale(model, READ_OUTS - 1, sure, unsure)
-    names = (
-        *('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope'),
-        *('confidence_slope', 'confidence_bias'),
-    )
-    return dict(zip(names, (slope, bias, *knots, level_slope, sure, unsure), strict=True))
-
-
-@torch.no_grad()
-def rescale(model: SmileVa, place: int, slope: float, bias: float) -> None:
-    """Replace read-out number `place` by slope · itself + bias, in the head and in the recurrent layers' correction."""
-    for linear, shift in ((model.head.linear, bias), (model.temporal_head, 0.0)):
-        linear.weight[place].mul_(slope)
-        linear.bias[place].mul_(slope).add_(shift)
-
-
-def levelled_readings(said: Answers, probe: Probe) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Intensities that were read and wanted ones of FER+ and LFW stills and of London's sequences."""
-    parts = []
-    for name in ('FER+', 'LFW'):
-        wanted = probe.faces[name].intensity
-        known = ~np.isnan(wanted)
-        parts.append((said.stills[name].intensity[known], wanted[known]))
-    return [*parts, (said.smiles.intensity.ravel(), said.smiles.wanted.ravel())]
-
-
-def drawn_evenly(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """As many rows of each part, at random, in one: readings and wanted values (N,) float32."""
-    rng, size = np.random.default_rng(5), min(len(wanted) for _, wanted in parts)
-    rows = [rng.permutation(len(wanted))[:size] for _, wanted in parts]
-    columns = zip(*((read[i], wanted[i]) for (read, wanted), i in zip(parts, rows, strict=True)), strict=True)
-    read, wanted = (np.float32(np.concatenate(column)) for column in columns)
-    return read, wanted
-
-
-def fitted_knots(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float, float]:
-    """Raw intensities at which levels begin: of a grid, the three with the best mean macro F1 over the parts
-    (readings (N,), true levels (N,))."""
-    low, medium, high = np.arange(0.08, 0.21, 0.02), np.arange(0.22, 0.49, 0.02), np.arange(0.5, 0.8, 0.02)
-    tried = [(float(a), float(b), float(c)) for a in low for b in medium for c in high]
-
-    def quality(knots: tuple[float, float, float]) -> float:
-        return float(
-            np.mean([predictions.macro_f1(np.digitize(read, knots, right=True), level) for read, level in parts])
-        )
-
-    return max(tried, key=quality)
-
-
-def best_level_slope(log_probability: Tensor, level: Tensor) -> float:
-    """The exponent of probabilities (N, 4), of a grid from 0.1 to 5, that makes the true levels (N,) likeliest."""
-
-    def surprise(slope: float) -> float:
-        return float(functional.cross_entropy(slope * log_probability, level))
-
-    return min(np.geomspace(0.1, 5, 60).tolist(), key=surprise)
-
-
-def confidence_films(model: SmileVa, sets: Sets, settings: TrainingSettings, split: str) -> list[Bank]:
-    """Films of people and pictures of `split`, through as bad a camera as in training."""
-    other = settings.changed(seed=settings.seed + 1)
-    stills, morphs = stills_of(sets, settings, split), sets['Morphs'][split]
-    films = [(lambda n: graded_film(morphs, n, other), CONFIDENCE_FILMS)]
-    films += [(lambda n: still_film(stills, n, other), CONFIDENCE_FILMS * 4)]
-    return [bank(model, make, count, '', settings.workers) for make, count in films]
-
-
-@torch.no_grad()
-def confidence_of(model: SmileVa, films: list[Bank], tolerance: float) -> tuple[Tensor, Tensor]:
-    """Logits of the confidence of every frame, and whether the reading was right (1.0 or 0.0)."""
-    logits, rights = [], []
-    for kind in films:
-        output, _ = model.over_time(kind.embeddings, kind.gaps_s)
-        right = is_right(output, kind.share, kind.strength, tolerance) & kind.face
-        logits.append(output.confidence.flatten())
-        rights.append(right.float().flatten())
-    return torch.cat(logits), torch.cat(rights)
 
 
 def worse_pictures(crops: np.ndarray) -> dict[str, np.ndarray]:
