@@ -43,7 +43,10 @@ def show():
 
 
 def people(scene: Scene, results: list) -> dict[int, list[tuple[int, float, float]]]:
-    """For each person of the scene: (track id, true smile, intensity) of every frame in which they were found."""
+    """For each person of the scene: (track id, true smile, intensity) of every frame in which they were found.
+
+    The intensity is NaN where the level is UNKNOWN (low confidence, as in the first frame of a track).
+    """
     out: dict[int, list] = {}
     for index, result in enumerate(results):
         for truth in scene.truth(index):
@@ -51,6 +54,14 @@ def people(scene: Scene, results: list) -> dict[int, list[tuple[int, float, floa
                 if iou(box_to_row(truth.box)[None], box_to_row(face.box)[None])[0, 0] > 0.4:
                     out.setdefault(truth.person_id, []).append((face.track_id, truth.smile, face.smile_intensity))
     return out
+
+
+def smiles_read(seen: list[tuple[int, float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """(true smile, intensity) of the frames whose level is known, which are most of them."""
+    smile, intensity = np.array([(s, i) for _, s, i in seen]).T
+    known = np.isfinite(intensity)
+    assert known.mean() > 0.8
+    return smile[known], intensity[known]
 
 
 def gap(smile: np.ndarray, intensity: np.ndarray) -> float:
@@ -84,7 +95,7 @@ def test_every_person_is_found_and_keeps_one_id(show):
 def test_intensity_follows_the_smile_of_a_person(show):
     scene, _, results = show
     for seen in people(scene, results).values():
-        smile, intensity = np.array([(s, i) for _, s, i in seen]).T
+        smile, intensity = smiles_read(seen)
         assert np.ptp(smile) > 0.3, 'the script should let everybody smile and stop'
         # No margin: to our networks the built-in portrait smiles with her cheeks when her mouth is at rest.
         assert gap(smile, intensity) > 0
@@ -96,10 +107,11 @@ def test_people_who_were_never_seen_in_training_smile_on_cue(data):
     _, results = played(scene)
     found = people(scene, results)
     assert sorted(found) == [0, 1, 2]
-    shown = [np.array([(s, i) for _, s, i in seen]).T for seen in found.values()]
+    shown = [smiles_read(seen) for seen in found.values()]
     assert all(np.corrcoef(smile, intensity)[0, 1] > 0.6 for smile, intensity in shown)
     assert all(gap(smile, intensity) > 0 for smile, intensity in shown)
-    assert max(gap(smile, intensity) for smile, intensity in shown) > 0.3  # some of the portraits hardly smile
+    # Absolute intensity: most of these portraits smile faintly.
+    assert max(gap(smile, intensity) for smile, intensity in shown) > 0.2
 
 
 def test_scene_with_nobody_gives_a_message_for_every_frame():
