@@ -256,4 +256,6 @@ def test_the_real_sets_load_with_no_person_in_two_splits():
         if name == 'Morphs':
             assert all(split.crops.shape[1:] == (17, 96, 96) for split in faces.values())
             continue
-        assert all(split.crops.shape[1:] == (96, 96) and 0.05 < split.smiling.mean() < 0.95 for split in faces.values())
+        assert all(split.crops.shape[1:] == (96, 96) for split in faces.values())
+        if name != 'Portraits':  # without votes
+            assert all(0.05 < split.smiling.mean() < 0.95 for split in faces.values()), name

@@ -74,7 +74,7 @@ def test_half_a_turn_stands_on_its_head(astronaut):
 def crops(tilt_deg, rolls):
     """Of one who stands tilted; the detector tells the tilt or not."""
     actor = ScriptedPerson(0, (KeyPose(0, 0.5, 0.5, 0.4, 0.0, tilt_deg),), sway=0.0)
-    scene = Scene(640, 360, 30, script=Script((actor,), 60.0))
+    scene = Scene(640, 360, 30, portraits='astronaut', script=Script((actor,), 60.0))
 
     def analyze(request):
         box = scene.truth(0)[0].box
@@ -95,7 +95,7 @@ def test_tracker_levels_the_crops_of_a_tilted_head():
 def test_tilt_is_followed_between_detections():
     """From upright to 14 degrees within half a second, the detector looks only at first."""
     keys = KeyPose(0, 0.5, 0.5, 0.4), KeyPose(0.5, 0.5, 0.5, 0.4, 0.0, 14.0)
-    scene = Scene(640, 360, 30, script=Script((ScriptedPerson(0, keys, sway=0.0),), 60.0))
+    scene = Scene(640, 360, 30, portraits='astronaut', script=Script((ScriptedPerson(0, keys, sway=0.0),), 60.0))
     tracker = FaceTracker(TrackerSettings(detect_every=60))
 
     def analyze(request):
