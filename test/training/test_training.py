@@ -257,5 +257,9 @@ def test_the_real_sets_load_with_no_person_in_two_splits():
             assert all(split.crops.shape[1:] == (17, 96, 96) for split in faces.values())
             continue
         assert all(split.crops.shape[1:] == (96, 96) for split in faces.values())
-        if name != 'Portraits':  # without votes
+        if name in (
+            'FER+',
+            'LFW',
+            'London',
+        ):  # the first pictures of DiffusionFER are all neutral; Portraits have no votes
             assert all(0.05 < split.smiling.mean() < 0.95 for split in faces.values()), name
