@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select
 import socket
 import struct
 import threading
@@ -21,6 +20,7 @@ import numpy as np
 
 _LENGTH = struct.Struct('<I')
 CHECK_S = 0.5  # from one call of `waiting` to the next
+_TIME_LIMIT = struct.pack('@ll', int(CHECK_S), round(CHECK_S % 1 * 1e6))  # struct timeval
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,11 @@ class Link:
     """
 
     def __init__(self, end: socket.socket) -> None:
-        end.setblocking(False)
+        # Blocking calls with the kernel's time limit: an image passes in one call without the interpreter, where a
+        # non-blocking socket wakes this process for every buffer (tracker p50 +20 % with 8 people on two full cores).
+        end.setblocking(True)
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, option, _TIME_LIMIT)
         self._socket = end
         self._sending, self._receiving = threading.Lock(), threading.Lock()
 
@@ -93,7 +97,7 @@ class Link:
             try:
                 count = self._socket.sendmsg(parts)
             except BlockingIOError:
-                self._wait(select.POLLOUT, waiting)
+                self._check(waiting)
                 continue
             while parts and count >= len(parts[0]):
                 count -= len(parts.pop(0))
@@ -104,20 +108,17 @@ class Link:
         left = memoryview(into)
         while left:
             try:
-                count = self._socket.recv_into(left)
+                count = self._socket.recv_into(left, 0, socket.MSG_WAITALL)
             except BlockingIOError:
-                self._wait(select.POLLIN, waiting)
+                self._check(waiting)
                 continue
             if not count:
                 raise EOFError('the other end closed the link')
             left = left[count:]
         return into
 
-    def _wait(self, events: int, waiting: Callable[[], None] | None) -> None:
+    def _check(self, waiting: Callable[[], None] | None) -> None:
         if self._socket.fileno() < 0:
             raise EOFError('the link is closed')
-        poll = select.poll()
-        poll.register(self._socket, events)
-        while not poll.poll(None if waiting is None else 1e3 * CHECK_S):
-            if waiting is not None:
-                waiting()
+        if waiting is not None:
+            waiting()
