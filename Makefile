@@ -29,7 +29,7 @@ test: set-up  ## every test
 test-fast: set-up  ## the tests that need no ROS graph, browser or data sets and take less than 5 s each
 	@$(ACTIVE) python -m pytest -m "not ros and not browser and not slow and not data"
 
-check: set-up .venv/.check  ## linter, formatter and types; what CI runs before the tests
+check: set-up  ## linter, formatter and types; what CI runs before the tests
 	@$(ACTIVE) ruff check . && ruff format --check . && mypy
 
 bench: set-up  ## the speed of the whole graph on this machine
@@ -40,7 +40,10 @@ constraints: set-up  ## constraints.txt from setup.cfg: pins of every extra for 
 	@$(ACTIVE) uv pip compile setup.cfg --all-extras --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command "make constraints" -q -o constraints.txt
 
+# `pip install -e` removes the messages that colcon put beside the package; a set-up that lost them is built again.
 set-up: .venv/.built
+	@$(ACTIVE) python -c 'import affect_perception.msg' 2> /dev/null || $(MAKE) --always-make --old-file=.venv/.installed \
+		--old-file=.venv/.check .venv/.built
 
 .venv/.installed: setup.cfg setup.py constraints.txt
 	@echo "set-up 1/3: Python environment in .venv (once)"
@@ -51,11 +54,13 @@ set-up: .venv/.built
 		| sed -u -n 's/^ *\(Collecting\|Downloading\|Building\|Installing\|Successfully\)/  \1/p' | cut -c1-110
 	@touch $@
 
+# Tools of `make check`, only where it was asked for; before the messages, for the reason above.
+CHECK := $(if $(filter check,$(MAKECMDGOALS))$(wildcard .venv/.check),.venv/.check)
 .venv/.check: .venv/.installed
 	@$(ACTIVE) python -c 'import mypy, pre_commit' 2>/dev/null || { $(ACTIVE) $(PIP) -q --no-build-isolation -e '.[check]'; }
 	@touch $@
 
-.venv/.built: .venv/.installed CMakeLists.txt package.xml $(wildcard msg/*.msg) $(SOURCES)
+.venv/.built: .venv/.installed $(CHECK) CMakeLists.txt package.xml $(wildcard msg/*.msg) $(SOURCES)
 	@echo "set-up 3/3: messages and package, built with colcon (about 10 s)"
 	@$(ACTIVE) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)" python -m colcon --log-base build/log build \
 		--symlink-install --merge-install --install-base "$(VENV)" --build-base build \

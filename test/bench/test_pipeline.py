@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+pytest.importorskip('affect_perception.msg', reason='needs ROS 2 and the built messages (make set-up)')
 
 from affect_perception.bench.pipeline import median_of_windows
 from affect_perception.graph.run import percentiles
