@@ -94,7 +94,7 @@ def test_train_refuses_a_configuration_that_is_not_there(capsys):
 def test_models_lists_what_is_installed_with_json_last(capsys):
     assert main(['models']) == 0
     lines = capsys.readouterr().out.strip().splitlines()
-    assert 'first' in json.dumps(json.loads(lines[-1]))
+    assert 'smile_va_open' in json.dumps(json.loads(lines[-1]))
 
 
 def test_evaluate_goes_on_after_a_broken_picture_and_says_so(tmp_path, capsys):

@@ -14,7 +14,6 @@ methods), add a row to MODELS.
 
 from affect_perception.models.aspandi2020 import Aspandi2020
 from affect_perception.models.face_model import FaceModel
-from affect_perception.models.first import FirstModel
 from affect_perception.models.parthasarathy2020 import Parthasarathy2020
 from affect_perception.models.qian2023 import Qian2023
 from affect_perception.models.smile_va import SmileVa
@@ -22,7 +21,6 @@ from affect_perception.models.vielzeuf2018 import Vielzeuf2018
 from affect_perception.models.witzig2019 import Witzig2019
 
 MODELS: dict[str, type[FaceModel]] = {
-    'first': FirstModel,
     'smile_va': SmileVa,
     'witzig2019': Witzig2019,
     'qian2023': Qian2023,

@@ -1,4 +1,4 @@
-"""Compact residual CNN on grey faces of 64×64 px, the base of `first` and `smile_va`.
+"""Compact residual CNN on grey faces of 64×64 px, the base of `smile_va`.
 
 Our own design, of the plainest kind: a 5×5 stem, four stages of residual blocks, average pooling.
 """

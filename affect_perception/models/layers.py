@@ -1,8 +1,6 @@
-"""Building blocks that several networks share: convolutions with batch normalisation, ordinal levels, smile head."""
+"""Building blocks that several networks share: convolutions with batch normalisation, ordinal levels."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,22 +12,20 @@ from affect_perception.types import LEVEL_BOUNDS
 LEVEL_SLOPE = 2.0
 
 
-class SmileOutput(NamedTuple):
-    """Output of a smile head for N faces; all of it follows from one score per face and so is consistent."""
-
-    score: Tensor  # (N,) any real number, higher is a stronger smile
-    intensity: Tensor  # (N,) in [0, 1], sigmoid of the score
-    above: Tensor  # (N, 3) logits of "the level is at least 1, 2, 3"; never increasing along a row
-    levels: Tensor  # (N, 4) probabilities of the four smile levels; a row sums to 1
-
-
 def thresholds() -> Tensor:
-    """Scores (3,) at which the intensity crosses LEVEL_BOUNDS."""
+    """Scores (3,) at which the intensity crosses LEVEL_BOUNDS.
+
+    Fixed instead of learnt: votes are mostly all or nothing, so learnt thresholds move together until the two middle
+    levels are never the most probable ones (measured on FER+: never once in 3,500 pictures).
+    """
     return torch.logit(torch.tensor(LEVEL_BOUNDS))
 
 
 def ordinal_levels(above: Tensor) -> Tensor:
-    """Level probabilities (..., 4) from the logits (..., 3) of reaching levels 1, 2, 3."""
+    """Level probabilities (..., 4) from the logits (..., 3) of reaching levels 1, 2, 3.
+
+    Cumulative logits with one slope (proportional odds, McCullagh 1980; CORAL, Cao et al. 2020).
+    """
     reached = torch.sigmoid(above)
     ends = reached[..., :1]
     steps = torch.cat([torch.ones_like(ends), reached, torch.zeros_like(ends)], dim=-1)
@@ -70,36 +66,3 @@ class ResidualBlock(nn.Module):
         """Apply to feature maps (N, inputs, H, W); returns (N, outputs, H / stride, W / stride)."""
         change = self.second(functional.relu(self.first(x)))
         return functional.relu(change + self.shortcut(self.shrink(x)))
-
-
-class SmileHead(nn.Module):
-    """One score from an embedding, and from the score the intensity and the four ordinal levels.
-
-    The levels are cumulative logits with one slope (proportional odds, McCullagh 1980; CORAL, Cao et al. 2020):
-    P(level ≥ k) = sigmoid(LEVEL_SLOPE · (score − logit(bound_k))). The thresholds lie where the intensity crosses
-    LEVEL_BOUNDS instead of being learnt: votes are mostly all or nothing, so learnt thresholds move together until the
-    two middle levels are never the most probable ones (measured on FER+: never once in 3,500 pictures).
-    """
-
-    thresholds: Tensor
-
-    def __init__(self, inputs: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(inputs, 1)
-        self.register_buffer('thresholds', thresholds(), persistent=False)
-
-    def forward(self, embedding: Tensor) -> SmileOutput:
-        """Read embeddings (N, E)."""
-        score = self.linear(embedding).squeeze(1)
-        above = LEVEL_SLOPE * (score[:, None] - self.thresholds)
-        return SmileOutput(score, torch.sigmoid(score), above, ordinal_levels(above))
-
-    def levels_of(self, score: Tensor) -> Tensor:
-        """Level probabilities (N, 4) at scores (N,)."""
-        return ordinal_levels(LEVEL_SLOPE * (score[:, None] - self.thresholds))
-
-    @torch.no_grad()
-    def rescale(self, slope: float, bias: float) -> None:
-        """Replace the score by slope · score + bias (slope > 0); intensity and levels follow."""
-        self.linear.weight.mul_(slope)
-        self.linear.bias.mul_(slope).add_(bias)

@@ -81,7 +81,7 @@ def test_the_ratio_is_of_the_best_backends_with_eight_faces():
 @pytest.mark.parametrize(
     ('arguments', 'says'),
     [
-        (['--models', 'first'], "no temporal network 'first'; choose one of smile_va, witzig2019"),
+        (['--models', 'vgg'], "no temporal network 'vgg'; choose one of smile_va, witzig2019"),
         (['--faces', '0'], 'must be positive'),
         (['--device', 'tpu'], "no device 'tpu'"),
         (['--backends', 'abacus'], "no backend 'abacus'"),

@@ -3,16 +3,15 @@
 import dataclasses
 import logging
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from builders.inference import SmileScore, frame_by_frame
 
 from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
-from affect_perception.models import checkpoint
-from affect_perception.models.first import FirstModel
-from affect_perception.models.layers import SmileHead
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, SmileLevel, Track, TrackedFrame
 
@@ -20,14 +19,10 @@ SECOND = 1_000_000_000
 
 
 @pytest.fixture(scope='module')
-def weights(tmp_path_factory) -> str:
-    """A checkpoint with random weights whose outputs differ from face to face."""
-    torch.manual_seed(3)
-    model = FirstModel(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1))
-    torch.nn.init.normal_(model.head.linear.weight, std=3.0)
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    checkpoint.save(path, model, 'first', crop_size=96, crop_margin=0.15)
-    return str(path)
+def weights(tmp_path_factory) -> Iterator[str]:
+    """A checkpoint of a network without memory whose outputs differ from face to face."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield frame_by_frame(tmp_path_factory.mktemp('weights'), patch)
 
 
 @pytest.fixture
@@ -79,14 +74,14 @@ def test_black_white_tiny_and_empty_crops_do_not_crash(engine):
 
 
 def test_an_output_with_nan_makes_the_level_unknown(engine, monkeypatch):
-    forward = SmileHead.forward
+    forward = SmileScore.forward
 
     def broken(head, embedding):
         output = forward(head, embedding)
         output.levels[0] = math.nan
         return output
 
-    monkeypatch.setattr(SmileHead, 'forward', broken)
+    monkeypatch.setattr(SmileScore, 'forward', broken)
     lost, fine = engine.step(frame(face(0), face(1))).faces
     assert lost.smile_level == SmileLevel.UNKNOWN
     assert math.isnan(lost.smile_intensity)

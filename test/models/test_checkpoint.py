@@ -9,16 +9,16 @@ from safetensors.torch import save_file
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import checkpoint
-from affect_perception.models.first import FirstModel
+from affect_perception.models.smile_va import SmileVa
 
-SMALL = {'channels': [4, 6, 8, 10], 'blocks': [1, 1, 1, 1]}
+SMALL = {'channels': [4, 6, 8, 10], 'blocks': [1, 1, 1, 1], 'hidden': 4}
 
 
 def write(path, model=None, **changes):
     """A small valid checkpoint, with `changes` to its header."""
-    model = model or FirstModel(**SMALL)
+    model = model or SmileVa(**SMALL)
     header = {'crop_size': 96, 'crop_margin': 0.15, 'scores': {}, 'terms': {'none': 'random weights'}} | changes
-    checkpoint.save(path, model, header.pop('network', 'first'), **header)
+    checkpoint.save(path, model, header.pop('network', 'smile_va'), **header)
     return path
 
 
@@ -32,11 +32,11 @@ def refusal(path) -> str:
 
 
 def test_weights_and_header_come_back_as_they_were_written(tmp_path):
-    model = FirstModel(**SMALL)
+    model = SmileVa(**SMALL)
     loaded = checkpoint.load(str(write(tmp_path / 'mine.safetensors', model)))
     assert (loaded.name, loaded.crop_size, loaded.crop_margin) == ('mine', 96, 0.15)
     assert loaded.header['version']
-    assert loaded.header['model'] == 'first'
+    assert loaded.header['model'] == 'smile_va'
     assert not loaded.model.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], tensor), name
@@ -47,7 +47,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_what_is_installed():
-    with pytest.raises(ConfigError, match=r"no model 'vgg'; installed: .*first"):
+    with pytest.raises(ConfigError, match=r"no model 'vgg'; installed: .*smile_va"):
         checkpoint.load('vgg')
 
 
@@ -118,7 +118,7 @@ def test_an_unknown_tensor_is_refused(tmp_path):
 
 def test_a_tensor_of_the_wrong_shape_is_refused(tmp_path):
     path = altered(tmp_path / 'a.safetensors', lambda tensors: tensors.update({'head.linear.bias': torch.zeros(7)}))
-    assert 'head.linear.bias is (7,); wanted (1,)' in refusal(path)
+    assert 'head.linear.bias is (7,); wanted (13,)' in refusal(path)
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])

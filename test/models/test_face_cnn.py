@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from affect_perception.models.face_cnn import FaceCnn
-from affect_perception.models.first import FirstModel
+from affect_perception.models.smile_va import SmileVa
 
 
 @pytest.fixture(scope='module')
-def random_model() -> FirstModel:
+def random_model() -> SmileVa:
     torch.manual_seed(0)
-    return FirstModel(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1)).eval()
+    return SmileVa(channels=(8, 12, 16, 20), blocks=(1, 1, 1, 1), hidden=4).eval()
 
 
 def test_preprocess_takes_any_crop_size_and_sees_the_same_face():
@@ -35,7 +35,7 @@ def test_preprocess_is_blind_to_exposure_and_survives_black_pictures():
 
 def test_folding_the_normalisation_leaves_the_output_as_it_was(random_model):
     x = torch.randn(4, 1, 64, 64)
-    model = FirstModel(**random_model.settings)
+    model = SmileVa(**random_model.settings)
     model.train()
     for _ in range(3):
         model(x)  # gives the normalisation something other than zeros and ones

@@ -56,7 +56,7 @@ def test_topics_of_cameras_that_make_no_sense_are_refused(topics):
 
 
 def test_calibrating_the_neutral_face_is_a_service_and_a_live_parameter(spin):
-    node, peer = AffectNode({'device': 'cpu', 'model': 'first'}), Peer()
+    node, peer = AffectNode({'device': 'cpu', 'model': 'smile_va_open'}), Peer()
     client = peer.create_client(Trigger, 'affect_node/calibrate_neutral')
     spin(node, peer)
     assert client.wait_for_service(10)

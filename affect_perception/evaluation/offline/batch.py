@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from affect_perception.errors import AffectPerceptionError
+from affect_perception.evaluation.offline.batch_scores import format_pooled, pooled_smile
 from affect_perception.evaluation.offline.batch_summary import (
     BatchProgress,
     format_table,
@@ -87,10 +88,14 @@ def run_batch(jobs: list[Job], out: Path, workers: int = 1, ray_address: str = '
     rows = [summary_row(job.name, results[job.name], job.name in earlier) for job in jobs]
     write_summary(out / 'summary.csv', rows)
     print(format_table(rows))  # noqa: T201  # the table of the command, before its JSON line
+    smile = pooled_smile([job for job in jobs if 'error' not in results[job.name]])
+    if smile is not None:
+        print(format_pooled(smile))  # noqa: T201  # as above
     count = {status: sum(row['status'] == status for row in rows) for status in ('done', 'kept', 'failed')}
     seconds = round(time.monotonic() - started, 1)
     totals = {name: sum(row[name] or 0 for row in rows) for name in ('frames', 'faces')}
-    return {'inputs': len(rows), **count, **totals, 'seconds': seconds, 'out': str(out), 'results': rows}
+    found = {'inputs': len(rows), **count, **totals, 'seconds': seconds, 'out': str(out), 'results': rows}
+    return found if smile is None else found | {'smile': smile}
 
 
 def _check(job: Job) -> None:

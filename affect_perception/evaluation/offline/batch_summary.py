@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from affect_perception.errors import AffectPerceptionError
+from affect_perception.evaluation.offline.batch_scores import smile_row
 from affect_perception.evaluation.offline.jobs import Job
 
 SUMMARY_COLUMNS = (
@@ -47,16 +48,21 @@ def summary_row(name: str, result: dict, earlier: bool) -> dict:
     status = 'failed' if 'error' in result else 'kept' if earlier else 'done'
     row = {column: result.get(column) for column in SUMMARY_COLUMNS}
     bad = result.get('bad_input_counts')
-    return row | {'input': name, 'status': status, 'bad_inputs': None if bad is None else sum(bad.values())}
+    counts = {'input': name, 'status': status, 'bad_inputs': None if bad is None else sum(bad.values())}
+    return row | counts | smile_row(result)
 
 
 def write_summary(path: Path, rows: list[dict]) -> None:
-    """Replace `summary.csv` at once; AffectPerceptionError where it cannot be written."""
+    """Replace `summary.csv` at once; AffectPerceptionError where it cannot be written.
+
+    The columns of smile scores are there if an input has smile labels.
+    """
+    columns = [*SUMMARY_COLUMNS, *(smile_row({}) if _scored(rows) else ())]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + '.part')
         with part.open('w', newline='', encoding='utf-8') as file:
-            table = csv.DictWriter(file, SUMMARY_COLUMNS, lineterminator='\n')
+            table = csv.DictWriter(file, columns, extrasaction='ignore', lineterminator='\n')
             table.writeheader()
             table.writerows(row | {'status': 'failed' if row['status'] == 'failed' else 'done'} for row in rows)
         os.replace(part, path)
@@ -64,15 +70,28 @@ def write_summary(path: Path, rows: list[dict]) -> None:
         raise AffectPerceptionError(f'{path} cannot be written: {error.strerror}') from None
 
 
+def _scored(rows: list[dict]) -> bool:
+    return any(row['smile_frames'] is not None for row in rows)
+
+
 def format_table(rows: list[dict]) -> str:
-    """Table of the summary for the console."""
-    width = max(len(row['input']) for row in rows)
-    lines = [f'{"input":<{width}}  {"":6} {"frames":>8} {"faces":>8} {"ids":>5} {"bad":>5}']
+    """Table of the summary for the console; with smile labels also faces scored and unscored, accuracy, F1 and κ."""
+    width, scored = max(len(row['input']) for row in rows), _scored(rows)
+    head = f'{"input":<{width}}  {"":6} {"frames":>8} {"faces":>8} {"ids":>5} {"bad":>5}'
+    if scored:
+        head += f' {"labelled":>9} {"no face":>8} {"unknown":>8} {"accuracy":>9} {"macro F1":>9} {"quad. κ":>8}'
+    lines = [head]
     for row in rows:
         if row['status'] == 'failed':
             lines.append(f'{row["input"]:<{width}}  failed  {row["error"]}')
             continue
         numbers = (row['frames'], row['faces'], row['track_ids'], row['bad_inputs'])
         frames, faces, ids, bad = ('-' if number is None else number for number in numbers)
-        lines.append(f'{row["input"]:<{width}}  {row["status"]:6} {frames:>8} {faces:>8} {ids:>5} {bad:>5}')
+        line = f'{row["input"]:<{width}}  {row["status"]:6} {frames:>8} {faces:>8} {ids:>5} {bad:>5}'
+        if scored:
+            cells = [
+                '-' if (v := row[name]) is None else f'{v:.3f}' if isinstance(v, float) else v for name in smile_row({})
+            ]
+            line += ''.join(f' {cell:>{size}}' for cell, size in zip(cells, (9, 8, 8, 9, 9, 8), strict=True))
+        lines.append(line)
     return '\n'.join(lines)

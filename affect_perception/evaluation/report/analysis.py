@@ -13,7 +13,7 @@ import numpy as np
 
 from affect_perception.evaluation.labels.quantities import CLASSES
 from affect_perception.evaluation.labels.series import Labels
-from affect_perception.evaluation.metrics import agreement, calibration, regression, runs
+from affect_perception.evaluation.metrics import agreement, calibration, predictions, regression, runs
 from affect_perception.evaluation.metrics.bootstrap import intervals_over_people
 from affect_perception.evaluation.report.matching import PersonMatch
 from affect_perception.evaluation.report.ratings import (
@@ -57,7 +57,7 @@ def analyse(run: EvaluationRun, labels: Labels, matched: PersonMatch) -> Analysi
         else:
             notes.append(f'{quantity} is labelled, but {run.name} does not predict it')
     classes = {q: classes[q] for q in CLASSES if q in classes}
-    found: dict = {q: _class_metrics(q, ratings, len(people)) for q, ratings in classes.items()}
+    found: dict = {q: class_metrics(q, ratings, len(people)) for q, ratings in classes.items()}
     delays = _add_onset_delays(run, classes['smile'], found['smile']) if 'smile' in classes and run.sequence else []
     found |= {quantity: _value_metrics(ratings, len(people)) for quantity, ratings in values.items()}
     about = {
@@ -89,11 +89,13 @@ def _outside(run: EvaluationRun, labels: Labels) -> list[str]:
     return notes
 
 
-def _class_metrics(quantity: str, ratings: ClassRatings, people: int) -> dict:
+def class_metrics(quantity: str, ratings: ClassRatings, people: int) -> dict:
+    """Scores of every rater against the reference over all `people`, with intervals over people where there are two."""
     found: dict = {
         'classes': list(ratings.names),
         'frames': ratings.frames,
         'frames_without_face': ratings.frames_without_face,
+        'frames_unknown': ratings.frames_unknown,
     }
     for rater in ratings.compared:
         tables, segments = ratings.tables[rater], _segment_tables(ratings, rater) if quantity == 'smile' else None
@@ -121,8 +123,22 @@ def _class_metrics(quantity: str, ratings: ClassRatings, people: int) -> dict:
         else math.nan
         for k, name in enumerate(ratings.names)
     }
+    if quantity == 'smile':
+        found[MODEL] |= _intensity_metrics(ratings)
     found['kappa_between'] = _kappa_between(ratings)
     return found
+
+
+def _intensity_metrics(ratings: ClassRatings) -> dict[str, Any]:
+    """AUC of the model's smile intensity for smile or neutral, and its median at each level of the reference."""
+    reference, intensity = (np.concatenate(each) for each in (ratings.ratings[ratings.reference], ratings.intensities))
+    known = ~(np.isnan(reference) | np.isnan(intensity))
+    reference, intensity = reference[known], intensity[known]
+    medians = {
+        name: float(np.median(intensity[reference == level])) if (reference == level).any() else math.nan
+        for level, name in enumerate(ratings.names)
+    }
+    return {'intensity_auc': predictions.auc(intensity, reference > 0), 'intensity_median': medians}
 
 
 def class_scores(quantity: str, frames: np.ndarray, segments: np.ndarray | None = None) -> dict[str, float]:

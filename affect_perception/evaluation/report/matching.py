@@ -16,11 +16,16 @@ from affect_perception.evaluation.report.results import NO_FACE, EvaluationRun
 
 @dataclass(frozen=True, eq=False)
 class PersonMatch:
-    """Per person the row of the face (or NO_FACE) in each frame (F,), the way people were matched, and oddities."""
+    """Per person the row of the face (or NO_FACE) in each frame (F,), the way people were matched, and oddities.
+
+    `absent` are the labelled people without a face in any frame. They have no entry in `rows`, unless nobody has a
+    face: then all people are in `rows`, with NO_FACE throughout.
+    """
 
     rows: dict[str, np.ndarray]
     how: str
     notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def tracks(self, run: EvaluationRun) -> dict[str, list[int]]:
         """Track ids of each person, ascending."""
@@ -48,7 +53,8 @@ def check_people(labels: Labels, people: dict[str, tuple[int, ...]]) -> None:
 def match_people(run: EvaluationRun, labels: Labels, people: dict[str, tuple[int, ...]]) -> PersonMatch:
     """Match by the explicit map `people` (person -> track ids), else by the boxes of the labels, else left to right.
 
-    Raises ConfigError when no labelled person has a face in the run.
+    Without a face of any labelled person the match is empty, with a note: the tracker missed all of them. Raises
+    ConfigError where `people` is given and names none of the tracks.
     """
     check_people(labels, people)
     boxes = [series for person in labels.people if (series := labels.box(person)) is not None]
@@ -60,15 +66,20 @@ def match_people(run: EvaluationRun, labels: Labels, people: dict[str, tuple[int
         matched = PersonMatch(_largest_faces(run, labels), 'the largest face of each picture')
     else:
         matched = _match_left_to_right(run, labels)
-    absent = [p for p in labels.people if p not in matched.rows or (matched.rows[p] == NO_FACE).all()]
+    absent = tuple(p for p in labels.people if p not in matched.rows or (matched.rows[p] == NO_FACE).all())
     if len(absent) == len(labels.people):
-        raise ConfigError(
+        text = (
             f'no labelled person ({", ".join(labels.people)}) has a face in {run.name}; tracks there: '
-            f'{", ".join(map(str, np.unique(run.track_id).tolist()[:20])) or "none"}; say who is who with --people'
+            f'{", ".join(map(str, np.unique(run.track_id).tolist()[:20])) or "none"}'
         )
-    notes = [f'no face was matched to {person!r} of the labels' for person in absent]
+        if people:
+            raise ConfigError(f'{text}; say who is who with --people')
+        nobody = np.full(len(run.frame_numbers), NO_FACE)
+        notes = (*matched.notes, f'{text}; all labels count as frames without a face')
+        return PersonMatch(dict.fromkeys(labels.people, nobody), matched.how, notes, absent)
+    notes = (*matched.notes, *(f'no face was matched to {person!r} of the labels' for person in absent))
     rows = {p: matched.rows[p] for p in labels.people if p not in absent}
-    return PersonMatch(rows, matched.how, (*matched.notes, *notes))
+    return PersonMatch(rows, matched.how, notes, absent)
 
 
 def _match_by_box(run: EvaluationRun, people: tuple[str, ...], series: list[Series]) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from affect_perception.evaluation.labels.quantities import CLASSES, SMILE_LEVELS
 from affect_perception.evaluation.labels.series import Labels
 from affect_perception.evaluation.metrics import agreement
 from affect_perception.evaluation.report.matching import PersonMatch
-from affect_perception.evaluation.report.results import EvaluationRun
+from affect_perception.evaluation.report.results import NO_FACE, EvaluationRun
 
 MODEL = 'model'
 
@@ -24,7 +24,9 @@ class ClassRatings:
     """Ratings in classes (smile levels or expressions).
 
     `ratings[rater]` is one (F,) array per person, class or NaN; `tables[rater]` one (K, K) confusion table against the
-    reference per person; `probabilities` one (F, K) array per person, of the model.
+    reference per person; `probabilities` one (F, K) array per person, of the model; `intensities` one (F,) array per
+    person of the model's smile intensity, empty for expressions. `frames` are labelled and predicted; of the other
+    labelled ones `frames_without_face` have no face of the person, and in `frames_unknown` the model gives no class.
     """
 
     names: tuple[str, ...]
@@ -32,8 +34,10 @@ class ClassRatings:
     ratings: dict[str, list[np.ndarray]]
     tables: dict[str, list[np.ndarray]]
     probabilities: list[np.ndarray]
+    intensities: list[np.ndarray]
     frames: int
     frames_without_face: int
+    frames_unknown: int
 
     def total(self, rater: str) -> np.ndarray:
         """(K, K) confusion table of a rater over all people."""
@@ -101,8 +105,18 @@ def class_ratings(quantity: str, run: EvaluationRun, labels: Labels, matched: Pe
         if rater != reference
     }
     frames = sum(int(s.sum()) for s in seen)
-    missing = sum(int((k & ~s).sum()) for k, s in zip(labelled, seen, strict=True))
-    return ClassRatings(names, reference, ratings, tables, probabilities, frames, missing)
+    faces = [row != NO_FACE for row in rows]
+    missing = sum(int((known & ~face).sum()) for known, face in zip(labelled, faces, strict=True))
+    missing += _labelled_frames(quantity, reference, run, labels, set(matched.absent) - set(matched.rows))
+    unknown = sum(int((known & face & ~s).sum()) for known, face, s in zip(labelled, faces, seen, strict=True))
+    intensities = [run.values_of(row, 'smile_intensity') for row in rows] if quantity == 'smile' else []
+    return ClassRatings(names, reference, ratings, tables, probabilities, intensities, frames, missing, unknown)
+
+
+def _labelled_frames(quantity: str, annotator: str, run: EvaluationRun, labels: Labels, people: set[str]) -> int:
+    """Number of frames in which the annotator labels the quantity of one of `people`, summed over people."""
+    series = [labels.get(annotator, person, quantity) for person in people]
+    return sum(int((~np.isnan(s.at(run.positions(s.unit)))).sum()) for s in series if s is not None)
 
 
 def value_ratings(quantity: str, run: EvaluationRun, labels: Labels, matched: PersonMatch) -> ValueRatings:

@@ -71,15 +71,20 @@ def summarize_smile(analysis: Analysis) -> list[str]:
     model = found[MODEL]
     kappa = model['kappa']['value']
     if smile.frames == 0:
-        return ['No frame has both a label and a face: there is nothing to compare.']
+        unknown = f' (of {smile.frames_unknown} the level is unknown)' if smile.frames_unknown else ''
+        return [f'No frame has both a label and a predicted level{unknown}: there is nothing to compare.']
     text = [
         f'Over {smile.frames} labelled faces of {_count(len(analysis.people), "person", "people")} the model gives '
         f'the level that {smile.reference} gives in {model["accuracy"]["value"]:.0%} of them'
         + ('.' if kappa is None else f'; κ is {number(model["kappa"])}, {kappa_word(kappa)} agreement.')
     ]
+    labelled = smile.frames + smile.frames_without_face + smile.frames_unknown
     if smile.frames_without_face:
-        share = _percent(smile.frames_without_face, smile.frames + smile.frames_without_face)
-        text.append(f'{share} of the labelled frames show no face and are left out.')
+        share = _percent(smile.frames_without_face, labelled)
+        text.append(f'In {share} of the labelled frames the face was not tracked; these are left out.')
+    if smile.frames_unknown:
+        share = _percent(smile.frames_unknown, labelled)
+        text.append(f'In {share} the model gave no level, for want of confidence; these are left out, too.')
     for other in smile.compared[:-1]:
         human = found[other]['kappa']
         if human['value'] is not None and kappa is not None:

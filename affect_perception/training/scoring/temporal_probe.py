@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from affect_perception.evaluation.metrics import predictions
+from affect_perception.evaluation.metrics.runs import half_rise_delay
 from affect_perception.models.smile_va import AffectOutput, SmileVa
 from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.processes import in_processes
@@ -159,21 +160,12 @@ def grading(said: Prediction, faces: Faces) -> float:
 
 
 def onset_delays(smiles: Course) -> np.ndarray:
-    """(P,) seconds from when half of the apex is shown to when half of the rise is read, median of a person's films.
-
-    The rise is from the mean reading before the onset to the mean at the apex; infinite where nothing rises.
-    """
-    delays = np.full(smiles.fraction.shape[:2], np.inf)
+    """(P,) `half_rise_delay` in seconds, median of a person's films; NaN for a person who hardly smiles."""
+    delays = np.full(smiles.fraction.shape[:2], np.nan)
     for place in np.ndindex(*delays.shape):
-        shown, read = smiles.wanted[place] - smiles.wanted[place].min(), smiles.intensity[place]
-        if shown.max() < LEAST_RISE:
-            delays[place] = np.nan  # who hardly smiles has no onset
-            continue
-        before, apex = read[smiles.fraction[place] <= 0][5:15].mean(), read[shown >= 0.98 * shown.max()].mean()
-        begin = int(np.argmax(shown >= shown.max() / 2))
-        risen = np.flatnonzero(read[10:] >= (before + apex) / 2) + 10
-        if apex > before + 0.05 and len(risen):
-            delays[place] = (risen[0] - begin) / FPS
+        shown = smiles.wanted[place] - smiles.wanted[place].min()
+        if shown.max() >= LEAST_RISE:
+            delays[place] = half_rise_delay(shown, smiles.intensity[place], 1 / FPS)
     return _median(delays)
 
 

@@ -1,5 +1,8 @@
 """Scores of a run against its labels."""
 
+import math
+from dataclasses import replace
+
 import pytest
 from builders.evaluation import CALM, SMILE, TWO_ANNOTATORS, analyse_folder, metrics_of, page_of, scripted_frames
 
@@ -27,6 +30,36 @@ def test_frames_without_the_face_are_counted_and_left_out(evaluated, labelled):
         evaluated(scripted_frames((1, 0, [None] * 15 + SMILE[15:]))), labelled('start,end,smile\n2,4,medium\n')
     ).metrics
     assert (found['smile']['frames'], found['smile']['frames_without_face']) == (45, 15)
+
+
+def test_frames_of_a_person_that_is_never_tracked_count_as_frames_without_face(evaluated, labelled):
+    text = 'frame,person,smile\n' + ''.join(f'{i},{p},low\n' for i in range(10) for p in 'ab')
+    found = analyse_folder(evaluated(scripted_frames((1, 0, CALM))), labelled(text)).metrics['smile']
+    assert (found['frames'], found['frames_without_face'], found['frames_unknown']) == (10, 10, 0)
+
+
+def test_faces_with_an_unknown_level_are_counted_apart_from_frames_without_face(evaluated, labelled):
+    frames = scripted_frames((1, 0, SMILE))
+    nan = math.nan
+    for i in range(20):
+        one = replace(frames[i][1].faces[0], smile_probabilities=(nan,) * 4, smile_intensity=nan)
+        frames[i] = (frames[i][0], replace(frames[i][1], faces=(one,)))
+    folder = evaluated(frames, labels=[labelled('start,end,smile\n2,4,medium\n')])
+    found = metrics_of(folder)['smile']
+    assert (found['frames'], found['frames_without_face'], found['frames_unknown']) == (40, 0, 20)
+    assert 'In 33.3% the model gave no level' in page_of(folder)
+
+
+def test_intensities_are_scored_by_auc_and_by_the_median_of_each_level(evaluated, labelled):
+    found = analyse_folder(evaluated(scripted_frames((1, 0, SMILE))), labelled('start,end,smile\n2,4,medium\n'))
+    model = found.metrics['smile'][MODEL]
+    assert model['intensity_auc'] == 1
+    assert model['intensity_median'] == {
+        'neutral': 0,
+        'low': None,
+        'medium': pytest.approx(2 / 3, abs=1e-6),
+        'high': None,
+    }
 
 
 def test_every_annotator_is_compared_with_the_first(evaluated, labelled):

@@ -1,7 +1,7 @@
 """Matching of labelled people to tracks: by map, by boxes, from left to right."""
 
 import pytest
-from builders.evaluation import CALM, SMILE, TWO_ANNOTATORS, analyse_folder, metrics_of, scripted_frames
+from builders.evaluation import CALM, SMILE, TWO_ANNOTATORS, analyse_folder, metrics_of, page_of, scripted_frames
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.reader import read_labels
@@ -37,13 +37,30 @@ def test_labels_with_boxes_follow_the_person_when_the_id_changes(evaluated, labe
     assert metrics['ids']['switches'] == 1
 
 
-def test_labelled_person_without_a_face_is_noted_and_nobody_at_all_is_refused(evaluated, labelled):
+def test_labelled_person_without_a_face_is_noted_and_people_without_any_track_are_refused(evaluated, labelled):
     folder = evaluated(scripted_frames((1, 0, SMILE)))
     assert any("'b' of the labels" in note for note in analyse_folder(folder, labelled(TWO_ANNOTATORS)).notes)
     with pytest.raises(ConfigError, match=r'no labelled person \(a, b\) has a face.*tracks there: 1.*--people'):
         analyse_folder(folder, labelled(TWO_ANNOTATORS), 'a=4')
     with pytest.raises(ConfigError, match='names carl; the labels are of a, b'):
         analyse_folder(folder, labelled(TWO_ANNOTATORS), 'carl=1')
+
+
+def test_recording_without_a_tracked_face_is_scored_as_frames_without_face(evaluated, labelled):
+    folder = evaluated(scripted_frames((1, 0, [None] * 60)), labels=[labelled(TWO_ANNOTATORS)])
+    metrics = metrics_of(folder)
+    assert (metrics['smile']['frames'], metrics['smile']['frames_without_face']) == (0, 120)
+    assert metrics['smile'][MODEL]['kappa']['value'] is None
+    assert metrics['labels']['people'] == {'a': [], 'b': []}
+    assert any('tracks there: none; all labels count as frames without a face' in n for n in metrics['labels']['notes'])
+    assert 'there is nothing to compare' in page_of(folder)
+
+
+def test_boxes_that_fit_no_track_are_noted_and_scored_as_frames_without_face(evaluated, labelled):
+    lines = ['frame,person,smile,x,y,width,height', '0,a,low,150,20,40,40', '4,a,low,150,20,40,40']
+    metrics = metrics_of(evaluated(scripted_frames((3, 0, CALM)), labels=[labelled('\n'.join(lines))]))
+    assert (metrics['smile']['frames'], metrics['smile']['frames_without_face']) == (0, 2)
+    assert any('tracks there: 3' in note for note in metrics['labels']['notes'])
 
 
 @pytest.mark.parametrize('text', ['a', 'a=', 'a=x', '=1', 'a=1+'])
