@@ -27,6 +27,9 @@ class TrainingSettings(Settings):
     labels: str = setting(
         'teacher', 'folder of the graded labels (<set>.npz, docs/training.md), inside the data folder'
     )
+    level_clips: str = setting(
+        '', 'folder of clips with judged levels for the scale, inside the data folder (level_clips.py); empty: none'
+    )
     prepared: str = setting('', 'file of the sets as crops: read if it is there, written if not; empty: none')
     limit: int = setting(0, 'use only this many pictures of each split of each set (a trial run); 0 uses all', low=0)
     crop_size: int = setting(96, 'side of the crops, as in the live tracker', unit='px', low=32, high=256)
@@ -75,6 +78,9 @@ class TrainingSettings(Settings):
     film_learning_rate: float = setting(2e-3, 'highest learning rate of the recurrent part', low=0.0, high=1.0)
     steadiness: float = setting(2.0, 'weight of changes of the intensity that nothing explains', low=0.0, high=100.0)
     tolerance: float = setting(0.25, 'error of an intensity up to which a reading counts as right', low=0.01, high=1.0)
+    min_confidence: float = setting(
+        0.3, 'written to the checkpoint: confidence below which a level is UNKNOWN', low=0.0, high=1.0
+    )
     patience: int = setting(0, 'epochs without a better validation score after which to stop; 0 never stops', low=0)
     augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)
 

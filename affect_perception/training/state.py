@@ -19,7 +19,10 @@ from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.settings import TrainingSettings
 
 # Settings that may differ between a run and its continuation: they do not change the result.
-_FREE = ('data', 'prepared', 'save_every', 'tensorboard', 'device', 'bf16', 'threads', 'workers')
+_FREE = (
+    *('data', 'prepared', 'save_every', 'tensorboard', 'device', 'bf16', 'threads', 'workers'),
+    *('level_clips', 'min_confidence'),  # read after training
+)
 # Settings that only the second part of training reads: they may differ when the first part is continued.
 FILM_SETTINGS = tuple(
     name

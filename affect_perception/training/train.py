@@ -193,7 +193,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
 
     def write(seconds: float, history: list, calibration: dict, scores: dict) -> None:
         told = dataclasses.asdict(settings) | {'minutes': round(seconds / 60, 1), 'history': history}
-        sizes = {'crop_size': settings.crop_size, 'crop_margin': settings.crop_margin}
+        sizes = {name: getattr(settings, name) for name in ('crop_size', 'crop_margin', 'min_confidence')}
         more = {'calibration': calibration, 'data': hashes, 'scores': scores, 'terms': TERMS}
         checkpoint.save(result, model, settings.model, **sizes, training=told, **more)
 

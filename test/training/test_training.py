@@ -3,6 +3,9 @@
 import csv
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,14 +15,16 @@ import pytest
 import torch
 import yaml
 from builders.training import TINY, drawn_faces, drawn_sets, same_state
-from conftest import DATA, ROOT
+from conftest import DATA, ROOT, wait_until
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import bootstrap
 from affect_perception.models import MODELS, checkpoint
+from affect_perception.models.checkpoint import read_safetensors
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import load_sets
+from affect_perception.training.data.prepared_sets import write_prepared
 from affect_perception.training.schedule import TrainingDiverged, one_cycle
 from affect_perception.training.scoring import calibration
 from affect_perception.training.settings import TrainingSettings, load_settings
@@ -194,6 +199,27 @@ def test_the_command_writes_a_checkpoint_with_scores_and_ends_with_json(tmp_path
     assert loaded.header['training']['epochs'] == 1
     assert loaded.header['crop_size'] == 48
     assert main(write_config(tmp_path, data=str(data)), tmp_path / 'out', resume=True) == 0  # it was done: scored again
+
+
+@pytest.mark.slow
+def test_the_command_killed_and_resumed_ends_with_the_weights_of_one_go(tmp_path):
+    write_prepared(tmp_path / 'sets.npz', drawn_sets())
+    values = {'prepared': str(tmp_path / 'sets.npz'), 'data': str(tmp_path / 'none'), 'film_epochs': 0, 'width': 0.1}
+    config = write_config(tmp_path, **values, epochs=8, save_every=1)
+    command = [sys.executable, '-m', 'affect_perception.cli', 'train', str(config), '--out']
+    state = tmp_path / 'out' / 'state.safetensors'
+    running = subprocess.Popen(
+        [*command, str(state.parent)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(state.is_file, 200)
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    for more in ([*command, str(state.parent), '--resume'], [*command, str(tmp_path / 'whole')]):
+        assert subprocess.run(more, cwd=ROOT, capture_output=True, timeout=200, check=False).returncode == 0
+    resumed, whole = (read_safetensors(tmp_path / name / 'smile_va.safetensors')[0] for name in ('out', 'whole'))
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
 def test_pictures_that_taggers_called_no_face_are_left_out(data):

@@ -233,6 +233,15 @@ def test_knots_lie_where_the_levels_begin():
     )
 
 
+def test_judged_clips_move_the_knots_as_much_as_all_other_parts_together():
+    read = np.random.default_rng(0).random(600)
+    votes, judged = (np.digitize(read, bounds, right=True) for bounds in ((0.1, 0.3, 0.6), (0.1, 0.5, 0.7)))
+    low, medium, high = fitted_knots([(read, votes)], (np.tile(read, 2), np.tile(judged, 2)))
+    assert low == pytest.approx(0.1, abs=0.021)
+    assert 0.28 < medium < 0.52
+    assert 0.58 < high < 0.72
+
+
 def test_calibrated_knots_become_the_bounds_of_the_levels_and_intensity_still_rises():
     head = SmallModel().head
     head.knots.copy_(torch.tensor([0.14, 0.42, 0.71]))

@@ -7,6 +7,7 @@ settings name it (`prepared`), read by the next ones.
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,10 @@ def write_prepared(path: Path, sets: Sets, splits: tuple[str, ...] = ('train', '
                 elif value is not None:
                     arrays[key] = value.astype(np.float16) if field.name == 'coefficients' else value
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('wb') as file:
+    part = path.with_name(f'{path.name}.{os.getpid()}.part')  # several processes of torchrun may write it
+    with part.open('wb') as file:
         np.savez_compressed(file, **arrays)
+    os.replace(part, path)
 
 
 def read_prepared(path: Path) -> Sets:

@@ -75,7 +75,7 @@ def read_diffusionfer(path: Path, settings: TrainingSettings) -> dict[str, Faces
     """DiffusionFER, whose valence and arousal are its own. Every eighth training picture is our validation split, and
     its validation split, which we choose nothing by, our test split. Where dlib sees no face the picture is the face.
     """
-    face, rows, place = _detector(), _rows(path), 0
+    face, rows, place = largest_face(), _rows(path), 0
     for row in rows:
         row['person'] = row['file']
         row['expression'] = DIFFUSIONFER_NAMES.get(row['expression'], row['expression'])
@@ -93,7 +93,7 @@ def read_diffusionfer(path: Path, settings: TrainingSettings) -> dict[str, Faces
 
 def read_london(path: Path, settings: TrainingSettings) -> dict[str, Faces]:
     """London: the largest face of dlib's HOG detector, cut by the live code; persons without one are left out whole."""
-    face = _detector()
+    face = largest_face()
 
     def crop(row: Row) -> np.ndarray | None:
         picture = _decoded((path / row['file']).read_bytes(), row['file'])
@@ -144,7 +144,7 @@ def _portrait_labels(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 def read_morphs(path: Path, settings: TrainingSettings) -> dict[str, Morphs]:
     """London again: every person's way from the neutral to the smiling portrait."""
-    face, result = _detector(), {}
+    face, result = largest_face(), {}
     for split in SPLITS:
         portraits: dict[str, dict[str, np.ndarray]] = {}
         for row in _first([row for row in _rows(path) if row['split'] == split], settings):
@@ -168,7 +168,7 @@ def _rows(folder: Path) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def _detector() -> Callable[[np.ndarray], Box | None]:
+def largest_face() -> Callable[[np.ndarray], Box | None]:
     """The largest face of a picture by dlib's HOG detector."""
     import dlib  # here, so that reading the other sets does not need it
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from affect_perception.evaluation.metrics import predictions
+from affect_perception.evaluation.metrics.agreement import confusion_table
 from affect_perception.models.smile_va import READ_OUTS, SmileVa
 from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
+from affect_perception.training.data.level_clips import read_level_clips
 from affect_perception.training.losses import is_right
 from affect_perception.training.scoring.temporal_probe import Answers, Probe
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import trajectories
-from affect_perception.training.synthetic.sequences import Bank, bank, graded_film, still_film
+from affect_perception.training.synthetic.sequences import Bank, bank, embeddings, graded_film, still_film
 from affect_perception.types import LEVEL_BOUNDS
 
+LEAST_BAND = 0.06  # raw intensity from the beginning of one level to that of the next
 CONFIDENCE_FILMS = 120  # of each kind, as bad as in training, of people and pictures of the split
 
 
@@ -40,7 +45,8 @@ def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettin
     """Fit, on validation, what turns read-outs into probabilities, and put it into `model`; returns it.
 
     Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
-    teacher. The slope of the levels: the same. The confidence: films as bad as those of training.
+    teacher, and the clips of `settings.level_clips` by the levels people judged. The slope of the levels: the same
+    without the clips. The confidence: films as bad as those of training.
     """
     said, head = probe.ask(model), model.head
     stills = [(said.stills[name].smiling, probe.faces[name].share) for name in ('FER+', 'LFW')]
@@ -51,7 +57,8 @@ def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettin
     rescale(model, 0, slope, bias)
     head.knots.copy_(torch.tensor(LEVEL_BOUNDS))
     head.level_slope.fill_(1.0)
-    knots = fitted_knots([(read, trajectories.level_of(w)) for read, w in levelled_readings(probe.ask(model), probe)])
+    parts = [(read, trajectories.level_of(w)) for read, w in levelled_readings(probe.ask(model), probe)]
+    knots = fitted_knots(parts, judged_readings(model, settings))
     head.knots.copy_(torch.tensor(knots))
     intensity, wanted = drawn_evenly(levelled_readings(probe.ask(model), probe))
     level = torch.from_numpy(trajectories.level_of(wanted))
@@ -94,16 +101,37 @@ def drawn_evenly(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray
     return read, wanted
 
 
-def fitted_knots(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float, float]:
+@torch.no_grad()
+def judged_readings(model: SmileVa, settings: TrainingSettings) -> tuple[np.ndarray, np.ndarray] | None:
+    """Intensities read from the frames of `settings.level_clips` and their judged levels (N,); None without clips."""
+    if not settings.level_clips:
+        return None
+    read, level = [], []
+    for clip in read_level_clips(Path(settings.data) / settings.level_clips, settings):
+        output, _ = model.over_time(embeddings(model, clip.crops)[None], torch.from_numpy(clip.gaps_s)[None])
+        known = ~np.isnan(clip.level)
+        read.append(output.intensity[0].numpy()[known])
+        level.append(clip.level[known].astype(int))
+    return np.concatenate(read), np.concatenate(level)
+
+
+def fitted_knots(
+    parts: list[tuple[np.ndarray, np.ndarray]], judged: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[float, float, float]:
     """Raw intensities at which levels begin: of a grid, the three with the best mean macro F1 over the parts
-    (readings (N,), true levels (N,))."""
-    low, medium, high = np.arange(0.08, 0.21, 0.02), np.arange(0.22, 0.49, 0.02), np.arange(0.5, 0.8, 0.02)
-    tried = [(float(a), float(b), float(c)) for a in low for b in medium for c in high]
+    (readings (N,), true levels (N,)); `judged` counts as much as all parts together."""
+    low, medium, high = np.arange(0.08, 0.36, 0.02), np.arange(0.2, 0.62, 0.02), np.arange(0.5, 0.8, 0.02)
+    tried = [(float(a), float(b), float(c)) for a in low for b in medium for c in high if b - a > LEAST_BAND < c - b]
+
+    def f1(knots: tuple[float, float, float], part: tuple[np.ndarray, np.ndarray]) -> float:
+        read, level = part
+        counts = confusion_table(level.astype(float), np.digitize(read, knots, right=True).astype(float), 4)
+        found, right = counts.sum(0) + counts.sum(1), 2 * np.diag(counts)
+        return float(np.mean(right[found > 0] / found[found > 0]))
 
     def quality(knots: tuple[float, float, float]) -> float:
-        return float(
-            np.mean([predictions.macro_f1(np.digitize(read, knots, right=True), level) for read, level in parts])
-        )
+        mean = float(np.mean([f1(knots, part) for part in parts]))
+        return mean if judged is None else mean + f1(knots, judged)
 
     return max(tried, key=quality)
 
@@ -121,9 +149,11 @@ def confidence_films(model: SmileVa, sets: Sets, settings: TrainingSettings, spl
     """Films of people and pictures of `split`, through as bad a camera as in training."""
     other = settings.changed(seed=settings.seed + 1)
     stills, morphs = stills_of(sets, settings, split), sets['Morphs'][split]
-    films = [(lambda n: graded_film(morphs, n, other), CONFIDENCE_FILMS)]
-    films += [(lambda n: still_film(stills, n, other), CONFIDENCE_FILMS * 4)]
-    return [bank(model, make, count, '', settings.workers) for make, count in films]
+    graded, still = partial(graded_film, morphs, settings=other), partial(still_film, stills, settings=other)
+    return [
+        bank(model, graded, CONFIDENCE_FILMS, '', settings.workers),
+        bank(model, still, 4 * CONFIDENCE_FILMS, '', settings.workers),
+    ]
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ Embeddings are computed once, since the CNN does not change while the recurrent 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ class Probe:
         self._ladder = _in_batches(model, self.morphs.crops.reshape(-1, *self.morphs.crops.shape[2:]))
         self._ladder = self._ladder.reshape(people, count, -1)
         self._workers = settings.workers if settings else 1
-        made = list(in_processes(self._films, people, self._workers))
+        made = list(in_processes(partial(_films_of, self.morphs.crops), people, self._workers))
         played = [[(fraction, embeddings(model, x)) for fraction, x in films[0]] for films in made]
         self.fraction = np.stack([np.stack([fraction for fraction, _ in of]) for of in played])
         self._smiles = torch.stack([torch.stack([x for _, x in of]) for of in played])
@@ -125,27 +126,31 @@ class Probe:
         film_part = 0.1 * scores['film_f1'] - 0.1 * scores['film_error'] - 0.2 * max(scores['deviation'], 0.01)
         return scores | {'choice': stills + affect + 0.2 * scores['lfw_grading'] + film_part}
 
-    def _films(self, person: int) -> tuple[list, list]:
-        """Pictures of everything that person is filmed doing: smiles with their fractions, then the held ones."""
-        held = [self._held(person, 0.0, talking=True), self._held(person, 0.0, strength=1.0)]
-        held += [self._held(person, fraction) for fraction in HELD]
-        return [self._played(person, number) for number in range(len(APEXES))], held
 
-    def _played(self, person: int, number: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((7, person, number))
-        seconds = np.arange(4 * FPS) / FPS
-        onset, offset = rng.uniform(0.25, 0.7), rng.uniform(0.5, 1.0)
-        up, down = (seconds - 0.7) / onset, (3.4 - seconds) / offset
-        fraction = APEXES[number] * trajectories.eased(np.minimum(up, down))
-        frames = rendering.london_frames(self.morphs.crops[person], fraction, np.zeros(len(seconds)))
-        return fraction, rendering.filmed(frames, seconds, rng, 0.0, 0.6)
+def _films_of(crops: np.ndarray, person: int) -> tuple[list, list]:
+    """Pictures of all films of a person, of morphs (P, K, S, S): smiles with their fractions, then the held ones."""
+    morphs = crops[person]
+    held = [_held(morphs, person, 0.0, talking=True), _held(morphs, person, 0.0, strength=1.0)]
+    held += [_held(morphs, person, fraction) for fraction in HELD]
+    return [_played(morphs, person, number) for number in range(len(APEXES))], held
 
-    def _held(self, person: int, fraction: float, talking: bool = False, strength: float = 0.0) -> np.ndarray:
-        rng = np.random.default_rng((8, person, int(100 * fraction), talking + 2 * bool(strength)))
-        seconds = np.arange(2 * FPS) / FPS
-        opening = 0.9 * np.maximum(np.sin(2 * np.pi * 4 * seconds), 0) if talking else np.zeros(len(seconds))
-        frames = rendering.london_frames(self.morphs.crops[person], np.full(len(seconds), fraction), opening)
-        return rendering.filmed(frames, seconds, rng, strength, 0.4)
+
+def _played(morphs: np.ndarray, person: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng((7, person, number))
+    seconds = np.arange(4 * FPS) / FPS
+    onset, offset = rng.uniform(0.25, 0.7), rng.uniform(0.5, 1.0)
+    up, down = (seconds - 0.7) / onset, (3.4 - seconds) / offset
+    fraction = APEXES[number] * trajectories.eased(np.minimum(up, down))
+    frames = rendering.london_frames(morphs, fraction, np.zeros(len(seconds)))
+    return fraction, rendering.filmed(frames, seconds, rng, 0.0, 0.6)
+
+
+def _held(morphs: np.ndarray, person: int, fraction: float, talking: bool = False, strength: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng((8, person, int(100 * fraction), talking + 2 * bool(strength)))
+    seconds = np.arange(2 * FPS) / FPS
+    opening = 0.9 * np.maximum(np.sin(2 * np.pi * 4 * seconds), 0) if talking else np.zeros(len(seconds))
+    frames = rendering.london_frames(morphs, np.full(len(seconds), fraction), opening)
+    return rendering.filmed(frames, seconds, rng, strength, 0.4)
 
 
 def film_f1(smiles: Course) -> float:
@@ -177,6 +182,13 @@ def _median(delays: np.ndarray) -> np.ndarray:
 def _in_batches(model: SmileVa, crops: np.ndarray, size: int = 128) -> Tensor:
     parts = [crops[start : start + size] for start in range(0, len(crops), size)]
     return torch.cat([embeddings(model, torch.from_numpy(part)) for part in parts])
+
+
+@torch.inference_mode()
+def first_looks_at(model: SmileVa, crops: np.ndarray) -> Prediction:
+    """Predictions for (N, S, S) uint8 grey crops, each as the first frame of a track."""
+    model.eval()
+    return prediction([_first(model, _in_batches(model, crops))])
 
 
 def _first(model: SmileVa, embedding: Tensor) -> AffectOutput:

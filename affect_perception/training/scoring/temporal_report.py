@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 import torch
@@ -16,11 +14,10 @@ from affect_perception.training.scoring.calibration import (
     confidence_films,
     confidence_of,
 )
+from affect_perception.training.scoring.groups import Measure, Measures, group_measures
 from affect_perception.training.scoring.temporal_probe import Answers, Probe, onset_delays
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import trajectories
-
-TONES = (('dark', -180, 10), ('medium', 10, 41), ('light', 41, 180))  # degrees, see morphs.skin_tone
 
 
 def worse_pictures(crops: np.ndarray) -> dict[str, np.ndarray]:
@@ -44,7 +41,7 @@ def report(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings,
     """Every score of `split`, each with its 95 % interval by the bootstrap: by person where persons are known."""
     said = probe.ask(model)
     measures = still_measures(said, probe) | robust_measures(model, said, probe) | film_measures(said)
-    measures |= tone_measures(said, probe.morphs.tone) | portrait_measures(said, probe)
+    measures |= group_measures(said, probe.morphs, probe.faces['Portraits'])
     confidence, rights = confidence_of(model, confidence_films(model, sets, settings, split), settings.tolerance)
     sure, right = torch.sigmoid(confidence).numpy(), rights.numpy()
     frames = np.arange(len(sure)) // settings.still_frames
@@ -53,10 +50,6 @@ def report(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings,
         'confidence_auc': (lambda i: predictions.auc(sure[i], right[i] > 0.5), frames),
     }
     return predictions.with_intervals(measures)
-
-
-Measure = Callable[[np.ndarray], float]  # of indices
-Measures = dict[str, tuple[Measure, np.ndarray]]
 
 
 def still_measures(said: Answers, probe: Probe) -> Measures:
@@ -118,36 +111,6 @@ def still_measures(said: Answers, probe: Probe) -> Measures:
     }
 
 
-def tone_measures(said: Answers, tone: np.ndarray) -> Measures:
-    """How well London's people are read, by the tone of their skin (individual typology angle); sex is not labelled."""
-    error = np.abs(said.smiles.intensity - said.smiles.wanted).mean((1, 2))
-    result: Measures = {}
-    for name, low, high in TONES:
-        people = np.flatnonzero((tone >= low) & (tone < high))
-        if len(people) < 2:  # too few to say anything
-            continue
-        result[f'tone_{name}_intensity_error'] = (_mean_of(error[people]), np.arange(len(people)))
-        for which, end in (('neutral', 0), ('smiling', -1)):
-            read = said.morphs.intensity[people, end]
-            result[f'tone_{name}_{which}_median'] = (_median_of(read), np.arange(len(people)))
-    return result
-
-
-def portrait_measures(said: Answers, probe: Probe) -> Measures:
-    """How well synthetic portraits are read, by the tone of their skin: error, and the share that saturates."""
-    read, faces = said.stills['Portraits'].intensity, probe.faces['Portraits']
-    result: Measures = {}
-    for name, low, high in TONES:
-        people = np.flatnonzero((faces.tone >= low) & (faces.tone < high))
-        if len(people) < 2:
-            continue
-        error, each = np.abs(read[people] - faces.intensity[people]), np.arange(len(people))
-        result[f'portraits_{name}_intensity_error'] = (_mean_of(error), each)
-        full = read[people] > 0.95
-        result[f'portraits_{name}_above_095'] = (_mean_of(full), each)
-    return result
-
-
 def robust_measures(model: SmileVa, said: Answers, probe: Probe) -> Measures:
     """By how much the AUC of LFW falls on worse pictures."""
     lfw, plain = probe.faces['LFW'], said.stills['LFW'].smiling
@@ -159,14 +122,6 @@ def robust_measures(model: SmileVa, said: Answers, probe: Probe) -> Measures:
             lfw.person,
         )
     return result
-
-
-def _mean_of(values: np.ndarray) -> Measure:
-    return lambda i: float(values[i].mean())
-
-
-def _median_of(values: np.ndarray) -> Measure:
-    return lambda i: float(np.median(values[i]))
 
 
 def _auc_lost(before: np.ndarray, after: np.ndarray, positive: np.ndarray) -> Measure:

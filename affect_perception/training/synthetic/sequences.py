@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -144,8 +145,8 @@ def banks(model: SmileVa, sets: Sets, settings: TrainingSettings) -> tuple[Bank,
     """The graded films, the still films and the first looks of the training split."""
     stills, morphs = stills_of(sets, settings), sets['Morphs']['train']
     return (
-        bank(model, lambda n: graded_film(morphs, n, settings), settings.graded_films, 'graded', settings.workers),
-        bank(model, lambda n: still_film(stills, n, settings), settings.still_films, 'stills', settings.workers),
+        bank(model, partial(graded_film, morphs, settings=settings), settings.graded_films, 'graded', settings.workers),
+        bank(model, partial(still_film, stills, settings=settings), settings.still_films, 'stills', settings.workers),
         first_looks(model, stills, settings),
     )
 

@@ -144,37 +144,6 @@ def test_an_input_that_fails_does_not_stop_the_others(capsys, recordings, result
     }  # fmt: skip
 
 
-def test_labels_of_a_folder_are_scored_over_all_inputs_and_one_without_faces_stops_nothing(
-    capsys, recordings, tmp_path
-):
-    pytest.importorskip('sklearn', reason='needs scikit-learn (pip install affect-perception[eval])')
-    labels = tmp_path / 'labels'
-    labels.mkdir()
-    (labels / 'person.csv').write_text('frame,smile\n' + ''.join(f'{i},low\n' for i in range(6)))
-    (labels / 'walk.csv').write_text('frame,smile\n0,neutral\n2,neutral\n')
-    out, inputs = tmp_path / 'out', [recordings / 'person.avi', recordings / 'walk']
-    result = evaluated(capsys, inputs, out, '--labels', str(labels))
-    assert (result['status'], result['done']) == (0, 2)
-    person, walk = result['results']
-    assert person['smile_frames'] + person['smile_without_face'] + person['smile_unknown'] == 6
-    assert (walk['smile_frames'], walk['smile_without_face'], walk['smile_accuracy']) == (0, 2, None)
-    pooled = result['smile']
-    assert (pooled['inputs'], pooled['people'], pooled['frames']) == (2, 2, person['smile_frames'])
-    assert pooled['frames_without_face'] == person['smile_without_face'] + 2
-    assert (
-        pooled['model']['confusion']
-        == json.loads((out / 'person.avi' / 'metrics.json').read_text())['smile']['model']['confusion']
-    )
-    assert (
-        (out / 'summary.csv')
-        .read_text()
-        .splitlines()[0]
-        .endswith(
-            'error,smile_frames,smile_without_face,smile_unknown,smile_accuracy,smile_macro_f1,smile_kappa_quadratic'
-        )
-    )
-
-
 @pytest.mark.parametrize(
     ('flags', 'says'),
     [
