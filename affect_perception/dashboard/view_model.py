@@ -99,6 +99,10 @@ class ViewModel:
             'type': 'state',
             'stamp_ms': affect.stamp_ns / 1e6 if affect is not None else None,
             'model': affect.model if affect is not None else None,
+            'labels': {
+                'expressions': list(affect.expression_labels) if affect is not None else [],
+                'reactions': list(affect.reaction_labels) if affect is not None else [],
+            },
             'people': [person_message(face, self._camera) for face in faces],
             'group': {
                 'smile': number(group.smile_intensity),
@@ -150,6 +154,8 @@ def person_message(face: Affect, camera: Intrinsics) -> dict[str, Any]:
         'smile': number(face.smile_intensity),
         'valence': number(face.valence),
         'arousal': number(face.arousal),
+        'expressions': [number(value, 2) for value in face.expression_probabilities],
+        'reactions': [number(value, 2) for value in face.reaction_intensities],
     }
 
 

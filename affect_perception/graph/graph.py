@@ -58,7 +58,11 @@ class Graph:
             self.affect = self._add(AffectNode(overrides.get('affect_node')))
             if self.viewers is not None:
                 self.viewers.wait()  # not before: the start of viewers and network takes a second each
-            self.tracker = self._add(FaceTrackerNode(overrides.get('face_tracker_node')))
+            engine = self.affect.engine
+            least_crop = engine.crops.size if engine is not None else 0
+            self.tracker = self._add(FaceTrackerNode(overrides.get('face_tracker_node'), least_crop))
+            if engine is not None:
+                engine.crops.check_margin(self.tracker.settings)
             images = overlay_settings(self.tracker.settings, self.viewers is not None)
             markers: NodeSettings = {'marker_node': {**images, **(overrides.get('marker_node') or {})}}
             self.markers = self._add_viewer(MarkerNode, 'marker_node', markers) if parts.markers else None

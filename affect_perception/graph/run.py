@@ -111,10 +111,11 @@ class RunningGraph:
 
     def line(self) -> str:
         """Progress line: time, people, latency, levels and intensities, behaviour of the agent."""
-        faces = self.monitor.last.faces if self.monitor.last is not None else ()
+        last = self.monitor.last
+        faces = last.faces if last is not None else ()
         recent = self._latencies()[-30:]
         latency = f'{np.median(recent):4.0f} ms' if len(recent) else '   - ms'
-        people = ' | '.join(in_words(face) for face in faces) or 'nobody'
+        people = ' | '.join(in_words(face, last) for face in faces) or 'nobody'
         behaviour = self.monitor.behaviour
         agent = f'  agent: {behaviour.action}, because {behaviour.reason}' if behaviour is not None else ''
         return f'{time.monotonic() - self.started:5.0f} s  {len(faces)} people  latency {latency}  {people}{agent}'

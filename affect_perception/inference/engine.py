@@ -2,12 +2,14 @@
 
 engine = AffectEngine(AffectSettings(model='smile_va'))
 affect = engine.step(tracked)  # TrackedFrame -> AffectFrame
+affect = engine.steps({'': tracked}, {'': features})['']  # with AudioFeatures, for networks that hear
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,19 +17,24 @@ from torch import Tensor
 
 from affect_perception.core.neutral_baseline import NeutralBaseline
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.inference.audio_input import AudioBuffer, AudioNeed
 from affect_perception.inference.backends import selection
 from affect_perception.inference.backends.backend import Backend
 from affect_perception.inference.backends.onnx_export import file_sha256
 from affect_perception.inference.backends.pytorch import BATCH_SIZES, MemoryBoundBackend
+from affect_perception.inference.crop_check import CropCheck
 from affect_perception.inference.crop_encoder import CropEncoder
 from affect_perception.inference.predictions import Predictions
+from affect_perception.inference.stream import TrackStream, track_ids
 from affect_perception.inference.track_state import CameraState, RecurrentStates
+from affect_perception.inference.window import Window
 from affect_perception.models import checkpoint
-from affect_perception.models.face_model import FaceModel, FaceOutput, TemporalModel
+from affect_perception.models.face_model import FaceModel, TemporalModel
+from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.runtime.devices import chosen_device, default_threads
 from affect_perception.settings import AffectSettings
-from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
+from affect_perception.types import AffectFrame, AudioFeatures, Box, Track, TrackedFrame
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,7 @@ log = logging.getLogger(__name__)
 # is wanted; MNN is with 4, 8 and 16 (benchmarks/results/backends.json).
 TRIAL_FACES = 4
 WARM_UP_FACES = {'cpu': (1, 2, 4, 8), 'cuda': BATCH_SIZES}  # the first call with each batch size is slow
+_WARM_UP_S = 4.0  # then larger batches are left out: a network so slow is not slowed down much by its first call
 
 
 class AffectEngine:
@@ -51,7 +59,7 @@ class AffectEngine:
         loaded = checkpoint.load(settings.model)
         self.header = loaded.header
         self._name = loaded.name
-        self._crop_size = loaded.crop_size
+        self.crops = CropCheck(loaded)
         self._min_confidence = loaded.min_confidence
         self._settings = settings
         self._cameras: dict[str, CameraState] = {}
@@ -63,13 +71,17 @@ class AffectEngine:
                 self._backend = MemoryBoundBackend(self._backend)
             else:
                 torch.set_num_threads(selection.torch_threads(self.backend, threads))
-            self._encoder = CropEncoder(self._model, self._backend, self._device)
+            inputs = self._model.inputs if isinstance(self._model, SequenceModel) else None
+            self.audio = AudioNeed.of(inputs, self.header) if inputs is not None else None
+            encoder = CropEncoder(self._model, self._backend, self._device)
+            self._stream = TrackStream(self._model, encoder, self.audio, settings.stride_s)
             self._warm_up()
         except (torch.cuda.OutOfMemoryError, BadInputError):
             raise ConfigError(
                 f'{self._device} has no memory left for model {self._name}; close what else runs on it, or choose cpu'
             ) from None
         log.info('Model %s on %s, backend %s, %d CPU threads', self._name, self._device, self.backend, threads)
+        log.info('Outputs of %s are based on %s', self._name, self.window)
 
     @property
     def model_name(self) -> str:
@@ -93,8 +105,29 @@ class AffectEngine:
 
     @property
     def reaction_labels(self) -> tuple[str, ...]:
-        """Names of Affect.reaction_intensities; empty: no network here has such a head yet."""
-        return ()
+        """Names of Affect.reaction_intensities; empty for networks without such a head."""
+        return self._model.reactions
+
+    @property
+    def window(self) -> Window:
+        """Frames that an output is based on, and its delay."""
+        return Window.of(self._model, self._settings.stride_s)
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Key-value pairs for diagnostics: window, delay, crops, state of the tracks, sound."""
+        cameras = list(self._cameras.values())
+        states = [camera.recurrent for camera in cameras]
+        pairs = {
+            'window': str(self.window),
+            'delay_s': f'{self.window.delay_s:.2f}',
+            'crop_px': str(self.crops),
+            'tracks_with_state': str(sum(len(s) for s in states)),
+            'state_mb': f'{sum(s.megabytes for s in states):.1f}',
+        }
+        if self.audio is not None:
+            pairs['audio'] = 'heard' if any(camera.heard for camera in cameras) else 'none: video only'
+        return pairs
 
     def step(self, tracked: TrackedFrame) -> AffectFrame:
         """Predict the affect of every track of a frame, in their order; stamp and frame_id are the frame's.
@@ -105,21 +138,41 @@ class AffectEngine:
         return self.steps({'': tracked})['']
 
     @torch.inference_mode()
-    def steps(self, frames: Mapping[str, TrackedFrame]) -> dict[str, AffectFrame]:
+    def steps(
+        self, frames: Mapping[str, TrackedFrame], audio: Mapping[str, AudioFeatures] | None = None
+    ) -> dict[str, AffectFrame]:
         """Run `step` on one frame per camera (name → frame), with all faces in one batch.
 
-        Track ids and stamps of each camera are its own.
+        Track ids and stamps of each camera are its own. `audio` (camera → features): sound since the last call, as in
+        `hear`.
         """
-        return self._predict(frames, self._encode(frames.values()))
+        for camera, features in (audio or {}).items():
+            self.hear(features, camera)
+        return self._predict(frames)
+
+    def hear(self, features: AudioFeatures, camera: str = '') -> None:
+        """Take sound of a camera, for the images up to and after it; rows that overlap earlier ones are dropped.
+
+        A network without audio ignores it. An image with no row of the last 0.25 s is processed as video alone.
+        BadInputError `audio` for features that the network was not trained with.
+        """
+        buffer = self._camera(camera).audio
+        if buffer is not None:
+            buffer.put(features)
 
     @torch.inference_mode()
-    def sequence(self, frames: Sequence[TrackedFrame]) -> list[AffectFrame]:
+    def sequence(self, frames: Sequence[TrackedFrame], audio: AudioFeatures | None = None) -> list[AffectFrame]:
         """Run `step` on consecutive frames of one camera, with the faces of all frames in one batch of the CNN.
 
-        For recordings; live, waiting for frames would add latency.
+        For recordings; live, waiting for frames would add latency. `audio`: the sound of all these frames.
         """
-        embeddings = self._encode(frames)
-        parts = torch.split(embeddings, [len(_track_ids(tracked)) for tracked in frames])
+        if audio is not None:
+            self.hear(audio)
+        if not self._stream.can_encode_ahead:
+            return [self._predict({'': tracked})[''] for tracked in frames]
+        self.crops.check(frames)
+        embeddings = self._stream.encode(frames)
+        parts = torch.split(embeddings, [len(track_ids(tracked)) for tracked in frames])
         return [self._predict({'': tracked}, part)[''] for tracked, part in zip(frames, parts, strict=True)]
 
     def calibrate_neutral(self) -> None:
@@ -134,15 +187,19 @@ class AffectEngine:
         self._cameras.clear()
 
     def change(self, settings: AffectSettings) -> None:
-        """Apply new values of the live settings (smile scale); other settings are ignored."""
+        """Apply new values of the live settings (smile scale, stride); other settings are ignored."""
         self._settings = settings
+        self._stream.stride_s = settings.stride_s
         for camera in self._cameras.values():
             camera.baseline.seconds = settings.neutral_seconds
             camera.baseline.personal = settings.smile_scale == 'personal'
 
     def _warm_up(self) -> None:
-        blank = np.zeros((self._crop_size, self._crop_size, 3), np.uint8)
+        blank = np.zeros((self.crops.size, self.crops.size, 3), np.uint8)
+        end = time.monotonic() + _WARM_UP_S
         for faces in WARM_UP_FACES[self._device.type]:
+            if time.monotonic() > end:
+                break
             self.step(
                 TrackedFrame(0, '', 1, 1, tuple(Track(i, Box(0, 0, 1, 1), 1.0, 0.0, blank) for i in range(faces)))
             )
@@ -151,21 +208,24 @@ class AffectEngine:
     @torch.inference_mode()
     def _select_backend(self, name: str, weights_hash: str, threads: int) -> Backend:
         """Backend of the settings, tried on crops of noise, which cost as much time as faces."""
-        noise = np.random.default_rng(0).integers(0, 256, (TRIAL_FACES, self._crop_size, self._crop_size, 3), np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, (TRIAL_FACES, self.crops.size, self.crops.size, 3), np.uint8)
         x = self._model.preprocess(torch.from_numpy(noise).to(self._device))
+        if isinstance(self._model, SequenceModel):
+            x = self._model.with_sound(x, None)
+            if not self._model.inputs.side and name in ('auto', 'fixed'):
+                log.info('Backend %s: torch, as %s reads no images', name, self._name)
+                name = 'torch'
         return selection.select_backend(name, self._model, x, weights_hash, threads)
 
-    def _encode(self, frames: Iterable[TrackedFrame]) -> Tensor:
-        """Embeddings (N, E) of all faces that have a crop, in the order of the frames."""
-        return self._encoder.encode([track.crop for tracked in frames for track in tracked.tracks if _has_crop(track)])
-
-    def _predict(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor) -> dict[str, AffectFrame]:
-        """Affect of one frame per camera from the embeddings (N, E) of their faces; updates the state of all tracks."""
+    def _predict(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor | None = None) -> dict[str, AffectFrame]:
+        """Affect of one frame per camera, from the embeddings (N, E) of their faces if known; updates all tracks."""
+        self.crops.check(frames.values())
         tracks = [track for tracked in frames.values() for track in tracked.tracks]
-        predictions = Predictions.empty(len(tracks), len(self.expression_labels))
-        rows = [row for row, track in enumerate(tracks) if _has_crop(track)]
+        predictions = Predictions.empty(len(tracks), len(self.expression_labels), len(self.reaction_labels))
+        rows = [row for row, track in enumerate(tracks) if track.crop.size > 0]
         if rows:
-            predictions.fill(rows, self._outputs(frames, embeddings))
+            batch = [(self._camera(name), tracked) for name, tracked in frames.items()]
+            predictions.fill(rows, self._stream.outputs(batch, embeddings))
         result, start = {}, 0
         for name, tracked in frames.items():
             end = start + len(tracked.tracks)
@@ -173,24 +233,12 @@ class AffectEngine:
             start = end
         return result
 
-    def _outputs(self, frames: Mapping[str, TrackedFrame], embeddings: Tensor) -> FaceOutput:
-        """Output (N rows) of the heads; of temporal networks with recurrent layers, whose new states are stored."""
-        if not isinstance(self._model, TemporalModel):
-            output: FaceOutput = self._model.head(embeddings)
-            return output
-        stored = [self._camera(name).recurrent.get(_track_ids(t), t.stamp_ns) for name, t in frames.items()]
-        gaps, states = (torch.cat(column) for column in zip(*stored, strict=True))
-        output, states = self._model.advance(embeddings, gaps, states)
-        parts = torch.split(states, [len(gaps) for gaps, _ in stored])
-        for (name, tracked), part in zip(frames.items(), parts, strict=True):
-            self._camera(name).recurrent.put(_track_ids(tracked), part, tracked.stamp_ns)
-        return output
-
     def _camera(self, name: str) -> CameraState:
         if name not in self._cameras:
             initial = self._model.initial_state if isinstance(self._model, TemporalModel) else _no_state
             baseline = NeutralBaseline(self._settings.neutral_seconds, self._settings.smile_scale == 'personal')
-            self._cameras[name] = CameraState(RecurrentStates(initial, USUAL_GAP_S), baseline)
+            audio = None if self.audio is None else AudioBuffer(self.audio)
+            self._cameras[name] = CameraState(RecurrentStates(initial, USUAL_GAP_S), baseline, audio)
         return self._cameras[name]
 
     def _affect_frame(self, camera: CameraState, tracked: TrackedFrame, predictions: Predictions) -> AffectFrame:
@@ -219,15 +267,6 @@ class AffectEngine:
             if adjusted != raw and np.isfinite(raw):
                 predictions.intensity[row] = adjusted
                 predictions.levels[row] = self._model.levels_of(torch.tensor([adjusted])).cpu().numpy()[0]
-
-
-def _has_crop(track: Track) -> bool:
-    return track.crop.size > 0
-
-
-def _track_ids(tracked: TrackedFrame) -> list[int]:
-    """Ids of the tracks that have a crop."""
-    return [track.track_id for track in tracked.tracks if _has_crop(track)]
 
 
 def _no_state(faces: int) -> Tensor:

@@ -23,7 +23,7 @@ Differences from the paper:
   from the weights of the one before. z is concatenated as the text says (the authors' code adds it).
 - Instance normalisation uses each image's own statistics in training and afterwards.
 - Live values are clipped to [-1, 1]; without sound the audio plane is zeros. No memory: each frame for itself, no
-  delay.
+  delay. The plane is a fourth channel of the network input (`with_sound`).
 """
 
 from __future__ import annotations
@@ -97,17 +97,21 @@ class Discriminator(nn.Module):
         self.real = nn.Conv2d(32 * c, 1, 3, padding=1, bias=False)
         self.affect = nn.Conv2d(32 * c, 2, self.last_side(side), bias=False)
 
+    def audio_plane(self, audio: Tensor) -> Tensor:
+        """Plane (N, 1, S, S) of audio features (N, A): a row of S learnt numbers in [-1, 1], repeated."""
+        return torch.tanh(self.plane(audio))[:, None, None].expand(-1, 1, self.side, -1)
+
     @staticmethod
     def last_side(side: int) -> int:
         """Side in px of the last maps."""
         return ((side // 16 + 2) // 2) // 2
 
     def forward(self, image: Tensor, z: Tensor | None = None, audio: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Judge images (N, 3, S, S) with z (N, latent, S / 4, S / 4) and audio (N, A)."""
+        """Judge images (N, 3, S, S) with z (N, latent, S / 4, S / 4) and audio (N, A), or its plane (N, 1, S, S)."""
         if audio is None:
             plane = torch.zeros_like(image[:, :1])
         else:
-            plane = torch.tanh(self.plane(audio))[:, None, None].expand(-1, 1, self.side, -1)
+            plane = self.audio_plane(audio) if audio.dim() == 2 else audio
         x = torch.cat([image, plane], 1)
         for convolution in self.early:
             x = functional.leaky_relu(convolution(x), 0.01)
@@ -127,6 +131,7 @@ class Aspandi2020(SequenceModel):
     """
 
     players = ('discriminator', 'generator')
+    memory = 'frame'
     metrics = {'ccc': 'affect', 'pearson': 'affect'}  # noqa: RUF012
     recipe: dict[str, Any] = MappingProxyType(  # type: ignore[assignment]
         {
@@ -222,9 +227,26 @@ class Aspandi2020(SequenceModel):
         scale = {'affect': self.recipe['lambda_affect'], 'reconstruction': self.recipe['lambda_reconstruction']}
         return torch.stack([scale.get(name, 1.0) * part for name, part in parts.items()]).sum(), parts
 
+    def with_sound(self, x: Tensor, audio: Tensor | None) -> Tensor:
+        """Add the audio plane as the fourth channel of network input (N, 3, S, S), zeros where `audio` (N, A) is NaN.
+
+        Only the last stage hears; others return the input as it is.
+        """
+        if not self.inputs.audio:
+            return x
+        plane = torch.zeros_like(x[:, :1])
+        if audio is not None:
+            there = ~audio.isnan().any(1)[:, None, None, None]
+            plane = self.discriminator.audio_plane(audio.nan_to_num(0)) * there
+        return torch.cat([x, plane], 1)
+
     def features(self, x: Tensor) -> Tensor:
-        """Valence and arousal (N, 2) of network input (N, 3, S, S), without sound."""
-        affect: Tensor = self({'images': x})['affect']
+        """Valence and arousal (N, 2) of network input (N, 3, S, S), or with a fourth channel of sound."""
+        image, plane = x[:, :3], x[:, 3:] if x.shape[1] > 3 else None
+        if self.stage == 'disc':
+            return self._judge(image, None, None)[1]
+        cleaned, z = self.generator(image)
+        affect: Tensor = self._judge(cleaned, z, plane)[1]
         return affect
 
     def initial_state(self, faces: int) -> Tensor:

@@ -33,6 +33,7 @@ class FaceModel(nn.Module):
     embedding_size: int
     head: nn.Module
     expressions: tuple[str, ...] = ()  # names of the columns of its expression probabilities; empty without such a head
+    reactions: tuple[str, ...] = ()  # names of the columns of its reaction intensities; likewise
 
     @abstractmethod
     def preprocess(self, crops: Tensor) -> Tensor:
@@ -55,7 +56,13 @@ class FaceModel(nn.Module):
 
 
 class TemporalModel(FaceModel):
-    """Network with recurrent layers on top of the embeddings; the state of each track is kept by the caller."""
+    """Network with layers over time on top of the embeddings; the state of each track is kept by the caller.
+
+    `memory` names what an output is based on: `track` (all frames of the track), `frames` (a window of frames), `clip`
+    (a window of seconds) or `frame` (the frame alone).
+    """
+
+    memory: str = 'track'
 
     @abstractmethod
     def initial_state(self, faces: int) -> Tensor:

@@ -77,6 +77,7 @@ class Parthasarathy2020(VggFaceModel):
         }  # fmt: skip
         self.hears, self.sees = kind in ('transformer_av', 'gru_a', 'gru_av'), kind != 'gru_a'
         self.transformer = kind.startswith('transformer')
+        self.memory = 'frames' if self.transformer else 'track'
         self.inputs = Inputs(SIDE if self.sees else 0, frames, audio if self.hears else 0)
         self.size, self.stack, self.hidden = size, stack, hidden
         if not self.sees:
@@ -190,7 +191,9 @@ class Parthasarathy2020(VggFaceModel):
         audio: Tensor | None = None,
     ) -> tuple[SequenceOutput, Tensor]:
         """Process one frame of N tracks: embeddings (N, E), states, audio descriptors (N, A) at its time or None."""
-        sound = embedding.new_zeros(len(embedding), int(self.settings['audio'])) if audio is None else audio
+        if audio is None or not self.hears:
+            audio = embedding.new_zeros(len(embedding), int(self.settings['audio']))
+        sound = audio.nan_to_num(0)
         if not self.transformer:
             affect, state = self._step(embedding, sound, state)
             return SequenceOutput.of(embedding, affect=affect.clamp(-1, 1)), state

@@ -29,11 +29,11 @@ from affect_perception.models.backbones.vgg_face import IMAGENET_MEAN, IMAGENET_
 from affect_perception.models.backbones.weight_files import LoadReport
 from affect_perception.models.blocks import clip_window
 from affect_perception.models.blocks.objectives import mse
+from affect_perception.models.clip_model import ClipModel
 from affect_perception.models.sequence_model import (
     Batch,
     Inputs,
     Parts,
-    SequenceModel,
     SequenceOutput,
     last_hidden,
     mask_of,
@@ -54,7 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Qian2023(SequenceModel):
+class Qian2023(ClipModel):
     """Backbone, LSTM of `hidden` units and dense layer; with `audio` features per step also an audio LSTM.
 
     Targets: `reactions` (N, 7) in [0, 1], NaN unlabelled. Batches: `images` or `embeddings` with `mask`; `audio`
@@ -144,28 +144,18 @@ class Qian2023(SequenceModel):
         loss = mse(outputs['reactions'], targets['reactions'])
         return loss, {'mse': loss}
 
-    def initial_state(self, faces: int) -> Tensor:
-        """State (faces, frames + 1, E + 3): the window of `clip_window` and a row with the last intensities."""
-        return clip_window.empty(self.pixel_mean, faces, self.inputs.frames + 1, self.embedding_size)
-
-    def advance(
-        self, embedding: Tensor, gap_s: Tensor, state: Tensor, audio: Tensor | None = None
-    ) -> tuple[SequenceOutput, Tensor]:
-        """Add a frame of N tracks to their windows; outputs of the windows. `audio` (N, Ta, A): the window's.
-
-        The LSTMs run for the tracks whose frame began a slot; the others keep their intensities.
-        """
-        slot_s, count = self.inputs.window_s / self.inputs.frames, len(REACTIONS)
-        before = state[:, :-1]
-        window = clip_window.push(before, embedding, torch.zeros_like(embedding[:, 0]), gap_s, slot_s)
-        reactions = state[:, -1, :count].clone()
-        rows = (window[..., :-1] != before[..., :-1]).flatten(1).any(1).nonzero()[:, 0]
-        if len(rows):
-            frames, mask = clip_window.frames(window[rows])
-            heard = None if audio is None else audio[rows]
-            reactions[rows] = self._read(last_hidden(self.recurrent, frames, mask), heard)['reactions']
-        last = nn.functional.pad(reactions, (0, state.shape[2] - count))
-        return SequenceOutput.of(embedding, reactions=reactions), torch.cat([window, last[:, None]], 1)
+    def read(
+        self,
+        state: Tensor,
+        embedding: Tensor,
+        audio: Tensor | None = None,
+    ) -> SequenceOutput:
+        """Intensities of windows (N, frames, E + 3); `audio` (N, Ta, A) of the window, rows with NaN are absent."""
+        frames, mask = clip_window.frames(state)
+        there = None if audio is None else ~audio.isnan().any(2)
+        sound = None if audio is None else audio.nan_to_num(0)
+        parts = self._read(last_hidden(self.recurrent, frames, mask), sound, there)
+        return SequenceOutput.of(embedding, reactions=parts['reactions'])
 
 
 def brighten(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -58,6 +58,9 @@ class SequenceOutput(NamedTuple):
 class SequenceModel(TemporalModel):
     """Base class: training interface, and streaming over a state of one tensor per face.
 
+    Networks with audio take it live as the argument `audio` of `advance`, in the shape of `Inputs.audio_steps`, with
+    NaN in rows where there is none; None: no sound at all.
+
     `loss` returns the scalar to minimise and its parts by name. `metrics` names functions of `objectives.METRICS` by
     the output that each scores, the first being the paper's own. `players` are the parameter sets of alternating
     optimisers, one for all but the adversarial network.
@@ -66,7 +69,6 @@ class SequenceModel(TemporalModel):
     inputs: Inputs
     metrics: dict[str, str]  # metric -> name of the output and target that it compares
     players: tuple[str, ...] = ('all',)
-    reactions: tuple[str, ...] = ()
     recipe: dict[str, Any] = {}  # noqa: RUF012  # the paper's training settings, read only
 
     @abstractmethod
@@ -93,6 +95,13 @@ class SequenceModel(TemporalModel):
     def preprocess(self, crops: Tensor) -> Tensor:
         """Convert uint8 RGB crops (N, S, S, 3) of any side S to network input (N, 3, side, side) float32 in [-1, 1]."""
         return resized(crops, self.inputs.side) / 127.5 - 1
+
+    def with_sound(self, x: Tensor, audio: Tensor | None) -> Tensor:  # noqa: ARG002  # for networks that hear here
+        """Add the sound (N, A) of each face, NaN where absent, to network input (N, 3, H, W), as `features` takes it.
+
+        Networks that hear in `advance`, and those without audio, return the input as it is.
+        """
+        return x
 
     def over_time(self, embeddings: Tensor, gaps_s: Tensor) -> tuple[Any, Tensor]:
         """Stream T frames of N tracks (N, T, E) with gaps in s (N, T); outputs (N, T, ...) and last states."""

@@ -33,11 +33,11 @@ from affect_perception.models.backbones.torchvision_nets import Backbone
 from affect_perception.models.backbones.weight_files import LoadReport
 from affect_perception.models.blocks import clip_window
 from affect_perception.models.blocks.objectives import cross_entropy, mse
+from affect_perception.models.clip_model import ClipModel
 from affect_perception.models.sequence_model import (
     Batch,
     Inputs,
     Parts,
-    SequenceModel,
     SequenceOutput,
     last_hidden,
     mask_of,
@@ -55,7 +55,7 @@ AFEW_COUNTS = {
 }
 
 
-class Vielzeuf2018(SequenceModel):
+class Vielzeuf2018(ClipModel):
     """ResNet-18 with heads, temporal pooling and optional audio MLP; `audio` features per clip (the paper's: 1582).
 
     Batches: single images (N, 3, H, W), or clips of `images` or `embeddings` with `mask`, and `audio` (N, A). Targets:
@@ -64,6 +64,7 @@ class Vielzeuf2018(SequenceModel):
     """
 
     metrics = {'accuracy': 'expression', 'macro_f1': 'expression'}  # noqa: RUF012
+    selects = True
     recipe: dict[str, Any] = MappingProxyType(  # type: ignore[assignment]
         {
             'optimizer': 'adam', 'learning_rate': 1e-4, 'rate_factor_image_all': 0.1, 'dropout': 0.5, 'cutout': 0.25,
@@ -182,26 +183,18 @@ class Vielzeuf2018(SequenceModel):
             parts['audio'] = cross_entropy(outputs['audio'], targets['expression'].masked_fill(absent, -1))
         return torch.stack(list(parts.values())).sum(), parts
 
-    def initial_state(self, faces: int) -> Tensor:
-        """State (faces, frames, E + 3) of `clip_window`."""
-        return clip_window.empty(self.affect.weight, faces, self.inputs.frames, self.embedding_size)
-
-    def advance(
-        self, embedding: Tensor, gap_s: Tensor, state: Tensor, audio: Tensor | None = None
-    ) -> tuple[SequenceOutput, Tensor]:
-        """Add a frame of N tracks to their windows; expressions of the windows, valence and arousal of the frame.
+    def read(self, state: Tensor, embedding: Tensor, audio: Tensor | None = None) -> SequenceOutput:
+        """Expressions of windows (N, frames, E + 3), valence and arousal of the newest frames (N, E).
 
         `audio` (N, A), functionals of the window's sound, joins by the mean of the scores; rows with NaN are absent.
         """
-        slot_s = self.inputs.window_s / self.inputs.frames
-        state = clip_window.push(state, embedding, self.score(embedding), gap_s, slot_s)
         expression = self._pooled(*clip_window.frames(state)).softmax(-1)
-        if audio is not None:
+        if audio is not None and self.inputs.audio:
             there = ~audio.isnan().any(1, keepdim=True)
             both = (expression + functional.softmax(self.audio_head(audio.nan_to_num(0)), -1)) / 2
             expression = torch.where(there, both, expression)
         affect = torch.tanh(self.affect(embedding))
-        return SequenceOutput.of(embedding, expression=expression, affect=affect), state
+        return SequenceOutput.of(embedding, expression=expression, affect=affect)
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:

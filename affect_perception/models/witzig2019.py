@@ -48,6 +48,7 @@ class Witzig2019(VggFaceModel):
     """
 
     metrics = {'macro_f1': 'levels', 'accuracy': 'levels'}  # noqa: RUF012
+    memory = 'frames'
     recipe: dict[str, Any] = MappingProxyType(  # type: ignore[assignment]
         {
             'optimizer': 'adam', 'learning_rate': 1e-5, 'learning_rate_factor_per_epoch': 0.97, 'epochs': 10,

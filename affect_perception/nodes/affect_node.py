@@ -105,7 +105,8 @@ class AffectNode(AutostartLifecycleNode):
     def _details(self) -> dict[str, object]:
         if self.engine is None:
             return {'model': 'none loaded'}
-        return {'model': self.engine.model_name, 'device': self.engine.device, 'backend': self.engine.backend}
+        model = {'model': self.engine.model_name, 'device': self.engine.device, 'backend': self.engine.backend}
+        return {**model, **self.engine.details}
 
     def _change(self, settings: AffectSettings) -> None:
         self.settings = settings

@@ -38,12 +38,14 @@ from affect_perception.types import DetectionResult, Frame
 class FaceTrackerNode(AutostartLifecycleNode):
     """Node of detection and tracking. `overrides` are settings given by a program; they weigh more than YAML.
 
+    Crops have at least `least_crop` px, whatever the settings: what the network beside this node was trained on.
     `show`, if set, is called with every tracked frame, in the worker thread; it must return quickly.
     """
 
-    def __init__(self, overrides: Overrides | None = None, **node_options: Any) -> None:
+    def __init__(self, overrides: Overrides | None = None, least_crop: int = 0, **node_options: Any) -> None:
         super().__init__('face_tracker_node', **node_options)
-        self.settings = declare_settings(self, TrackerSettings, overrides, on_change=self._change)
+        least = {'crop_size': least_crop}
+        self.settings = declare_settings(self, TrackerSettings, overrides, on_change=self._change, least=least)
         self.people = 0
         self.show: Callable[[Frame], None] | None = None
         self.slot: NewestItemSlot[Image | CompressedImage] = NewestItemSlot()

@@ -127,7 +127,8 @@ class MarkerNode(Node):
             right = max((face.box.x + face.box.width for face in affect.faces), default=0.0)
             if self._image_size is not None and right > self._image_size[0]:
                 self._image_size = None  # the images have another size now: subscribe to face_tracks again
-            shapes, removed = self._face_markers.step(affect.faces, affect.stamp_ns, self._camera())
+            labels = affect.expression_labels, affect.reaction_labels
+            shapes, removed = self._face_markers.step(affect.faces, affect.stamp_ns, self._camera(), *labels)
             self._markers.publish(shapes_to_msg(shapes, removed, header, self._face_markers.lifetime_s))
 
     def _camera(self) -> Intrinsics | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
 
+from affect_perception.core.display.captions import readings
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
@@ -69,6 +71,13 @@ class MonitorNode(Node):
         """Nothing to end: the node has no threads."""
 
 
-def in_words(face: Affect) -> str:
-    """Face in the progress line: id, level and intensity, such as `3 high 0.91`."""
-    return f'{face.track_id} {face.smile_level.name.lower()} {face.smile_intensity:.2f}'
+def in_words(face: Affect, affect: AffectFrame | None = None) -> str:
+    """Face in the progress line: id, level and intensity, such as `3 high 0.91`.
+
+    Without a smile: `3 amusement 0.62` or `3 V +0.20 A -0.10`, as far as known; `affect` names the labels.
+    """
+    if math.isfinite(face.smile_intensity):
+        return f'{face.track_id} {face.smile_level.name.lower()} {face.smile_intensity:.2f}'
+    lines = readings(face, affect.expression_labels, affect.reaction_labels) if affect is not None else []
+    known = [f'{n} {v:+.2f}' for n, v in (('V', face.valence), ('A', face.arousal)) if math.isfinite(v)]
+    return ' '.join([str(face.track_id), *(lines or known or [face.smile_level.name.lower()])])

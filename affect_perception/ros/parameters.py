@@ -40,15 +40,19 @@ def declare_settings(
     group: type[Group],
     overrides: Overrides | None = None,
     on_change: Callable[[Group], None] | None = None,
+    least: Mapping[str, int] | None = None,
 ) -> Group:
     """Declare every setting of `group` as a parameter of `node`; returns the values.
 
-    `overrides` weigh more than YAML and command line, these more than the defaults. `on_change` gets the new settings
-    when a live one is set. Raises ConfigError with name, value and allowed range.
+    `overrides` weigh more than YAML and command line, these more than the defaults; a value below its `least` is raised
+    to it. `on_change` gets the new settings when a live one is set. Raises ConfigError with name, value and allowed
+    range.
     """
     values = {}
     for declared in group.declared():
         value = declared.checked(_given(node, declared, overrides or {}))
+        if least and declared.name in least:
+            value = declared.checked(max(value, least[declared.name]))
         node.declare_parameter(declared.name, value, descriptor(declared), ignore_override=True)
         values[declared.name] = value
     settings = group(**values)

@@ -28,6 +28,15 @@ class AffectSettings(Settings):
         'and agrees, for identical bytes on every run, as in offline evaluation',
     )
     threads: int = setting(0, 'CPU threads of the network; 0: half of the cores, 1 to 4', low=0, high=256)
+    stride_s: float = setting(
+        0.25,
+        'clip networks (qian2023, vielzeuf2018): time between two readings of the window of a face, whose outputs are '
+        'repeated until the next one; 0: with every frame that changes the window',
+        unit='s',
+        low=0.0,
+        high=10.0,
+        live=True,
+    )
     smile_scale: str = setting(
         'absolute',
         'absolute: one scale for everybody; personal: relative to the neutral face of the first seconds of each person '

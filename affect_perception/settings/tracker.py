@@ -128,7 +128,14 @@ class TrackerSettings(Settings):
         low=80,
         high=7680,
     )
-    crop_size: int = setting(96, 'side of the face crop, the input of the network', unit='px', low=32, high=512)
+    crop_size: int = setting(
+        96,
+        'side of the face crop, the input of the network; run, graph and evaluate raise it to the size that the model '
+        'was trained on',
+        unit='px',
+        low=32,
+        high=512,
+    )
     align: bool = setting(
         True, 'rotate crops so that the eyes are level, by landmarks, if the landmark weights are installed'
     )

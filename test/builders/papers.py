@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.blocks.objectives import METRICS
 from affect_perception.models.sequence_model import SequenceModel
 
@@ -76,3 +78,18 @@ def overfit(
             if score >= goal + 0.01:
                 break
     return score
+
+
+def paper_checkpoint(name: str, folder: Path, crop_size: int = 0, **settings: Any) -> str:
+    """Path of a checkpoint of a small network with random weights whose outputs differ from face to face."""
+    torch.manual_seed(6)
+    model = MODELS[name](**SMALL[name] | settings)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
+    for part in ('head', 'affect', 'expression'):
+        if isinstance(head := getattr(model, part, None), torch.nn.Linear):
+            torch.nn.init.normal_(head.weight, std=1.0)
+    path = folder / f'{name}.safetensors'
+    checkpoint.save(path, model, name, crop_size=crop_size or model.inputs.side or 96, crop_margin=0.15)
+    return str(path)

@@ -1,10 +1,11 @@
-"""Annotation of images: boxes, ids, emoticons, levels and a bar of the smile intensity."""
+"""Annotation of images: boxes, ids, emoticons, levels, a bar of the smile intensity, expression and reactions."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from affect_perception.core.display.captions import readings
 from affect_perception.core.display.markers import EMOTICONS
 from affect_perception.types import Affect, AffectFrame, SmileLevel
 
@@ -16,6 +17,7 @@ COLOURS = {
     SmileLevel.HIGH: (250, 230, 60),
     SmileLevel.UNKNOWN: (120, 120, 120),
 }
+_OTHER = (235, 235, 235)  # of text that is not about smiles
 _BACKGROUND = (20, 20, 20)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -25,23 +27,36 @@ def annotated(rgb: np.ndarray, affect: AffectFrame) -> np.ndarray:
     picture: np.ndarray = rgb.copy()
     scale = max(rgb.shape[0] / 720, 0.5)  # of fonts and lines
     for face in affect.faces:
-        _annotate_face(picture, face, scale)
+        _annotate_face(picture, face, scale, readings(face, affect.expression_labels, affect.reaction_labels))
     return picture
 
 
-def _annotate_face(picture: np.ndarray, face: Affect, scale: float) -> None:
+def _annotate_face(picture: np.ndarray, face: Affect, scale: float, lines: list[str]) -> None:
+    """Draw one face; `lines` stand below its bar, the first of them beside the id where the smile is unknown."""
     colour = COLOURS[face.smile_level]
     left, top = round(face.box.x), round(face.box.y)
     right, bottom = round(face.box.x + face.box.width), round(face.box.y + face.box.height)
     line = max(round(2 * scale), 1)
     cv2.rectangle(picture, (left, top), (right, bottom), colour, line, cv2.LINE_AA)
     label = f'{face.track_id}  {EMOTICONS[face.smile_level]}  {face.smile_level.name.lower()}'
-    stroke = max(round(1.3 * scale), 1)
-    (width, height), base = cv2.getTextSize(label, _FONT, 0.55 * scale, stroke)
-    cv2.rectangle(picture, (left, top - height - 2 * base), (left + width + base, top), _BACKGROUND, -1)
-    cv2.putText(picture, label, (left + base // 2, top - base), _FONT, 0.55 * scale, colour, stroke, cv2.LINE_AA)
+    if face.smile_level == SmileLevel.UNKNOWN and lines:
+        label, lines, colour = f'{face.track_id}  {lines[0]}', lines[1:], _OTHER
+    _text(picture, label, left, top, scale, colour)
+    y = bottom
     if np.isfinite(face.smile_intensity):
         end = left + round((right - left) * float(np.clip(face.smile_intensity, 0, 1)))
-        y = bottom + round(8 * scale)
+        y += round(8 * scale)
         cv2.line(picture, (left, y), (right, y), _BACKGROUND, 3 * line)
         cv2.line(picture, (left, y), (end, y), colour, 3 * line)
+        y += 2 * line
+    for text in lines:
+        y += round(22 * scale)
+        _text(picture, text, left, y, scale, _OTHER)
+
+
+def _text(picture: np.ndarray, text: str, left: int, bottom: int, scale: float, colour: tuple[int, int, int]) -> None:
+    """Draw a line of text on a dark ground whose lower left corner is (left, bottom)."""
+    stroke = max(round(1.3 * scale), 1)
+    (width, height), base = cv2.getTextSize(text, _FONT, 0.55 * scale, stroke)
+    cv2.rectangle(picture, (left, bottom - height - 2 * base), (left + width + base, bottom), _BACKGROUND, -1)
+    cv2.putText(picture, text, (left + base // 2, bottom - base), _FONT, 0.55 * scale, colour, stroke, cv2.LINE_AA)

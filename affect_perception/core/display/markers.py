@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from affect_perception.core.display.captions import readings
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import Affect, Intrinsics, SmileLevel
 
@@ -79,12 +80,13 @@ def valence_colour(valence: float, full: float) -> Colour:
     return red, green, blue, 0.9
 
 
-def caption(face: Affect) -> str:
-    """Text of a face: `3  :-D  0.82` and, where known, valence and arousal in a second line."""
+def caption(face: Affect, expressions: Sequence[str] = (), reactions: Sequence[str] = ()) -> str:
+    """Text of a face: `3  :-D  0.82` and, where known, lines of valence and arousal, of expression, of reactions."""
     smile = f'  {face.smile_intensity:.2f}' if math.isfinite(face.smile_intensity) else ''
     first = f'{face.track_id}  {EMOTICONS[face.smile_level]}{smile}'
     known = [f'{n} {v:+.2f}' for n, v in (('V', face.valence), ('A', face.arousal)) if math.isfinite(v)]
-    return '\n'.join([first, '  '.join(known)] if known else [first])
+    lines = ['  '.join(known)] if known else []
+    return '\n'.join([first, *lines, *readings(face, expressions, reactions)])
 
 
 class FaceMarkers:
@@ -95,15 +97,22 @@ class FaceMarkers:
         self._histories: dict[int, _FaceHistory] = {}
         self._last_ns = 0
         self._shown: set[tuple[str, int]] = set()
+        self._labels: tuple[Sequence[str], Sequence[str]] = (), ()
         self.lifetime_s = settings.marker_lifetime_s
 
     def step(
-        self, faces: Sequence[Affect], stamp_ns: int, camera: Intrinsics | None
+        self,
+        faces: Sequence[Affect],
+        stamp_ns: int,
+        camera: Intrinsics | None,
+        expressions: Sequence[str] = (),
+        reactions: Sequence[str] = (),
     ) -> tuple[tuple[Shape, ...], tuple[tuple[str, int], ...]]:
         """Shapes of `faces`, and the keys (part, track id) of shapes to remove.
 
-        Without `camera` only faces with a position get shapes. Updates `lifetime_s`, the lifetime of these shapes: the
-        setting, or longer if the image period is so long that markers would blink.
+        `expressions` and `reactions` are the labels of the faces' numbers, for the texts. Without `camera` only faces
+        with a position get shapes. Updates `lifetime_s`, the lifetime of these shapes: the setting, or longer if the
+        image period is so long that markers would blink.
         """
         if stamp_ns < self._last_ns:  # a recording that restarts
             self._histories = {}
@@ -111,6 +120,7 @@ class FaceMarkers:
             period_s = (stamp_ns - self._last_ns) * 1e-9
             self.lifetime_s = max(self.settings.marker_lifetime_s, min(2.5 * period_s, 10.0))
         self._last_ns = stamp_ns
+        self._labels = expressions, reactions
         shapes = tuple(shape for face in faces for shape in self._face_shapes(face, stamp_ns, camera))
         recent = {i: h for i, h in self._histories.items() if (stamp_ns - h.seen_ns) * 1e-9 < _REMEMBERED_S}
         self._histories = recent
@@ -135,8 +145,8 @@ class FaceMarkers:
             filled = max(min(face.smile_intensity, 1.0), 0.01) * wide
             middle = (x - (wide - filled) / 2, below, z - thick / 4)
             yield Shape('smile', 'box', face.track_id, middle, (filled, thick, thick / 4), _SMILE)
-        high = 0.2 * wide
-        yield Shape('text', 'text', face.track_id, (x, y - 0.8 * wide, z), (high, high, high), _INK, caption(face))
+        high, text = 0.2 * wide, caption(face, *self._labels)
+        yield Shape('text', 'text', face.track_id, (x, y - 0.8 * wide, z), (high, high, high), _INK, text)
         yield from self._trail(face.track_id, history, position, stamp_ns, wide, colour)
 
     def _position(self, face: Affect, history: _FaceHistory, stamp_ns: int, camera: Intrinsics | None) -> Point | None:

@@ -1,6 +1,6 @@
 // Main module of the page: one WebSocket, reconnected automatically; each message updates the elements.
-import { Plane, Sparkline, colourOf } from './charts.js';
-import { LEVELS } from './face.js';
+import { LabelledBars, Plane, Sparkline, colourOf } from './charts.js';
+import { LEVELS, strongest } from './face.js';
 import { Stage } from './stage.js';
 
 const at = (id) => document.getElementById(id);
@@ -51,7 +51,7 @@ function tell() {
 
 function show(message) {
   if (wish.pause) return;
-  const { people, group, agent, status } = message;
+  const { people, group, agent, status, labels } = message;
   const late = status.silent_s === null || status.silent_s > 2;
   link(late ? 'waiting' : 'live', late ? (status.silent_s === null ? 'Waiting for images' : `No images for ${Math.round(status.silent_s)} s`) : 'Live');
   at('stage').classList.toggle('stale', late && people.length > 0);
@@ -61,19 +61,19 @@ function show(message) {
   set('fps', late ? '–' : status.fps.toFixed(0));
   set('latency', status.latency_ms === null ? '–' : `${Math.round(status.latency_ms)} ms`);
   set('dropped', status.dropped === null ? '–' : String(status.dropped));
-  stage.show(people, agent ? agent.target : -1);
+  stage.show(people, agent ? agent.target : -1, labels);
   at('stage').dataset.stamp = message.stamp_ms ?? '';
-  showList(people);
+  showList(people, labels);
   at('no-plane').hidden = plane.show(people, group);
   showGroup(people, group);
   set('action', agent ? (ACTIONS[agent.action] ?? agent.action) + (agent.target >= 0 ? ` · person ${agent.target}` : '') : '–');
   set('reason', agent ? `because ${agent.reason}` : 'No agent is running.');
   showNodes(status.nodes);
   if (allowed !== message.pictures) { allowed = message.pictures; buttons(); tell(); }
-  speak(people);
+  speak(people, labels);
 }
 
-function showList(people) {
+function showList(people, labels) {
   const now = performance.now();
   const ids = new Set(people.map((p) => p.id));
   for (const [id, row] of rows) if (!ids.has(id)) { row.root.remove(); rows.delete(id); }
@@ -81,20 +81,25 @@ function showList(people) {
     let row = rows.get(p.id);
     if (!row) {
       const root = document.createElement('li');
-      const [dot, id, level, canvas, smile, va] = ['i', 'strong', 'span', 'canvas', 'b', 'span'].map((t) => document.createElement(t));
+      const [dot, id, level, canvas, smile, va, values] = ['i', 'strong', 'span', 'canvas', 'b', 'span', 'dl'].map((t) => document.createElement(t));
       dot.style.background = colourOf(p.id);
       id.textContent = p.id;
       canvas.setAttribute('aria-hidden', 'true');
       va.className = 'va';
-      root.append(dot, id, level, canvas, smile, va);
+      values.className = 'values';
+      root.append(dot, id, level, canvas, smile, va, values);
       const after = [...rows.values()].find((other) => other.id > p.id);
       at('people').insertBefore(root, after ? after.root : null);
-      row = { id: p.id, root, level, smile, va, line: new Sparkline(canvas, colourOf(p.id)) };
+      row = { id: p.id, root, level, smile, va, values: new LabelledBars(values), line: new Sparkline(canvas, colourOf(p.id)) };
       rows.set(p.id, row);
     }
     row.level.textContent = LEVELS[p.level];
     row.smile.textContent = percent(p.smile);
     row.va.textContent = `valence ${signed(p.valence)}  arousal ${signed(p.arousal)}  ${p.distance_m === null ? '' : `about ${p.distance_m.toFixed(1)} m`}`;
+    row.values.show([
+      ...strongest(labels.expressions, p.expressions).slice(0, 2), // probabilities: the others share what is left
+      ...labels.reactions.map((label, i) => [label.replaceAll('_', ' '), p.reactions[i] ?? null]),
+    ]);
     row.line.add(now, p.smile);
   }
 }
@@ -124,10 +129,16 @@ function showNodes(nodes) {
   }));
 }
 
+// The level of a person's smile; without one the most probable expression or the strongest reaction.
+function wordFor(p, labels) {
+  const found = strongest(labels.expressions, p.expressions)[0] ?? strongest(labels.reactions, p.reactions)[0];
+  return p.level === 'unknown' && found ? found[0] : LEVELS[p.level];
+}
+
 // Text for screen readers: people in view and their levels, on a change, at most every five seconds.
-function speak(people) {
+function speak(people, labels) {
   const text = people.length ? `${people.length} ${people.length > 1 ? 'people' : 'person'}: ` +
-    people.slice(0, 8).map((p) => `${p.id} ${LEVELS[p.level]}`).join(', ') : 'Nobody in view';
+    people.slice(0, 8).map((p) => `${p.id} ${wordFor(p, labels)}`).join(', ') : 'Nobody in view';
   if (Date.now() - spoke > 5000 && at('spoken').textContent !== text) { spoke = Date.now(); set('spoken', text); }
 }
 

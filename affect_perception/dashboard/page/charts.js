@@ -46,6 +46,31 @@ export class Sparkline {
   }
 }
 
+// A list of names with bars of values in [0, 1]; null hides a value.
+export class LabelledBars {
+  constructor(list) { Object.assign(this, { list, names: '', parts: [] }); }
+
+  show(values) {
+    const names = values.map(([name]) => name).join('|');
+    if (names !== this.names) {
+      this.names = names;
+      this.parts = values.map(([name]) => {
+        const [item, term, bar, text] = ['div', 'dt', 'i', 'dd'].map((t) => document.createElement(t));
+        term.textContent = name;
+        item.append(term, text, bar);
+        return { item, bar, text };
+      });
+      this.list.replaceChildren(...this.parts.map(({ item }) => item));
+    }
+    values.forEach(([, value], i) => {
+      const { item, bar, text } = this.parts[i];
+      item.hidden = value === null;
+      const percent = `${Math.round((value ?? 0) * 100)} %`;
+      if (text.textContent !== percent) { text.textContent = percent; bar.style.setProperty('--value', percent.replace(' ', '')); }
+    });
+  }
+}
+
 export class Plane {
   constructor(group) {
     this.group = group;

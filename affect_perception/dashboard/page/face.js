@@ -2,6 +2,10 @@
 const SVG = 'http://www.w3.org/2000/svg';
 export const LEVELS = { neutral: 'neutral', low: 'slight', medium: 'medium', high: 'broad', unknown: 'unknown' };
 
+// [label in words, value] of every known value, the highest first.
+export const strongest = (labels, values) => labels.map((label, i) => [label.replaceAll('_', ' '), values[i] ?? null])
+  .filter(([, value]) => value !== null).sort((a, b) => b[1] - a[1]);
+
 export function make(tag, attributes = {}, parent = null) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -21,10 +25,11 @@ export function newFace() {
   let drawn = '';
   return { svg, draw(level, smile, valence) {
     const s = smile === null ? 0 : smile;
-    const key = `${level} ${s.toFixed(2)} ${Math.min(valence ?? 0, 0).toFixed(1)}`;
+    const felt = level === 'unknown' && valence !== null; // a model without a smile: the mouth follows the valence
+    const key = `${level} ${s.toFixed(2)} ${(felt ? valence : Math.min(valence ?? 0, 0)).toFixed(1)}`;
     if (key === drawn) return;
     drawn = key;
-    skin.setAttribute('fill', level === 'unknown' ? 'url(#pale)' : 'url(#skin)');
+    skin.setAttribute('fill', level === 'unknown' && !felt ? 'url(#pale)' : 'url(#skin)');
     cheeks.setAttribute('opacity', level === 'unknown' ? 0 : Math.max(0, s - 0.2) * 0.55);
     eyes.replaceChildren();
     mouth.replaceChildren();
@@ -38,7 +43,7 @@ export function newFace() {
       make('path', { class: 'teeth', d: `M${left + 4} 59 Q50 62 ${right - 4} 59 L${right - 6} ${60 + deep * 0.16} Q50 ${63 + deep * 0.18} ${left + 6} ${60 + deep * 0.16}Z` }, mouth);
       if (level === 'high') make('ellipse', { class: 'tongue', cx: 50, cy: 57 + deep * 0.5, rx: half * 0.42, ry: deep * 0.09 }, mouth);
     } else {
-      const bend = level === 'unknown' ? 0 : 44 * s - 14 * Math.max(0, -(valence ?? 0)) * (1 - s);
+      const bend = felt ? 22 * valence : level === 'unknown' ? 0 : 44 * s - 14 * Math.max(0, -(valence ?? 0)) * (1 - s);
       make('path', { class: 'line', d: `M${left} ${66 - bend / 4} Q50 ${66 + bend * 0.75} ${right} ${66 - bend / 4}` }, mouth);
     }
   } };

@@ -1,5 +1,5 @@
 // Stage: people as emojis that glide to the positions of the newest message.
-import { LEVELS, newFace } from './face.js';
+import { LEVELS, newFace, strongest } from './face.js';
 
 const GLIDE_MS = 90; // time constant: long enough to hide 20 messages a second, short enough not to add delay
 const still = window.matchMedia('(prefers-reduced-motion: reduce)');
@@ -11,7 +11,7 @@ export class Stage {
     this.last = 0;
   }
 
-  show(people, target) {
+  show(people, target, labels) {
     const seen = new Set(people.map((p) => p.id));
     for (const [id, face] of this.faces) if (!seen.has(id)) this.leave(id, face);
     for (const person of people) {
@@ -19,13 +19,17 @@ export class Stage {
       face.to = person;
       face.smile = person.smile;
       const percent = person.smile === null ? '' : `${Math.round(person.smile * 100)} %`;
-      const label = person.level === 'unknown' ? `Person ${person.id}, smile not known` :
+      // Without a smile: the most probable expression, else the strongest reaction.
+      const [word, strength] = strongest(labels.expressions, person.expressions)[0] ??
+        strongest(labels.reactions, person.reactions)[0] ?? ['', 0];
+      const label = person.level === 'unknown' ?
+        `Person ${person.id}, ${word ? `${word} ${Math.round(strength * 100)} %` : 'smile not known'}` :
         `Person ${person.id}, ${LEVELS[person.level]}${person.level === 'neutral' ? '' : ' smile'}, ${percent}`;
       if (face.root.getAttribute('aria-label') !== label) face.root.setAttribute('aria-label', label);
       if (face.root.dataset.level !== person.level) face.root.dataset.level = person.level;
       face.root.classList.toggle('target', person.id === target);
       face.root.style.zIndex = Math.round(person.size * 1000);
-      const text = `${person.id} · ${percent || '?'}`;
+      const text = `${person.id} · ${percent || word || '?'}`;
       if (face.name.textContent !== text) face.name.textContent = text;
       face.drawing.draw(person.level, person.smile, person.valence);
     }

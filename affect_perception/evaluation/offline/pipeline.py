@@ -43,11 +43,13 @@ class FrameProcessor:
             starting = pool.submit(DetectorProcess, tracker) if wants_process(tracker) else None
             self._engine = AffectEngine(reproducible_settings(affect))
             self._analyzer = make_face_analyzer(tracker, starting.result() if starting else None)
+        self._engine.crops.check_margin(tracker)
+        tracker = tracker.changed(crop_size=max(tracker.crop_size, self._engine.crops.size))
         self._detections = DetectorPrefetch(self._analyzer.detect, 1 if single_images else tracker.detect_every)
         self._tracker = FaceTracker(tracker)
         self._single_images = single_images
         self.model = self._engine.model_name
-        self.expression_labels = self._engine.expression_labels
+        self.expression_labels, self.reaction_labels = self._engine.expression_labels, self._engine.reaction_labels
 
     def prefetch(self, frame: Frame) -> None:
         """Submit a frame that `track` will get later, so that the detector can start on it."""
@@ -104,6 +106,7 @@ class ImageResults:
         self.topic = getattr(self._frames, 'topic', None)
         self._processor = FrameProcessor(tracker, affect, self.file_of is not None and not sequence)
         self.model, self.expression_labels = self._processor.model, self._processor.expression_labels
+        self.reaction_labels = self._processor.reaction_labels
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
         before = cv2.getNumThreads(), sys.getswitchinterval()

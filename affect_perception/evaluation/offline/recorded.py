@@ -24,6 +24,7 @@ class RecordedTopic:
     file_of: Callable[[int], str] | None = None
     model: str
     expression_labels: tuple[str, ...]
+    reaction_labels: tuple[str, ...]
 
     def __init__(self, source: SourceSettings, msgtype: str, on_bad: BadInputCallback) -> None:
         path = Path(source.source).expanduser()
@@ -68,6 +69,7 @@ class RecordedTracks(RecordedTopic):
         super().__init__(source, TRACKS, on_bad)
         self._engine = AffectEngine(reproducible_settings(affect))
         self.model, self.expression_labels = self._engine.model_name, self._engine.expression_labels
+        self.reaction_labels = self._engine.reaction_labels
 
     def read(self, msg: Any) -> AffectFrame:
         """Run the model on the recorded crops."""
@@ -83,10 +85,12 @@ class RecordedAffect(RecordedTopic):
         super().__init__(source, AFFECT, on_bad)
         first = self.first()
         self.model, self.expression_labels = first.model, tuple(first.expression_labels)
+        self.reaction_labels = tuple(first.reaction_labels)
 
     def read(self, msg: Any) -> AffectFrame:
         """Convert one message; BadInputError where the model changes within the bag."""
-        if tuple(msg.expression_labels) != self.expression_labels or msg.model != self.model:
+        labels = tuple(msg.expression_labels), tuple(msg.reaction_labels)
+        if labels != (self.expression_labels, self.reaction_labels) or msg.model != self.model:
             text = f'{self.topic} changes from model {self.model} to {msg.model}; one table holds one model'
             raise BadInputError('model', text)
         return affect_from_msg(msg)

@@ -16,7 +16,7 @@ from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.offline.annotated_video import VideoWriter
 from affect_perception.evaluation.offline.pipeline import ImageResults
 from affect_perception.evaluation.offline.recorded import RecordedAffect, RecordedTracks
-from affect_perception.evaluation.offline.tables import COLUMNS, BadInputs, face_row, write_json
+from affect_perception.evaluation.offline.tables import BadInputs, face_row, header, write_json
 from affect_perception.evaluation.report.report import ReportCollector, ReportOptions
 from affect_perception.runtime.files import LineFile
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
@@ -108,7 +108,8 @@ def _write_tables(
     writer = VideoWriter(out / 'annotated.mp4', results.fps) if video else None
     file_of = results.file_of
     with LineFile(out / 'faces.csv') as table, LineFile(out / 'tracks.txt') as tracks:
-        table.rows([[*(['file'] if file_of else []), *COLUMNS, *results.expression_labels]])
+        columns = header(results.expression_labels, results.reaction_labels)
+        table.rows([[*(['file'] if file_of else []), *columns]])
         for index, frame, affect in progress(results):
             file = [file_of(affect.stamp_ns)] if file_of else []
             table.rows([*file, *face_row(index, affect, face)] for face in affect.faces)

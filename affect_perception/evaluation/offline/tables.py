@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from affect_perception.errors import AffectPerceptionError, BadInputError
+from affect_perception.evaluation.report.results import REACTION
 from affect_perception.types import Affect, AffectFrame
 
 # fmt: off
@@ -17,6 +19,11 @@ COLUMNS = (
 )
 # fmt: on
 MAX_TEXTS = 100  # of bad inputs in metrics.json; the others are only counted
+
+
+def header(expressions: Sequence[str], reactions: Sequence[str]) -> list[str]:
+    """Names of the columns of faces.csv for a model with these labels: `reaction_NAME` for a reaction."""
+    return [*COLUMNS, *expressions, *(f'{REACTION}{name}' for name in reactions)]
 
 
 class BadInputs:
@@ -34,7 +41,10 @@ class BadInputs:
 
 
 def face_row(index: int, affect: AffectFrame, face: Affect) -> list[Any]:
-    """One row of faces.csv: the values of COLUMNS, then one per expression; numbers as text of fixed precision."""
+    """One row of faces.csv: the values of COLUMNS, then one per expression and one per reaction.
+
+    Numbers are text of fixed precision; a face without a crop has NaN in all columns of the network.
+    """
     box = [f'{v:.2f}' for v in (face.box.x, face.box.y, face.box.width, face.box.height)]
     numbers = (face.smile_intensity, *face.smile_probabilities, face.valence, face.arousal)
     return [
@@ -44,7 +54,7 @@ def face_row(index: int, affect: AffectFrame, face: Affect) -> list[Any]:
         *box,
         f'{face.confidence:.4f}',
         face.smile_level.name.lower(),
-        *(f'{v:.6f}' for v in (*numbers, *face.expression_probabilities)),
+        *(f'{v:.6f}' for v in (*numbers, *face.expression_probabilities, *face.reaction_intensities)),
     ]
 
 

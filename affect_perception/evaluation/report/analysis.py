@@ -46,13 +46,13 @@ def analyse(run: EvaluationRun, labels: Labels, matched: PersonMatch) -> Analysi
     notes = [*labels.notes, *matched.notes, *_outside(run, labels)]
     classes, values = {}, {}
     for quantity in labels.quantities:
-        if quantity in CLASSES:
+        if quantity in CLASSES and not (quantity == 'smile' and not run.predicts('level')):
             ratings = class_ratings(quantity, run, labels, matched)
             if ratings is None:
                 notes.append(f'{quantity} is labelled, but {run.name} has none of these classes')
             else:
                 classes[quantity] = ratings
-        elif quantity in run.columns:
+        elif quantity in run.columns and run.predicts(quantity):
             values[quantity] = value_ratings(quantity, run, labels, matched)
         else:
             notes.append(f'{quantity} is labelled, but {run.name} does not predict it')

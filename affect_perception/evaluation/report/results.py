@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
 
+REACTION = 'reaction_'  # before the name of a reaction in faces.csv, which may also be that of an expression
 NO_FACE = -1  # in place of a row of faces.csv: the person has no face in that frame
 _FIXED = ('frame', 'stamp', 'track_id', 'x', 'y', 'width', 'height', 'confidence', 'smile_level', 'smile_intensity')
 
@@ -24,7 +25,8 @@ class EvaluationRun:
     `frame_numbers` (F,) and `stamps` (F,) s are of all frames, also of those without a face; `frame_of_row` (N,) is the
     index of the frame (0 to F - 1) of each face; `boxes` (N, 4) are x, y, width, height in px. `columns` holds every
     number of faces.csv by its name, (N,) each; `level` (N,) is 0 to 3, or NaN. `files` (F,) are the names of single
-    images, which are no `sequence`.
+    images, which are no `sequence`. `expressions` and `reactions` are the model's labels; the columns of reactions have
+    the prefix REACTION.
     """
 
     name: str
@@ -38,6 +40,12 @@ class EvaluationRun:
     expressions: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     sequence: bool = True
+    reactions: tuple[str, ...] = ()
+
+    def predicts(self, name: str) -> bool:
+        """Whether a column, or `level`, has numbers; also true without any face."""
+        values = self.level if name == 'level' else self.columns.get(name, np.full(1, np.nan))
+        return not len(values) or bool(np.isfinite(values).any())
 
     @property
     def times(self) -> np.ndarray:
@@ -92,8 +100,10 @@ def load_run(folder: Path, name: str, sequence: bool) -> EvaluationRun:
     if not set(_FIXED) <= set(header):
         raise ValueError(f'faces.csv has the columns {", ".join(header)}')
     table = {column: [row[i] for row in rows] for i, column in enumerate(header)}
-    expressions = tuple(header[header.index('arousal') + 1 :]) if 'arousal' in header else ()
-    return run_from_tables(name, frames, table, expressions, sequence)
+    labels = header[header.index('arousal') + 1 :] if 'arousal' in header else []
+    expressions = tuple(label for label in labels if not label.startswith(REACTION))
+    reactions = tuple(label.removeprefix(REACTION) for label in labels if label.startswith(REACTION))
+    return replace(run_from_tables(name, frames, table, expressions, sequence), reactions=reactions)
 
 
 def run_from_tables(

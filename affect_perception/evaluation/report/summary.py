@@ -6,7 +6,7 @@ import numpy as np
 
 from affect_perception.evaluation.report.analysis import Analysis
 from affect_perception.evaluation.report.ratings import MODEL, ClassRatings
-from affect_perception.evaluation.report.results import EvaluationRun
+from affect_perception.evaluation.report.results import REACTION, EvaluationRun
 
 # Landis & Koch 1977: upper bound of κ, word.
 _KAPPA_WORDS = (
@@ -52,8 +52,16 @@ def summarize_recording(run: EvaluationRun, metrics: dict) -> str:
 
 
 def summarize_people(run: EvaluationRun) -> str:
-    """The people who smile most and least, for recordings without labels; empty for single images."""
-    shares = {i: float(np.nanmean(run.level[run.track_id == i] > 0)) for i in np.unique(run.track_id).tolist()}
+    """The people who smile most and least, for recordings without labels; empty for single images.
+
+    Of a model without a smile: the expression and the reaction that are strongest on average.
+    """
+    if not run.predicts('level'):
+        return _summarize_labels(run) if run.sequence else ''
+    known = np.isfinite(run.level)
+    shares = {
+        i: float((run.level[known & (run.track_id == i)] > 0).mean()) for i in np.unique(run.track_id[known]).tolist()
+    }
     if not shares or not run.sequence:
         return ''
     most, least = max(shares, key=lambda i: shares[i]), min(shares, key=lambda i: shares[i])
@@ -63,6 +71,19 @@ def summarize_people(run: EvaluationRun) -> str:
         f'By the model, person {most} smiles most often ({shares[most]:.0%} of the frames with the face) and person '
         f'{least} least often ({shares[least]:.0%}).'
     )
+
+
+def _summarize_labels(run: EvaluationRun) -> str:
+    """The expression and the reaction with the highest mean over all faces, as sentences."""
+    sentences = []
+    groups = {'expression': run.expressions, 'reaction': tuple(f'{REACTION}{name}' for name in run.reactions)}
+    for kind, names in groups.items():
+        means = {name: float(np.nanmean(run.columns[name])) for name in names if run.predicts(name)}
+        if means and len(run.track_id):
+            name = max(means, key=lambda name: means[name])
+            shown = name.removeprefix(REACTION).replace('_', ' ')
+            sentences.append(f'The strongest {kind} by the model is {shown}: {means[name]:.2f} on average.')
+    return ' '.join(sentences)
 
 
 def summarize_smile(analysis: Analysis) -> list[str]:

@@ -31,13 +31,15 @@ from affect_perception.inference.backends.onnxruntime import OnnxRuntimeBackend
 from affect_perception.inference.backends.openvino import OpenVinoBackend
 from affect_perception.inference.backends.pytorch import CudaGraphBackend, TorchBackend
 from affect_perception.models.face_model import FaceModel, FaceOutput, TemporalModel
+from affect_perception.models.sequence_model import SequenceOutput
 from affect_perception.models.smile_va import USUAL_GAP_S
 
 log = logging.getLogger(__name__)
 
 AUTO_ON_CPU = ('mnn', 'openvino', 'torch', 'openvino_bf16', 'torch_bf16')
 FIXED = ('mnn', 'openvino', 'torch')  # float32, and each gives the same bytes for the same input on every run
-MAX_DEVIATION = 0.01  # largest accepted difference of a level probability or an intensity from PyTorch in float32
+MAX_DEVIATION = 0.01  # largest accepted difference of an output from PyTorch in float32
+_SLOW_S = 0.5
 auto_choices: dict[tuple[str, str, int], str] = {}  # (hash of the weights, device, threads) -> choice in this process
 
 
@@ -148,14 +150,17 @@ def torch_threads(backend: str, threads: int) -> int:
 
 
 def trial_outputs(model: FaceModel, embeddings: Tensor) -> Tensor:
-    """Level probabilities and intensity (N, 5) of embeddings (N, E), as of the first frame of N tracks."""
+    """Outputs (N, K) of embeddings (N, E), as of the first frame of N tracks: levels, intensity and, of networks that
+    may lack them, all others.
+    """
     output: FaceOutput
     if isinstance(model, TemporalModel):
         gaps = embeddings.new_full((len(embeddings),), USUAL_GAP_S)
         output, _ = model.advance(embeddings, gaps, model.initial_state(len(embeddings)))
     else:
         output = model.head(embeddings)
-    return torch.cat([output.levels, output.intensity[:, None]], 1)
+    others = [output.affect, output.expression, output.reactions] if isinstance(output, SequenceOutput) else []
+    return torch.cat([output.levels, output.intensity[:, None], *others], 1)
 
 
 def max_deviation(outputs: Tensor, reference: Tensor) -> float:
@@ -166,11 +171,16 @@ def max_deviation(outputs: Tensor, reference: Tensor) -> float:
 
 
 def median_ms(backend: Backend, x: Tensor, seconds: float = 0.15) -> float:
-    """Median time in ms of one call with inputs `x`, over `seconds` and at least three calls, after a first one."""
+    """Median time in ms of one call with inputs `x`, over `seconds` and at least three calls, after a first one.
+
+    One call is enough where the first one takes longer than half a second.
+    """
+    began = time.perf_counter()
     backend(x)
+    least = 3 if time.perf_counter() - began < _SLOW_S else 1
     times: list[float] = []
     end = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
+    while len(times) < least or time.perf_counter() < end:
         began = time.perf_counter()
         backend(x)
         times.append(time.perf_counter() - began)

@@ -18,12 +18,18 @@ def empty(like: Tensor, faces: int, slots: int, size: int) -> Tensor:
     return like.new_zeros(faces, slots, size + 3)
 
 
+def begins(state: Tensor, gap_s: Tensor, slot_s: float) -> Tensor:
+    """Mask (N,) of states (N, slots, E + 3) in which a frame `gap_s` (N,) after the last one begins a new slot."""
+    newest = state[:, -1]
+    return (newest[:, -2] <= 0) | (newest[:, -1] + gap_s >= slot_s - TOLERANCE_S)
+
+
 def push(state: Tensor, embedding: Tensor, score: Tensor, gap_s: Tensor, slot_s: float) -> Tensor:
     """Add frames (N, E) with scores (N,) and gaps in s (N,) to states (N, slots, E + 3); returns new states."""
     newest = state[:, -1]
     age = newest[:, -1] + gap_s
     exists = newest[:, -2] > 0
-    begins = ~exists | (age >= slot_s - TOLERANCE_S)
+    new = begins(state, gap_s, slot_s)
     # The rest of the gap belongs to the new slot, so that slots do not drift; a pause begins a slot of its own.
     rest = age - slot_s
     in_slot = torch.where(exists & (rest < slot_s - TOLERANCE_S), rest.clamp_min(0), torch.zeros_like(rest))
@@ -31,7 +37,7 @@ def push(state: Tensor, embedding: Tensor, score: Tensor, gap_s: Tensor, slot_s:
     shifted = torch.cat([state[:, 1:], row[:, None]], 1)
     better = torch.where((score > newest[:, -3])[:, None], row, newest)
     kept = torch.cat([state[:, :-1], torch.cat([better[:, :-1], age[:, None]], 1)[:, None]], 1)
-    return torch.where(begins[:, None, None], shifted, kept)
+    return torch.where(new[:, None, None], shifted, kept)
 
 
 def frames(state: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,107 @@
+"""Audio features of one camera as networks take them: rows matched to images by stamp, normalised, NaN if absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from affect_perception.errors import BadInputError
+from affect_perception.models.sequence_model import Inputs
+from affect_perception.types import AudioFeatures
+
+MAX_AGE_S = 0.25  # an older row does not belong to an image: sound is then absent
+_RESTART_S = 5.0  # rows this much before the newest ones are of a recording that restarts; others are repeated rows
+
+
+@dataclass(frozen=True)
+class AudioNeed:
+    """Audio features that a network takes, of its checkpoint: how many, over which time, names and statistics.
+
+    `names`, `mean` and `deviation` come from the header entry `audio` and are empty where the file has none.
+    """
+
+    count: int  # features per row
+    steps: str  # `frame`: the row of the image, `free`: all rows of the window, `clip`: functionals of the window
+    window_s: float  # s of sound before the image
+    names: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, inputs: Inputs, header: Mapping[str, Any]) -> AudioNeed | None:
+        """Need of a network with `inputs`; None for one without audio."""
+        if not inputs.audio:
+            return None
+        about = header.get('audio') or {}
+        parts = (tuple(about.get(name) or ()) for name in ('names', 'mean', 'deviation'))
+        return cls(inputs.audio, inputs.audio_steps, inputs.window_s or MAX_AGE_S, *parts)
+
+
+class AudioBuffer:
+    """Newest audio features of one camera, as far back as a network needs them."""
+
+    def __init__(self, need: AudioNeed) -> None:
+        self.need = need
+        self._stamps = np.zeros(0, np.int64)
+        self._rows = np.zeros((0, need.count), np.float32)
+
+    def put(self, features: AudioFeatures) -> None:
+        """Add rows; those that overlap earlier ones are dropped. BadInputError `audio` for other features."""
+        rows = self._chosen(features)
+        stamps = features.stamp_ns + np.round(np.arange(len(rows)) * features.period_s * 1e9).astype(np.int64)
+        if len(self._stamps) and len(stamps):
+            if self._stamps[-1] - stamps[-1] > _RESTART_S * 1e9:
+                self.clear()
+            else:
+                fresh = stamps > self._stamps[-1]
+                rows, stamps = rows[fresh], stamps[fresh]
+        self._stamps = np.concatenate([self._stamps, stamps])
+        self._rows = np.concatenate([self._rows, rows])
+
+    def at(self, stamp_ns: int) -> np.ndarray | None:
+        """Sound of an image: (A,), for `free` steps (Ta, A); None where there is none. Drops rows no longer needed."""
+        oldest = self._stamps > stamp_ns - max(self.need.window_s, MAX_AGE_S) * 1e9
+        self._stamps, self._rows = self._stamps[oldest], self._rows[oldest]
+        heard = int(np.searchsorted(self._stamps, stamp_ns, 'right'))
+        if not heard or stamp_ns - self._stamps[heard - 1] > MAX_AGE_S * 1e9:
+            return None
+        rows = self._rows[:heard] if self.need.steps == 'free' else self._rows[heard - 1]
+        return rows if np.isfinite(rows).any() else None
+
+    def clear(self) -> None:
+        """Drop all rows."""
+        self._stamps, self._rows = self._stamps[:0], self._rows[:0]
+
+    def _chosen(self, features: AudioFeatures) -> np.ndarray:
+        """The wanted columns (F, A) float32, normalised; rows with NaN or infinity become NaN as a whole."""
+        need, values = self.need, features.values
+        if need.names:
+            missing = [name for name in need.names if name not in features.names]
+            if missing:
+                text = f'audio features lack {missing[0]} ({len(missing)} of the {need.count} wanted)'
+                raise BadInputError('audio', f'{text}; give the features that the model was trained with')
+            values = values[:, [features.names.index(name) for name in need.names]]
+        if values.shape[1] != need.count:
+            raise BadInputError('audio', f'{values.shape[1]} audio features; the model wants {need.count}')
+        values = values.astype(np.float32)
+        if need.mean and need.deviation:
+            mean, deviation = np.array(need.mean, np.float32), np.array(need.deviation, np.float32)
+            values = (values - mean) / np.maximum(deviation, np.float32(1e-6))
+        values[~np.isfinite(values).all(1)] = np.nan
+        return values
+
+
+def batch(sounds: list[np.ndarray | None], need: AudioNeed) -> np.ndarray | None:
+    """Sound of N faces as one array (N, A) or (N, Ta, A), NaN where absent; None without any sound."""
+    if all(sound is None for sound in sounds):
+        return None
+    rows = max(len(sound) for sound in sounds if sound is not None) if need.steps == 'free' else 0
+    shape = (rows, need.count) if need.steps == 'free' else (need.count,)
+    out = np.full((len(sounds), *shape), np.nan, np.float32)
+    for place, sound in zip(out, sounds, strict=True):
+        if sound is not None:
+            place[-len(sound) :] = sound
+    return out
