@@ -201,7 +201,7 @@ def test_camera_that_falls_silent_is_looked_for_until_it_is_back(rs, recording, 
             break
     source.close()
     assert [error.kind for error in breaks[:3]] == ['stream'] * 3
-    assert 'no picture in 0.3 s' in str(breaks[0])
+    assert 'no image in 0.3 s' in str(breaks[0])
     assert 'no RealSense camera found' in str(breaks[1])
     assert attempts[3] - attempts[2] > attempts[2] - attempts[1]  # the pauses grow
     assert all(frame.depth is not None for frame in frames)
@@ -209,7 +209,7 @@ def test_camera_that_falls_silent_is_looked_for_until_it_is_back(rs, recording, 
 
 def test_recording_without_a_picture_in_time_is_no_camera(rs, recording, monkeypatch):
     monkeypatch.setattr(realsense, 'FIRST_FRAME_S', 0.0)
-    with pytest.raises(ConfigError, match='gives no picture'):
+    with pytest.raises(ConfigError, match='delivers no image'):
         realsense.RealSenseConnection(rs, playing(rs, recording), 'optical')
 
 

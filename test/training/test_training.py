@@ -271,9 +271,11 @@ def test_the_training_file_in_the_repository_is_valid():
     assert load_settings(ROOT / 'config' / 'training' / 'smile_va_wide.yaml').name == 'smile_va_wide'
 
 
+@pytest.mark.data
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason=f'needs the shared sets in {DATA}')
 def test_the_real_sets_load_with_no_person_in_two_splits():
-    sets = load_sets(TrainingSettings(data=str(DATA), limit=40))
+    sets = load_sets(TrainingSettings(data=str(DATA), limit=12))
     for name, faces in sets.items():
         persons = [set(split.person) for split in faces.values()]
         assert not (persons[0] & persons[1])
@@ -283,9 +285,5 @@ def test_the_real_sets_load_with_no_person_in_two_splits():
             assert all(split.crops.shape[1:] == (17, 96, 96) for split in faces.values())
             continue
         assert all(split.crops.shape[1:] == (96, 96) for split in faces.values())
-        if name in (
-            'FER+',
-            'LFW',
-            'London',
-        ):  # the first pictures of DiffusionFER are all neutral; Portraits have no votes
+        if name in ('FER+', 'LFW', 'London'):  # the first of DiffusionFER are all neutral; Portraits have no votes
             assert all(0.05 < split.smiling.mean() < 0.95 for split in faces.values()), name
