@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 from affect_perception.cli import bench, evaluate, prepare, run, scene, train
@@ -37,13 +38,15 @@ def main(argv: list[str] | None = None) -> int:
     log_to()
     try:
         result = args.call(args)
+        if result is not None and not isinstance(result, int):
+            print(json.dumps(result))
+        sys.stdout.flush()
     except AffectPerceptionError as error:
         print(f'affect-perception: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    if isinstance(result, int):
-        return result
-    if result is not None:
-        print(json.dumps(result))
-    return 0
+    except BrokenPipeError:  # whoever read the output has ended, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at exit
+        return 141
+    return result if isinstance(result, int) else 0

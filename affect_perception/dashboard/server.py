@@ -57,9 +57,12 @@ class Server:
         self.dropped = 0  # pages that did not read
         self.viewers = 0  # pages that show pictures now
         self._started = threading.Event()
+        self._failure: Exception | None = None  # that ended the server's thread
         self._thread = threading.Thread(target=self._run, name='dashboard', daemon=True)
         self._thread.start()
         self._started.wait()
+        if self._failure is not None:
+            raise ConfigError(f'the dashboard cannot be started: {self._failure}')
 
     @property
     def clients(self) -> int:
@@ -92,11 +95,16 @@ class Server:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - thread border: raised by the constructor, or counted and logged
+            self._failure = error
+            if self._started.is_set():
+                self._on_bad(error)
         finally:
             self._started.set()  # also after a failure, so that the constructor returns
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._on_loop_error)
         self._changed, self._closing = asyncio.Event(), asyncio.Event()
         runner = web.AppRunner(self._app.application(), access_log=None, handle_signals=False)
         await runner.setup()
@@ -110,6 +118,11 @@ class Server:
         for page in list(self._pages):
             page.abort()
         await asyncio.wait([asyncio.ensure_future(runner.cleanup())], timeout=2.0)
+
+    def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Count an error of a callback or task of the loop, which asyncio would print each time."""
+        error = context.get('exception')
+        self._on_bad(error if isinstance(error, Exception) else RuntimeError(str(context.get('message'))))
 
     def _accept(self, handlers: Any) -> asyncio.BaseProtocol:
         """Protocol of a new connection: aiohttp's (a call of `handlers`), or a refusal if there are too many."""
@@ -135,7 +148,7 @@ class Server:
         await websocket.prepare(request)
         page = PageConnection(websocket, request.transport)
         self._pages.add(page)
-        writer = asyncio.ensure_future(page.write())
+        writer = asyncio.ensure_future(self._write(page))
         self._changed.set()
         try:
             async for message in websocket:
@@ -161,27 +174,40 @@ class Server:
             if not self._pages:
                 continue
             try:
-                text = json.dumps(self._compose(), allow_nan=False, separators=(',', ':'))
+                await self._send_state()
             except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next state is sent
                 self._on_bad(error)
                 await asyncio.sleep(1 / self._settings.dashboard_rate)
-                continue
-            until = self._loop.time() + max(1 / self._settings.dashboard_rate, len(self._pages) / _SEND_RATE)
-            pages = list(self._pages)
-            for first in range(0, len(pages), _GROUP):
-                if first:
-                    await asyncio.sleep(_GAP_S)
-                for page in pages[first : first + _GROUP]:
-                    page.put_state(text)
-            await asyncio.sleep(until - self._loop.time())
+
+    async def _send_state(self) -> None:
+        """Compose a state, put it to all pages, and wait until the next one is due."""
+        text = json.dumps(self._compose(), allow_nan=False, separators=(',', ':'))
+        until = self._loop.time() + max(1 / self._settings.dashboard_rate, len(self._pages) / _SEND_RATE)
+        pages = list(self._pages)
+        for first in range(0, len(pages), _GROUP):
+            if first:
+                await asyncio.sleep(_GAP_S)
+            for page in pages[first : first + _GROUP]:
+                page.put_state(text)
+        await asyncio.sleep(until - self._loop.time())
 
     async def _drop_stuck_pages(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            for page in [page for page in self._pages if page.stuck_s() > _STUCK_S]:
-                self.dropped += 1
-                self._on_bad(BadInputError('slow', f'a page has read nothing for {_STUCK_S:.0f} s and was dropped'))
-                page.abort()
+            try:
+                for page in [page for page in self._pages if page.stuck_s() > _STUCK_S]:
+                    self.dropped += 1
+                    self._on_bad(BadInputError('slow', f'a page has read nothing for {_STUCK_S:.0f} s and was dropped'))
+                    page.abort()
+            except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next check is made
+                self._on_bad(error)
+
+    async def _write(self, page: PageConnection) -> None:
+        try:
+            await page.write()
+        except Exception as error:  # noqa: BLE001 - task border: a page that gets nothing must not stay open
+            self._on_bad(error)
+            page.abort()
 
     def _put_picture(self, jpeg: bytes) -> None:
         for page in self._pages:

@@ -13,6 +13,7 @@ from typing import Any
 
 from affect_perception.datasets.units import Unit, run_unit
 from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.runtime.failures import FailureLog
 
 Result = dict[str, Any] | str  # result of a unit, or the reason why it failed
 
@@ -106,5 +107,9 @@ def _run_reporting(unit: Unit) -> Result:
 
 
 def _forward(messages: Any, report: Callable[[int], None]) -> None:
+    failures = FailureLog('progress of the units')
     while (message := messages.get()) is not None:
-        report(message)
+        try:
+            report(message)
+        except Exception as error:  # noqa: BLE001 - thread border: workers wait for whoever takes their messages
+            failures(error)

@@ -10,12 +10,14 @@ from affect_perception.detectors.detector_process import FaceAnalyzerProcess
 from affect_perception.detectors.face_analyzer import FaceAnalyzer
 from affect_perception.types import DetectionRequest, DetectionResult
 
+LATE_S = 3.0  # after a request, from which the absence of a detection is an error
+
 
 class AsyncDetector:
     """Runs one request at a time in a thread. `submit` never blocks, `collect` only with `wait`.
 
     `on_done` gets the seconds that each successful run took, in the detector's thread. `runs` counts the requests.
-    `problem` says why the last request failed; '' after a success.
+    `problem` says why the last request failed, or for how long there has been no detection; '' after a success.
     """
 
     def __init__(
@@ -26,7 +28,22 @@ class AsyncDetector:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix='detector')
         self._running: Future[DetectionResult] | None = None
         self.runs = 0
-        self.problem = ''
+        self._failure = ''
+        self._since_s: float | None = None  # time of the first request since the last success; None: none is open
+        self._longest_s = 0.0  # that a successful run took
+
+    @property
+    def waiting_s(self) -> float:
+        """Time for which a detection has been requested in vain, in seconds; 0 while none is open."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
+    @property
+    def problem(self) -> str:
+        """Reason why there are no detections; '' if there are."""
+        waiting_s = self.waiting_s
+        late = f'no detection for {waiting_s:.0f} s' if waiting_s > max(LATE_S, 3 * self._longest_s) else ''
+        return '; '.join(filter(None, (late, self._failure)))
 
     @property
     def free(self) -> bool:
@@ -36,13 +53,17 @@ class AsyncDetector:
     def submit(self, request: DetectionRequest) -> None:
         """Start the detection that the tracker requests; only while `free`. Non-blocking."""
         self.runs += 1
+        if self._since_s is None:
+            self._since_s = time.monotonic()
         self._running = self._pool.submit(self._analyze, request)
 
     def _analyze(self, request: DetectionRequest) -> DetectionResult:
         start = time.perf_counter()
         result = self._analyzer.analyze(request)
+        seconds = time.perf_counter() - start
+        self._since_s, self._longest_s = None, max(self._longest_s, seconds)
         if self._on_done is not None:
-            self._on_done(time.perf_counter() - start)
+            self._on_done(seconds)
         return result
 
     def collect(self, wait: bool = False) -> DetectionResult | None:
@@ -53,9 +74,9 @@ class AsyncDetector:
         try:
             result = running.result()
         except Exception as error:
-            self.problem = str(error)
+            self._failure = str(error)
             raise
-        self.problem = ''
+        self._failure = ''
         return result
 
     def close(self) -> None:

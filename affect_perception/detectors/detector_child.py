@@ -1,12 +1,13 @@
 """Main program of the detector process: builds a `FaceAnalyzer` from settings, then answers one frame after the other.
 
-Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, idle), then any number of `detect`
+Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, priority), then any number of `detect`
 (rgb, known_boxes, embed; stamp_ns). Answers: `ready` (detector, name), `refused` or `failed` (text); then `result` (the
 measurements; stamp_ns, detections, measurements) or `error` (text) for each frame.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import numpy as np
@@ -18,7 +19,7 @@ from affect_perception.runtime.child_process import child_link, end_with_parent
 from affect_perception.runtime.devices import default_threads
 from affect_perception.runtime.framing import Link, Message
 from affect_perception.runtime.log_handler import log_to
-from affect_perception.runtime.priority import use_idle_cores_only
+from affect_perception.runtime.priority import use_idle_cores_only, use_share_of_cores
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, DetectionResult, Frame
 
@@ -26,8 +27,9 @@ from affect_perception.types import DetectionRequest, DetectionResult, Frame
 def serve(link: Link) -> None:
     """Answer the parent's messages until the parent is gone."""
     start = link.receive()
-    if start.fields['idle']:
-        use_idle_cores_only()
+    priority = start.fields['priority']
+    if priority == 'share':
+        use_share_of_cores()
     try:
         analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']))
     except ConfigError as error:
@@ -36,6 +38,8 @@ def serve(link: Link) -> None:
     except Exception as error:  # noqa: BLE001  process border: raised again in the parent
         link.send('failed', text=_text(error))
         return
+    if priority == 'idle':  # not before: with full cores the start would take minutes
+        use_idle_cores_only()
     link.send('ready', detector=analyzer.detector, name=analyzer.name)
     while True:
         request = _request(link.receive())
@@ -83,7 +87,8 @@ def main() -> None:
     link = child_link()
     end_with_parent(link)
     log_to()
-    serve(link)
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        serve(link)
 
 
 if __name__ == '__main__':

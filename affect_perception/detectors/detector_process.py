@@ -13,18 +13,19 @@ import os
 import numpy as np
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime.child_process import ChildEnded, ChildProcess
+from affect_perception.runtime.child_process import ChildEnded, ChildProcess, ChildStarved
 from affect_perception.runtime.devices import chosen_device
 from affect_perception.runtime.framing import Message
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
 _CHILD = 'affect_perception.detectors.detector_child'
+STARVED_S = 1.5  # without CPU time, while a detection every 2 s is wanted
 MEASUREMENTS = ('embeddings', 'rolls', 'colour_histograms')  # arrays of DetectionResult in the order of their sending
 
 
 class DetectorFailure(BadInputError):
-    """The detector's process ended or hung over a frame (kind `detector`); the next request starts another one."""
+    """The detector's process ended, hung or starved (kind `detector`); the next request starts another one."""
 
     def __init__(self, text: str) -> None:
         super().__init__('detector', text)
@@ -33,15 +34,20 @@ class DetectorFailure(BadInputError):
 class FaceAnalyzerProcess:
     """A `FaceAnalyzer` in a child process, with the part of its interface that `AsyncDetector` uses.
 
-    `idle`: the child gets a core only while no other process wants it. The constructor raises ConfigError for what
-    `make_face_analyzer` refuses. For one thread at a time, except `close`, `pid` and `running`.
+    `idle`: the child gets a core only while no other process wants it, until that is not enough for a detection: a
+    child that gets no CPU time for STARVED_S is replaced by one with a share of its own. The constructor raises
+    ConfigError for what `make_face_analyzer` refuses. For one thread at a time, except `close`, `pid` and `running`.
     """
 
     def __init__(self, settings: TrackerSettings, idle: bool = True) -> None:
-        self._settings, self._idle = settings, idle
+        self._settings, self._priority = settings, 'idle' if idle else 'normal'
         self._child = ChildProcess('the detector process', _CHILD)
         self.detector = self.name = ''
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self._child.close()
+            raise
 
     @property
     def pid(self) -> int:
@@ -59,7 +65,8 @@ class FaceAnalyzerProcess:
     def analyze(self, request: DetectionRequest) -> DetectionResult:
         """Detect and measure the faces of a frame in the child.
 
-        DetectorFailure if the child ends or hangs; RuntimeError for an error of the detector itself, and after `close`.
+        DetectorFailure if the child ends, hangs or starves; RuntimeError for an error of the detector itself, and after
+        `close`.
         """
         frame = request.frame
         try:
@@ -67,6 +74,9 @@ class FaceAnalyzerProcess:
                 self._start()
             self._child.send('detect', frame.rgb, request.known_boxes, request.embed, stamp_ns=frame.stamp_ns)
             answer = self._child.receive()
+        except ChildStarved as error:
+            self._priority = 'share'
+            raise DetectorFailure(f'{error}; the next detection starts another one with a share of its own') from error
         except (ChildEnded, ConfigError) as error:
             raise DetectorFailure(f'{error}; the next detection starts another one') from error
         if answer.kind == 'error':
@@ -81,15 +91,17 @@ class FaceAnalyzerProcess:
         self._child.close()
 
     def _start(self) -> None:
+        self._child.starved_s = 0.0  # the start is at a higher priority
         self._child.start()
         try:
-            self._child.send('start', settings=dataclasses.asdict(self._settings), idle=self._idle)
+            self._child.send('start', settings=dataclasses.asdict(self._settings), priority=self._priority)
             answer = self._child.receive()
         except ChildEnded as error:
             raise ConfigError(f'{error} at its start; see above') from error
         if answer.kind != 'ready':
             self._child.kill()
             raise (ConfigError if answer.kind == 'refused' else RuntimeError)(answer.fields['text'])
+        self._child.starved_s = STARVED_S if self._priority == 'idle' else 0.0
         self.detector, self.name = answer.fields['detector'], answer.fields['name']
 
 

@@ -69,9 +69,10 @@ class Graph:
             if self.viewers is not None:
                 self.viewers.wait()
                 self.tracker.show = self.viewers.show
+                self.viewers.on_end = self._on_viewers_end
             self.camera = self._add(CameraNode(overrides.get('camera_node'), source)) if camera else None
         except BaseException:
-            self.close()
+            self.close(at_once=True)
             raise
 
     @property
@@ -98,15 +99,18 @@ class Graph:
         self.nodes.append(node)
         return node
 
+    def _on_viewers_end(self, text: str) -> None:
+        self.tracker.diagnostics.event('viewers', text, 'the viewers are started again, unless the log says otherwise')
+
     def start(self) -> None:
         """Start the camera; the nodes must be spinning."""
         if self.camera is not None:
             self.camera.start()
 
-    def close(self) -> None:
-        """End the viewer process, the threads and the child processes of all nodes."""
+    def close(self, at_once: bool = False) -> None:
+        """End the viewer process, the threads and the child processes of all nodes; `at_once`: kill that process."""
         if self.viewers is not None:
-            self.viewers.close()
+            self.viewers.close(at_once)
         for node in reversed(self.nodes):
             node.close()
 

@@ -65,7 +65,7 @@ class RunningGraph:
             self._spinner = Spinner([*graph.nodes, *self._others])
         except BaseException:
             if graph is not None:
-                graph.close()
+                graph.close(at_once=True)
             rclpy.try_shutdown()
             raise
         self.started = time.monotonic()
@@ -188,7 +188,9 @@ def with_dashboard(settings: NodeSettings) -> NodeSettings:
 
 def run(images: str, duration_s: float, settings: NodeSettings, record: Recording | None = None) -> dict[str, Any]:
     """Run until `duration_s` (0: no limit), the end of a recorded source or Ctrl-C; returns the summary."""
-    with stop_on_signals() as stop, RunningGraph(images, with_dashboard(settings), record=record) as running:
+    graph = RunningGraph(images, with_dashboard(settings), record=record)
+    with stop_on_signals(starting=True) as stop, graph as running:
+        stop.starting = False
         if running.graph.parts.agent:
             running.monitor.watch_agent()
         if running.graph.parts.dashboard:

@@ -16,7 +16,8 @@ from affect_perception.errors import AffectPerceptionError
 from affect_perception.ros.executors import Spinner
 from affect_perception.ros.log_bridge import log_to_ros
 from affect_perception.runtime.child_process import answers_ping, child_link
-from affect_perception.runtime.framing import Link
+from affect_perception.runtime.failures import FailureLog, described
+from affect_perception.runtime.framing import Link, Message
 from affect_perception.runtime.priority import use_batch_priority
 from affect_perception.types import Frame
 
@@ -35,6 +36,7 @@ class ViewerNodes:
         self._link = link
         self._nodes: dict[str, Any] = {}
         self._spinners: list[Spinner] = []
+        self._failures = FailureLog('viewer process')
 
     def serve(self) -> None:
         """Answer the parent's messages, then close all nodes."""
@@ -44,11 +46,17 @@ class ViewerNodes:
                 if message.kind == 'end':
                     return
                 if not answers_ping(self._link, message):
-                    getattr(self, f'_{message.kind}')(*message.arrays, **message.fields)
+                    self._handle(message)
         except (EOFError, OSError):
             return
         finally:
             self._close()
+
+    def _handle(self, message: Message) -> None:
+        try:
+            getattr(self, f'_{message.kind}')(*message.arrays, **message.fields)
+        except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next message is handled
+            self._failures(error)
 
     def _init(self, arguments: list[str]) -> None:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -60,6 +68,8 @@ class ViewerNodes:
             made = self._nodes[node] = kind(overrides, **more)
         except AffectPerceptionError as error:
             return self._send('made', node=node, refusal=str(error), page=None)
+        except Exception as error:  # noqa: BLE001 - process border: the parent waits for an answer
+            return self._send('made', node=node, refusal=f'{node} cannot be made: {described(error)}', page=None)
         self._spinners.append(Spinner([made]))
         page = (made.address, made.port) if node == 'dashboard_node' else None
         self._send('made', node=node, refusal='', page=page)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.logging import get_logger
@@ -24,6 +24,7 @@ from affect_perception.core.display.overlay import scaled_down
 from affect_perception.core.stamp_buffer import StampBuffer
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.child_process import ChildEnded, ChildProcess
+from affect_perception.runtime.failures import FailureLog, described
 from affect_perception.runtime.framing import Message
 from affect_perception.runtime.newest_item import SlotWorker
 from affect_perception.types import Frame
@@ -45,6 +46,7 @@ class ViewerProcess:
     """
 
     def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self.on_end: Callable[[str], object] = _ignore  # called with a text at each unexpected end of the child
         self._arguments = list(arguments)
         self._nodes: dict[str, dict[str, Any]] = {}  # requested nodes: overrides by node name
         self._changed = threading.Condition()  # of the next four
@@ -55,6 +57,8 @@ class ViewerProcess:
         self._frames = StampBuffer[Frame](_FRAMES)
         self._requested_s = -_BUFFERING_S
         self.address: str | None = None  # of the dashboard
+        self.restarts = 0  # of the child, after it had ended or hung
+        self._failures = FailureLog('messages of the viewer process')
         self._child = ChildProcess('the viewer process', _CHILD)
         self._start()
         self._pictures = SlotWorker('pictures', self._send_picture)
@@ -108,10 +112,10 @@ class ViewerProcess:
             self._changed.wait_for(lambda: self._counted is not None or self._ended is not None, _ANSWER_S)
             return self._counted or 0
 
-    def close(self) -> None:
-        """End the child for good: ask it to end, and kill it if it has not ended within three seconds."""
+    def close(self, at_once: bool = False) -> None:
+        """End the child for good: ask it to end, and kill it after three seconds (`at_once`: now)."""
         self._closing = True
-        self._child.close('end', _END_S)
+        self._child.close('' if at_once else 'end', _END_S)
         self._listener.join(_END_S)
         self._pictures.close()
 
@@ -135,18 +139,18 @@ class ViewerProcess:
     def _listen(self) -> None:
         while True:
             try:
-                message = self._child.receive(ping=True)
+                self._take(self._child.receive(ping=True))
             except ChildEnded as error:
                 if not self._restart(error):
                     return
-                continue
-            if message.kind == 'wanted':
-                self._requested_s = time.monotonic()
-                self._pictures.slot.put((message.fields['stamp_ns'], message.fields['width']))
-            else:
-                self._take(message)
+            except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the next message is taken
+                self._failures(error)
 
     def _take(self, message: Message) -> None:
+        if message.kind == 'wanted':
+            self._requested_s = time.monotonic()
+            self._pictures.slot.put((message.fields['stamp_ns'], message.fields['width']))
+            return
         with self._changed:
             if message.kind == 'counted':
                 self._counted = message.fields['count']
@@ -164,6 +168,8 @@ class ViewerProcess:
 
     def _restart(self, error: ChildEnded) -> bool:
         """Log the end of the child, and start another one unless that would not help; whether one was started."""
+        if not self._closing and not self._waiting:
+            self.on_end(str(error))
         if self._closing or self._waiting or self._child.ended_early:
             with self._changed:
                 self._ended = error
@@ -172,7 +178,20 @@ class ViewerProcess:
                 get_logger('affect_perception').error(f'{error} again; the graph goes on without')
             return False
         get_logger('affect_perception').error(f'{error}; it is started again')
-        self._start()
+        self.restarts += 1
+        try:
+            self._start()
+        except Exception as failure:  # noqa: BLE001 - thread border: without memory for a process the graph goes on
+            with self._changed:
+                self._ended = ChildEnded(f'{error}, and no other can be started ({described(failure)})')
+                self._changed.notify_all()
+            if not self._closing:
+                get_logger('affect_perception').error(f'{self._ended}; the graph goes on without')
+            return False
         for node, overrides in self._nodes.items():
             self._send('make', node=node, overrides=overrides)
         return True
+
+
+def _ignore(_: str) -> None:
+    """Default of `on_end`."""

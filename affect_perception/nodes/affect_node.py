@@ -19,6 +19,7 @@ from std_srvs.srv import Trigger
 from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.ros.callbacks import serve
 from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
@@ -43,7 +44,7 @@ class AffectNode(AutostartLifecycleNode):
         self._subscriptions_of_tracks: list[Subscription] = []
         self.slot = NewestItemPerKey()
         self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._details)
-        self.create_service(Trigger, '~/calibrate_neutral', self._calibrate_neutral)
+        serve(self, Trigger, '~/calibrate_neutral', self._calibrate_neutral)
         self.autostart_lifecycle()
 
     def load(self) -> None:
@@ -52,7 +53,7 @@ class AffectNode(AutostartLifecycleNode):
         self.engine = AffectEngine(self.settings)
         for topic in self._topics:
             self._results[topic] = advertise(self, FaceAffectArray, result_topic(topic))
-        self._worker = SlotWorker('affect', self._process, self.slot)
+        self._worker = SlotWorker('affect', self._process, self.slot, self.diagnostics.bad_input)
 
     def begin(self) -> None:
         """Subscribe to the tracks of every camera."""

@@ -27,7 +27,7 @@ from affect_perception.ros.conversions import depth_to_msg, frame_to_msg, intrin
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.parameters import Overrides, declare_settings
-from affect_perception.ros.topics import advertise
+from affect_perception.ros.topics import advertise, subscribe
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
 from affect_perception.sources.playback_clock import PlaybackClock
@@ -55,9 +55,9 @@ class CameraNode(Node):
         self._extra: dict[str, Publisher] = {}  # of depth and camera_info, made with the first of each
         self._images = self._advertise(Image, 'image')
         if self._lossless:
-            self.create_subscription(FaceAffectArray, 'face_affect', self._on_affect, qos.RESULTS)
+            subscribe(self, FaceAffectArray, 'face_affect', self._on_affect)
         self.diagnostics = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': self.settings.source})
-        self.source = source or open_source(self.settings, self.diagnostics.bad_input)
+        self.source = source if source is not None else open_source(self.settings, self.diagnostics.bad_input)
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
 
     def _advertise(self, msgtype: type, topic: str) -> Publisher:
@@ -74,12 +74,12 @@ class CameraNode(Node):
         return self.late + self.source.dropped
 
     def _run(self) -> None:
-        if self._lossless:
-            self._wait_until(lambda: self._images.get_subscription_count() > 0)
         try:
+            if self._lossless:
+                self._wait_until(lambda: self._images.get_subscription_count() > 0)
             self._play()
         except Exception as error:  # noqa: BLE001 - thread border: a failing source must not end the graph
-            self.diagnostics.bad_input(error)
+            self.diagnostics.bad_input(error, 'the source has ended')
         self.finished = True
 
     def _play(self) -> None:
@@ -90,15 +90,21 @@ class CameraNode(Node):
                 return
             if start_ns is None:  # not before: a source may take a second to get ready
                 start_ns = self._now_ns()
-            if self.source.live:
-                self.publish(frame)
-                continue
-            frame = replace(frame, stamp_ns=clock.since_start(frame.stamp_ns))
-            if self._lossless:
-                self._publish_and_wait(replace(frame, stamp_ns=start_ns + frame.stamp_ns))
-            else:
-                due_ns = start_ns + round(frame.stamp_ns / self.settings.rate)
-                self._publish_in_time(replace(frame, stamp_ns=due_ns))
+            try:
+                self._play_frame(frame, start_ns, clock)
+            except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next image is sent
+                self.diagnostics.bad_input(error)
+
+    def _play_frame(self, frame: Frame, start_ns: int, clock: PlaybackClock) -> None:
+        if self.source.live:
+            self.publish(frame)
+            return
+        frame = replace(frame, stamp_ns=clock.since_start(frame.stamp_ns))
+        if self._lossless:
+            self._publish_and_wait(replace(frame, stamp_ns=start_ns + frame.stamp_ns))
+        else:
+            due_ns = start_ns + round(frame.stamp_ns / self.settings.rate)
+            self._publish_in_time(replace(frame, stamp_ns=due_ns))
 
     def _publish_in_time(self, frame: Frame) -> None:
         period_ns = 1e9 / self.source.fps / self.settings.rate

@@ -69,7 +69,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
         self.detector = AsyncDetector(analyzer, self._on_detection)
         self.tracker = FaceTracker(self.settings)
         self._tracks = advertise(self, FaceTrackArray, 'face_tracks')
-        self._worker = SlotWorker('tracker', partial(self._process, self.tracker, self.detector), self.slot)
+        work = partial(self._process, self.tracker, self.detector)
+        self._worker = SlotWorker('tracker', work, self.slot, self.diagnostics.bad_input)
 
     def begin(self) -> None:
         """Subscribe to images, depth and camera_info."""

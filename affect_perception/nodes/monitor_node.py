@@ -14,6 +14,7 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
 from affect_perception.ros.on_demand import RateLimit, WhileWanted
+from affect_perception.ros.topics import subscribe
 from affect_perception.types import Affect, AffectFrame
 
 _BEHAVIOUR_RATE = 4.0  # 1/s; the progress line shows one a second
@@ -35,7 +36,7 @@ class MonitorNode(Node):
         self.behaviour: AgentBehaviour | None = None  # the newest one, once `watch_agent` was called
         self._on_affect = on_affect
         self._limit = RateLimit()
-        self.create_subscription(FaceAffectArray, 'face_affect', self._count, qos.RESULTS)
+        subscribe(self, FaceAffectArray, 'face_affect', self._count)
 
     @property
     def last(self) -> AffectFrame | None:
@@ -55,13 +56,8 @@ class MonitorNode(Node):
 
     def watch_agent(self) -> None:
         """Keep the newest behaviour from now on; on request only, as agent_node is idle without subscribers."""
-        self.create_subscription(
-            AgentBehaviour,
-            'agent_behaviour',
-            self._on_behaviour,
-            qos.NEWEST_RESULT,
-            callback_group=WhileWanted(lambda: self._limit.due(time.monotonic(), _BEHAVIOUR_RATE)),
-        )
+        due = WhileWanted(lambda: self._limit.due(time.monotonic(), _BEHAVIOUR_RATE))
+        subscribe(self, AgentBehaviour, 'agent_behaviour', self._on_behaviour, qos.NEWEST_RESULT, due)
 
     def _on_behaviour(self, msg: AgentBehaviour) -> None:
         self._limit.passed(time.monotonic(), _BEHAVIOUR_RATE)

@@ -2,6 +2,7 @@
 
 Subscribes `face_tracks`, `face_affect`, `agent_behaviour` (reliable), with `images` also the images of the tracker and,
            where they are published, their camera_info and depth
+Publishes  `/diagnostics`: an error from the moment at which recording has stopped early
 
 Messages are recorded as serialised, never decoded; another thread writes them (ros/bag_writer.py). Times of recording
 are those of the node's clock, as of rosbag2; the stamps of the images are in the messages.
@@ -20,7 +21,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
 from affect_perception.ros.depth_input import depth_topic
-from affect_perception.ros.topics import sibling_topic
+from affect_perception.ros.diagnostics import NodeDiagnostics
+from affect_perception.ros.topics import sibling_topic, subscribe
 from affect_perception.settings import TrackerSettings
 
 _DEPTH = 200  # messages that the middleware buffers for a recorder that is late
@@ -58,7 +60,13 @@ class RecorderNode(Node):
         from affect_perception.ros.bag_writer import BagWriter  # needs rosbags, an optional package
 
         super().__init__('recorder_node', **node_options)
-        self.writer = BagWriter(recording.bag, self.get_logger().warning)
+        self.writer = writer = BagWriter(recording.bag, self.get_logger().warning)
+        self.diagnostics = NodeDiagnostics(
+            self,
+            lambda: writer.dropped,
+            lambda: {'bag': writer.path.name, 'written': writer.written.total(), 'failed': writer.failed},
+            problem=lambda: f'recording stopped: {writer.stopped}' if writer.stopped else '',
+        )
         for msgtype, topic in (
             (FaceTrackArray, 'face_tracks'),
             (FaceAffectArray, 'face_affect'),
@@ -83,8 +91,9 @@ class RecorderNode(Node):
 
         def write(data: bytes) -> None:
             self.writer.put(name, type_name, self.get_clock().now().nanoseconds, data)
+            self.diagnostics.done()
 
-        self.create_subscription(msgtype, topic, write, profile, raw=True)
+        subscribe(self, msgtype, topic, write, profile, raw=True)
 
     def summary(self) -> dict[str, object]:
         """Counts of the recording, for the last line of `run`; after `close`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.failures import described
 from affect_perception.sources.bags.message_types import known_types  # first: says what to do where rosbags is missing
 
 # isort: split
@@ -22,6 +23,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 QUEUE_BYTES = 64 * 2**20  # 20 images of 1280x720
+CLOSE_S = 20.0  # without any progress, until a disk is given up when the bag is closed
 _RESERVE_BYTES = 16 * 2**20  # left free on the disk, for the index and for other programs
 _METADATA_VERSION: Literal[8] = 8  # the newest that rosbag2 of Humble can read
 
@@ -29,14 +31,15 @@ _METADATA_VERSION: Literal[8] = 8  # the newest that rosbag2 of Humble can read
 class BagWriter:
     """Bag writer with a bounded queue. Raises ConfigError for a bag that exists already or cannot be created.
 
-    `warn` gets one line about dropped messages and one if recording ends early. `written` counts the messages per
-    topic, `dropped` those that did not fit; `stopped` is the reason why recording ended early, or ''.
+    `warn` gets one line about dropped messages, one about messages that cannot be written, and one if recording ends
+    early. `written` counts the messages per topic, `dropped` those that did not fit, `failed` those that could not be
+    written; `stopped` is the reason why recording ended early, or ''.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], object], queue_bytes: int = QUEUE_BYTES) -> None:
         self.path, self._warn, self._queue_bytes = path, warn, queue_bytes
         self.written: Counter[str] = Counter()
-        self.dropped = 0
+        self.dropped = self.failed = 0
         self.stopped = ''
         self._types = known_types()
         self._connections: dict[str, Connection] = {}
@@ -74,12 +77,18 @@ class BagWriter:
             self._warn(f'{self.path}: the disk is too slow, messages are dropped; further ones are only counted')
 
     def close(self) -> None:
-        """Write the rest of the queue and finish the bag."""
+        """Write the rest of the queue and finish the bag; a disk that takes nothing for `CLOSE_S` is given up."""
         with self._changed:
             self._ending = True
             self._changed.notify()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if threading.current_thread() is self._thread:
+            return
+        progress, before = self._submitted, -1
+        while self._thread.is_alive() and progress != before:
+            self._thread.join(CLOSE_S)
+            progress, before = self._submitted, progress
+        if self._thread.is_alive():
+            self._stop(f'the disk has taken nothing for {CLOSE_S:.0f} s; the bag has no end, `mcap recover` makes one')
 
     def _run(self) -> None:
         try:
@@ -89,10 +98,11 @@ class BagWriter:
                     break
                 self._write(*item)
             self._writer.close()
-        except (OSError, WriterError) as error:
+        except Exception as error:  # noqa: BLE001 - thread border: told, recording ends
             with contextlib.suppress(Exception):
                 self._writer.abort()
-            self._stop(f'{error}; earlier messages can be read, by `ros2 bag` after `mcap recover`')
+            text = str(error) if isinstance(error, (OSError, WriterError)) else described(error)
+            self._stop(f'{text}; earlier messages can be read, by `ros2 bag` after `mcap recover`')
 
     def _take(self) -> tuple[str, str, int, bytes] | None:
         with self._changed:
@@ -104,9 +114,18 @@ class BagWriter:
             return item
 
     def _write(self, topic: str, msgtype: str, log_ns: int, data: bytes) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types)
-        self._writer.write(self._connections[topic], log_ns, data)
+        try:
+            if topic not in self._connections:
+                self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types)
+            self._writer.write(self._connections[topic], log_ns, data)
+        except (OSError, WriterError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one message that cannot be written ends no recording
+            self.failed += 1
+            if self.failed == 1:
+                text = f'{self.path}: a message of {topic} cannot be written ({described(error)})'
+                self._warn(f'{text}; further ones are only counted')
+            return
         self._submitted += len(data)
         self.written[topic] += 1
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import array
 import threading
 import time
-import traceback
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from affect_perception.errors import BadInputError
+from affect_perception.ros.callbacks import timer
 from affect_perception.ros.node_level import Activity, diagnose
 from affect_perception.ros.parameters import declare_settings
+from affect_perception.runtime.failures import described
 from affect_perception.settings import DiagnosticsSettings
 
 _PERIOD_S = 1.0
@@ -29,7 +31,10 @@ TASKS = {  # last part of the name of a node's status: `affect_perception: affec
     'marker_node': 'drawing',
     'hri_node': 'mirror',
     'dashboard_node': 'page',
+    'recorder_node': 'recording',
 }
+T = TypeVar('T')
+
 _RECENT = 300  # images over which diagnostics give percentiles: ten seconds of a usual camera
 
 
@@ -64,7 +69,7 @@ class NodeDiagnostics:
         self.bad_inputs: Counter[str] = Counter()
         self._timings_ms: dict[str, deque | array.array] = defaultdict(lambda: deque(maxlen=_RECENT))
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        node.create_timer(_PERIOD_S, self.report)
+        timer(node, _PERIOD_S, self.report)
 
     def keep_all(self) -> None:
         """Keep every timing from now on (4 bytes each)."""
@@ -76,12 +81,13 @@ class NodeDiagnostics:
         with self._lock:
             return {stage: np.array(values, np.float32) for stage, values in self._timings_ms.items()}
 
-    def done(self, latency_ms: float) -> None:
-        """Count one processed image, `latency_ms` after its stamp."""
+    def done(self, latency_ms: float | None = None) -> None:
+        """Count one processed image or message, `latency_ms` after its stamp (None: the stamp was not read)."""
         with self._lock:
             self.processed += 1
             self._last_input = time.monotonic()
-            self._timings_ms['latency'].append(latency_ms)
+            if latency_ms is not None:
+                self._timings_ms['latency'].append(latency_ms)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -105,12 +111,15 @@ class NodeDiagnostics:
             self._last_input = time.monotonic()
         if isinstance(error, BadInputError):
             self.event(error.kind, str(error), outcome, label='bad input')
-        elif self._count('internal'):
-            where = traceback.extract_tb(error.__traceback__)[-1:]
-            place = f' ({where[0].filename}:{where[0].lineno})' if where else ''
+        else:
+            self._mistake(error)
+
+    def _mistake(self, error: Exception) -> None:
+        """Count an error of this package as `internal`, and log the first."""
+        if self._count('internal'):
             self._node.get_logger().error(
-                f'{type(error).__name__}: {error}{place}; skipped, further ones are only '
-                'counted in /diagnostics. This is a mistake of ours: please report it'
+                f'{described(error)}; skipped, further ones are only counted in /diagnostics. '
+                'This is a mistake of ours: please report it'
             )
 
     def event(self, kind: str, text: str, outcome: str = 'skipped', label: str = 'failure') -> None:
@@ -127,9 +136,12 @@ class NodeDiagnostics:
             return self.bad_inputs[kind] == 1
 
     def report(self) -> None:
-        """Publish the activity since the last report."""
+        """Publish the activity since the last report, also when a callback of the constructor raises."""
+        dropped = self._ask(self._dropped, self._last[1])
+        problem, idle_reason = self._ask(self._problem, ''), self._ask(self._idle_reason, '')
+        details: Mapping[str, object] = self._ask(self._details, {})
         with self._lock:
-            processed, dropped, bad = self.processed, self._dropped(), dict(self.bad_inputs)
+            processed, bad = self.processed, dict(self.bad_inputs)
         counts, now = (processed, dropped, sum(bad.values())), time.monotonic()
         seconds = max(now - self._reported, 1e-3)
         recent = [a - b for a, b in zip(counts, self._last, strict=True)]
@@ -153,12 +165,19 @@ class NodeDiagnostics:
             p50, p95 = np.percentile(timings[-_RECENT:], (50, 95))
             values[f'{stage}_ms_p50'], values[f'{stage}_ms_p95'] = f'{p50:.1f}', f'{p95:.1f}'
             latency_ms = float(p95) if stage == 'latency' else latency_ms
-        values.update(self._details())
-        level, text = self._level(replace(activity, latency_ms=latency_ms))
+        values.update(details)
+        level, text = self._level(replace(activity, latency_ms=latency_ms), problem, idle_reason)
         self._publisher.publish(self._message(level, text, values))
 
-    def _level(self, activity: Activity) -> tuple[bytes, str]:
-        problem, idle_reason = self._problem(), self._idle_reason()
+    def _ask(self, callback: Callable[[], T], otherwise: T) -> T:
+        """Answer of a callback of the constructor; `otherwise` if it raises, which is counted and logged."""
+        try:
+            return callback()
+        except Exception as error:  # noqa: BLE001 - the report must go out, also without this part
+            self._mistake(error)
+            return otherwise
+
+    def _level(self, activity: Activity, problem: str, idle_reason: str) -> tuple[bytes, str]:
         if getattr(self._node, 'finished', False) and not activity.bad:
             idle_reason = 'finished'
         level, text = (DiagnosticStatus.OK, idle_reason) if idle_reason else diagnose(activity, self._settings)

@@ -16,7 +16,10 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
+from affect_perception.ros.callbacks import report_error
 from affect_perception.ros.log_bridge import log_to_ros
+
+_PAUSE_S = 0.01
 
 GraphNode = Any  # an rclpy Node with `close()`, as all nodes of this package have it
 
@@ -34,7 +37,9 @@ class Spinner:
         self._threads = []
         for node, executor in zip(nodes, self._executors, strict=True):
             executor.add_node(node)
-            thread = threading.Thread(target=self._spin, args=(executor,), name=f'spin {node.get_name()}', daemon=True)
+            thread = threading.Thread(
+                target=self._spin, args=(executor, node), name=f'spin {node.get_name()}', daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 
@@ -46,8 +51,9 @@ class Spinner:
         for thread in self._threads:
             thread.join(timeout=2.0)
 
-    def _spin(self, executor: SingleThreadedExecutor) -> None:
-        while True:
+    def _spin(self, executor: SingleThreadedExecutor, node: Node) -> None:
+        said: set[str] = set()
+        while not self._closing.is_set():
             try:
                 return executor.spin()
             except ExternalShutdownException:
@@ -55,19 +61,36 @@ class Spinner:
             except Exception as error:  # noqa: BLE001 - thread border: a failing callback must not end its node
                 if self._closing.is_set():  # rclpy destroys the executor under a callback that still runs
                     return None
+                self._closing.wait(_PAUSE_S)  # an error that lasts must not take a core
                 if type(error).__name__ == 'InvalidHandle':  # the caller was destroyed meanwhile: a node deactivates
-                    self._closing.wait(0.01)
                     continue
-                get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
+                if getattr(node, 'diagnostics', None) is not None:
+                    report_error(node, error)
+                elif type(error).__name__ not in said:
+                    said.add(type(error).__name__)
+                    get_logger('affect_perception').error(f'{type(error).__name__} in a callback: {error}')
+
+
+class StopEvent(threading.Event):
+    """Event that a signal sets. While `starting` is true a signal raises KeyboardInterrupt instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starting = False
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """Event that SIGINT (Ctrl-C) and SIGTERM set; a second signal raises KeyboardInterrupt."""
-    stop = threading.Event()
+def stop_on_signals(starting: bool = False) -> Iterator[StopEvent]:
+    """Event that SIGINT (Ctrl-C) and SIGTERM set; a second signal raises KeyboardInterrupt.
+
+    `starting`: the first one raises it as well, until the caller sets `starting` of the event to False: there is
+    nothing yet to end in order, and a start takes seconds.
+    """
+    stop = StopEvent()
+    stop.starting = starting
 
     def handle(_number: int, _frame: object) -> None:
-        if stop.is_set():
+        if stop.starting or stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
@@ -82,21 +105,24 @@ def stop_on_signals() -> Iterator[threading.Event]:
 def run_nodes(make: Callable[[], Sequence[GraphNode]], args: Sequence[str] | None = None) -> None:
     """Run an executable: make the nodes, spin until a signal or until all are `finished`, close them.
 
-    Exits with status 2 and one line on stderr when `make` raises an AffectPerceptionError. rclpy's own signal handlers
-    are not installed: they shut the context down at once, while threads still publish.
+    Exits with status 2 and one line on stderr when `make` raises an AffectPerceptionError, and with 130 at a signal
+    during the start. rclpy's own signal handlers are not installed: they shut the context down at once, while threads
+    still publish.
     """
     nodes: Sequence[GraphNode] = ()
     spinner = None
-    with stop_on_signals() as stop:
+    with stop_on_signals(starting=True) as stop:
         try:
             rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
             log_to_ros()
             nodes = make()
             spinner = Spinner(nodes)
+            stop.starting = False
             while not stop.wait(0.2) and not all(getattr(node, 'finished', False) for node in nodes):
                 pass
         except KeyboardInterrupt:
-            pass
+            if stop.starting:
+                sys.exit(130)
         except AffectPerceptionError as error:
             sys.stderr.write(f'affect_perception: {error}\n')
             sys.exit(2)

@@ -9,7 +9,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.ros import qos
-from affect_perception.ros.topics import image_type
+from affect_perception.ros.callbacks import guarded, timer
+from affect_perception.ros.topics import image_type, subscribe
 from affect_perception.settings import TrackerSettings
 
 _SILENCE_S = 5.0  # without an image for this long, log what could be wrong
@@ -24,15 +25,15 @@ class ImageInput:
     ) -> None:
         self._node, self._callback = node, callback
         self._received = False
-        self._subscription = node.create_subscription(
+        self._subscription = subscribe(
+            node,
             image_type(settings.image_topic, settings.image_transport),
             settings.image_topic,
             self._on_image,
             qos.RELIABLE_IMAGES if settings.reliable_images else qos.IMAGES,
-            event_callbacks=qos.SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
-            qos_overriding_options=qos.overridable(),
+            event_callbacks=qos.SubscriptionEventCallbacks(incompatible_qos=guarded(node, self._on_incompatible_qos)),
         )
-        self._silence = node.create_timer(_SILENCE_S, self._on_silence)
+        self._silence = timer(node, _SILENCE_S, self._on_silence)
 
     @property
     def topic_name(self) -> str:

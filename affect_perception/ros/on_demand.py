@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+
+from affect_perception.ros.callbacks import report_error, timer
+from affect_perception.runtime.failures import FailureLog
 
 _EARLY = 0.25  # of a period: inputs at about the maximum rate must not be halved by their jitter
 _PERIOD_S = 0.5  # each check wakes the executor of the node, which is what an idle node costs
@@ -23,7 +25,7 @@ class OnDemand:
         self._node = node
         self._inputs = inputs
         self._subscriptions: dict[str, Subscription] = {}
-        node.create_timer(_PERIOD_S, self.update, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        timer(node, _PERIOD_S, self.update, steady=True)
 
     @property
     def active(self) -> frozenset[str]:
@@ -31,12 +33,16 @@ class OnDemand:
         return frozenset(self._subscriptions)
 
     def update(self) -> None:
-        """Create the subscriptions that are wanted, and destroy those that no longer are."""
-        for name, (wanted, subscribe) in self._inputs.items():
-            if wanted() and name not in self._subscriptions:
-                self._subscriptions[name] = subscribe()
-            elif not wanted() and name in self._subscriptions:
-                self._node.destroy_subscription(self._subscriptions.pop(name))
+        """Create the subscriptions that are wanted, and destroy those that no longer are; an error stops no other."""
+        for name, (is_wanted, subscribe) in self._inputs.items():
+            try:
+                wanted = is_wanted()
+                if wanted and name not in self._subscriptions:
+                    self._subscriptions[name] = subscribe()
+                elif not wanted and name in self._subscriptions:
+                    self._node.destroy_subscription(self._subscriptions.pop(name))
+            except Exception as error:  # noqa: BLE001 - loop border: counted and logged, tried again at the next check
+                report_error(self._node, error)
 
     def idle_reason(self) -> str:
         """Reason why the node is idle, for diagnostics; '' while any input is subscribed."""
@@ -52,15 +58,20 @@ class WhileWanted(CallbackGroup):
 
     def __init__(self, wanted: Callable[[], bool]) -> None:
         super().__init__()
-        self._wanted = wanted
+        self._is_wanted = wanted
+        self._failures = FailureLog('whether a message is wanted')
 
     def can_execute(self, _entity: object) -> bool:
-        """Callback of rclpy: whether the entity may be taken."""
-        return self._wanted()
+        """Callback of rclpy: whether the entity may be taken; true also where that cannot be told."""
+        try:
+            return self._is_wanted()
+        except Exception as error:  # noqa: BLE001 - raised here, it would end every round of the executor
+            self._failures(error)
+            return True
 
-    def beginning_execution(self, _entity: object) -> bool:
+    def beginning_execution(self, entity: object) -> bool:
         """Callback of rclpy: asked once more before the callback runs."""
-        return self._wanted()
+        return self.can_execute(entity)
 
     def ending_execution(self, _entity: object) -> None:
         """Callback of rclpy: nothing to release."""

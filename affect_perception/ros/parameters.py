@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affect_perception.errors import ConfigError
+from affect_perception.ros.callbacks import report_error
 from affect_perception.settings import Setting, Settings
 
 _UNBOUNDED = 2**31 - 1  # rclpy wants both ends of a range
@@ -62,12 +63,14 @@ def declare_settings(
         names = {declared.name for declared in group.declared()}
         try:
             new = settings.changed(**{p.name: p.value for p in parameters if p.name in names})
+            if new != settings and on_change is not None:
+                on_change(new)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if new != settings:
-            settings = new
-            if on_change is not None:
-                on_change(settings)
+        except Exception as error:  # noqa: BLE001 - callback border: whoever sets the parameter gets an answer
+            report_error(node, error)
+            return SetParametersResult(successful=False, reason=f'{type(error).__name__}: {error}')
+        settings = new
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(changed)

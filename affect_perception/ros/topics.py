@@ -13,6 +13,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.ros import qos
+from affect_perception.ros.callbacks import guarded
 
 
 def advertise(node: Node, msgtype: type, topic: str, profile: QoSProfile = qos.RESULTS) -> Publisher:
@@ -27,10 +28,17 @@ def subscribe(
     callback: Callable[[Any], None],
     profile: QoSProfile = qos.RESULTS,
     group: CallbackGroup | None = None,
+    **options: Any,
 ) -> Subscription:
-    """Subscription of `node` to `topic`."""
+    """Subscription of `node` to `topic`, whose callback is guarded; `options` are passed to rclpy."""
     return node.create_subscription(
-        msgtype, topic, callback, profile, callback_group=group, qos_overriding_options=qos.overridable()
+        msgtype,
+        topic,
+        guarded(node, callback),
+        profile,
+        callback_group=group,
+        qos_overriding_options=qos.overridable(),
+        **options,
     )
 
 

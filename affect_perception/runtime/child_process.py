@@ -7,6 +7,7 @@ plain time-out would not do: a child at idle priority on a busy machine legitima
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import select
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ HUNG_S = 7.0  # without any progress; counted in checks, so that a pause of the 
 LONGEST_S = 300.0  # dlib's own CNN needs a minute for a large image enlarged once
 _BLIND_S = 60.0  # on systems without /proc, where progress cannot be seen
 _EARLY_S = 10.0  # a child that ends this soon after its start would do so again
+_LEAST_SHARE = 0.2  # of a core, below which a process that wants to run is starved
+_TICKS_PER_S = os.sysconf('SC_CLK_TCK') if hasattr(os, 'sysconf') else 100
 _PING, _PONG = 'ping', 'pong'
 
 
@@ -39,15 +43,22 @@ class ChildHung(ChildEnded):
     """The child made no progress and has been killed."""
 
 
+class ChildStarved(ChildEnded):
+    """The child wanted to run and got next to no CPU time; it has been killed."""
+
+
 class ChildProcess:
     """Run `python -m module FD *arguments` as a child, FD being its end of the link; its stdout goes to stderr.
 
     `name` is the subject of error texts. Restart policy: `start` may be called again after an end; the owner decides,
     with `ended_early` as the hint that another start would not help. The child ends with this process (`child_link`).
+    `starved_s`, if not 0: time after which a child that wants to run and gets less than a fifth of a core is killed as
+    starved (ChildStarved); where there is no /proc, none is.
     """
 
     def __init__(self, name: str, module: str, arguments: Sequence[str] = ()) -> None:
         self.name = name
+        self.starved_s = 0.0
         self._module, self._arguments = module, list(arguments)
         self._lock = threading.Lock()  # of starting and closing
         self._run: _Run | None = None
@@ -82,20 +93,20 @@ class ChildProcess:
             self._run = _Run(self._module, self._arguments)
 
     def send(self, kind: str, *arrays: np.ndarray, **fields: Any) -> None:
-        """Send one message. ChildEnded or ChildHung if the child does not take it."""
+        """Send one message. ChildEnded, ChildHung or ChildStarved if the child does not take it."""
         run = self._current()
         with self._ending(run):
-            run.link.send(kind, *arrays, waiting=_Watch(run.child.pid), **fields)
+            run.link.send(kind, *arrays, waiting=_Watch(run.child.pid, starved_s=self.starved_s), **fields)
 
     def receive(self, ping: bool = False) -> Message:
-        """Return the child's next message. ChildEnded or ChildHung if there will be none.
+        """Return the child's next message. ChildEnded, ChildHung or ChildStarved if there will be none.
 
         `ping`: silence is legitimate; a silent child is asked whether it is alive, and only then expected to answer.
         """
         run = self._current()
         while True:
             with self._ending(run):
-                message = run.link.receive(_Watch(run.child.pid, run.link if ping else None))
+                message = _received(run.link, _Watch(run.child.pid, run.link if ping else None, self.starved_s))
             if message.kind != _PONG:
                 return message
 
@@ -125,11 +136,24 @@ class ChildProcess:
         """Turn errors of the link into ChildEnded or ChildHung, and kill the child that they are about."""
         try:
             yield
+        except _Starved as error:
+            run.kill()
+            raise ChildStarved(f'{self.name} {error}') from None
         except _NoProgress as error:
             run.kill()
             raise ChildHung(f'{self.name} {error} and was killed') from None
         except (EOFError, OSError) as error:
             raise ChildEnded(f'{self.name} ended (status {run.kill()})') from error
+
+
+_runs: weakref.WeakSet[_Run] = weakref.WeakSet()
+
+
+@atexit.register
+def _kill_all() -> None:
+    """Kill what is left when this process exits, a stopped child as well: that one does not see its parent's end."""
+    for run in list(_runs):
+        run.kill()
 
 
 class _Run:
@@ -146,6 +170,7 @@ class _Run:
             env={**os.environ, 'PYTHONPATH': os.pathsep.join(folders)},
         )
         theirs.close()
+        _runs.add(self)
         self.link, self.started_s = Link(ours), time.monotonic()
 
     def kill(self) -> int:
@@ -156,7 +181,19 @@ class _Run:
         return status
 
 
+def _received(link: Link, waiting: _Watch) -> Message:
+    """Receive a message; EOFError for bytes that are none, after which the link is out of step."""
+    try:
+        return link.receive(waiting)
+    except (ValueError, KeyError, TypeError, MemoryError) as error:
+        raise EOFError(f'no message: {error}') from error
+
+
 class _NoProgress(Exception):
+    """The text says for how long."""
+
+
+class _Starved(_NoProgress):
     """The text says for how long."""
 
 
@@ -164,12 +201,14 @@ class _Watch:
     """Call every CHECK_S while waiting for process `pid`; raises _NoProgress when the process is hung.
 
     With `ping`, silence is legitimate: that link is asked for an answer when the process first shows no progress.
+    With `starved_s`, raises _Starved for a process that was runnable for so long almost without a core.
     """
 
-    def __init__(self, pid: int, ping: Link | None = None) -> None:
-        self._pid, self._ping = pid, ping
+    def __init__(self, pid: int, ping: Link | None = None, starved_s: float = 0.0) -> None:
+        self._pid, self._ping, self._starved_s = pid, ping, starved_s
         self._used: int | None = None
-        self._checks = self._idle_checks = 0
+        self._first_used = 0  # at the first check of those in which the process was always runnable
+        self._checks = self._idle_checks = self._runnable_checks = 0
 
     def __call__(self) -> None:
         progress = _progress(self._pid)
@@ -179,11 +218,22 @@ class _Watch:
         self._used, self._idle_checks = used, 0 if moved else self._idle_checks + 1
         if self._idle_checks == 1 and self._ping is not None:
             self._ping.send(_PING, waiting=_give_up, lock_timeout_s=0)
+        self._check_share(used, runnable)
         limit_s = HUNG_S if progress is not None else _BLIND_S
         if self._idle_checks * CHECK_S >= limit_s:
             raise _NoProgress(f'made no progress for {limit_s:.0f} s')
         if self._ping is None and self._checks * CHECK_S >= LONGEST_S:
             raise _NoProgress(f'gave no answer for {LONGEST_S:.0f} s')
+
+    def _check_share(self, used: int, runnable: bool) -> None:
+        if not self._runnable_checks:
+            self._first_used = used
+        self._runnable_checks = self._runnable_checks + 1 if runnable else 0
+        seconds = (self._runnable_checks - 1) * CHECK_S
+        if self._starved_s and seconds >= self._starved_s:
+            if used - self._first_used < _LEAST_SHARE * seconds * _TICKS_PER_S:
+                raise _Starved(f'got no CPU time for {seconds:.0f} s, as all cores are full')
+            self._runnable_checks = 0
 
 
 def _progress(pid: int) -> tuple[int, bool] | None:

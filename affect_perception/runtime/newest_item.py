@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from affect_perception.runtime.failures import FailureLog, OnError
+
 T = TypeVar('T')
 
 
@@ -30,12 +32,17 @@ class NewestItemSlot(Generic[T]):
             self._item = item
             self._ready.notify()
 
-    def take(self) -> T | None:
-        """Block until there is an item and return it; None once the slot is closed."""
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Block until there is an item and return it; None once the slot is closed, or after `timeout_s`."""
         with self._ready:
-            self._ready.wait_for(lambda: self._item is not None or self._closed)
+            self._ready.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
             return None if self._closed else item
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     def close(self) -> None:
         """Make every present and future `take` return None."""
@@ -67,18 +74,32 @@ class NewestItemPerKey(NewestItemSlot[dict[str, Any]]):
 
 
 class SlotWorker:
-    """Thread that calls `work(item)` with each item taken from `slot` (a new one if None), one at a time."""
+    """Thread that calls `work(item)` with each item taken from `slot` (a new one if None), one at a time.
 
-    def __init__(self, name: str, work: Callable[[Any], None], slot: NewestItemSlot[Any] | None = None) -> None:
+    `on_error` gets an exception of `work`, after which the thread takes the next item; by default the first of each
+    type is logged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Any], None],
+        slot: NewestItemSlot[Any] | None = None,
+        on_error: OnError | None = None,
+    ) -> None:
         self.slot: NewestItemSlot[Any] = slot if slot is not None else NewestItemSlot()
         self.slot.reopen()
         self._work = work
+        self._on_error = on_error or FailureLog(f'thread {name}')
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while (item := self.slot.take()) is not None:
-            self._work(item)
+            try:
+                self._work(item)
+            except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the next item is taken
+                self._on_error(error)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End the thread after the current item; wait for at most `timeout_s`. May be called by `work` itself."""

@@ -64,3 +64,6 @@ class CaptureConnection:
     def close(self) -> None:
         """Release the device."""
         self._capture.release()
+
+    def abort(self) -> None:
+        """Do nothing: OpenCV ends a read by itself after some seconds, and cannot be told to."""

@@ -10,9 +10,11 @@ from typing import Protocol
 import numpy as np
 
 from affect_perception.errors import AffectPerceptionError, BadInputError
+from affect_perception.runtime.failures import described
 from affect_perception.runtime.newest_item import NewestItemSlot
 from affect_perception.types import Frame
 
+SILENT_S = 10.0  # without an image, until a connection is aborted
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two attempts to reconnect; doubled each time
 
 
@@ -30,12 +32,16 @@ class Connection(Protocol):
     def close(self) -> None:
         """Release the device or socket."""
 
+    def abort(self) -> None:
+        """Make a `read` that is under way in another thread end, where that is possible."""
+
 
 class LiveSource:
     """`Source` of the newest frame of a connection, which is read in a thread and reopened after a break.
 
     `connect` opens the connection or raises ConfigError; the first call is in the constructor, so that an absent camera
-    or stream is refused at start. `on_bad` gets each skipped image and each break as a BadInputError.
+    or stream is refused at start. `on_bad` gets each skipped image, each break and each silence of SILENT_S, after
+    which the connection is aborted, as a BadInputError.
     """
 
     live = True
@@ -52,6 +58,7 @@ class LiveSource:
         self.size: tuple[int, int] | None = None  # width and height of the last frame, px
         self._connect, self._frame_id, self._on_bad = connect, frame_id, on_bad
         connection = connect()
+        self._connection: Connection | None = connection  # the open one, for `abort`
         self.fps = connection.fps or fps
         self._slot: NewestItemSlot[Frame] = NewestItemSlot()
         self._failure: Exception | None = None
@@ -65,8 +72,13 @@ class LiveSource:
         return self._slot.dropped
 
     def __iter__(self) -> Iterator[Frame]:
-        while (frame := self._slot.take()) is not None:
-            yield frame
+        while not self._slot.closed:
+            frame = self._slot.take(SILENT_S)
+            if frame is not None:
+                yield frame
+            elif not self._slot.closed and self._connection is not None:
+                self._on_bad(BadInputError('stream', f'{self.name} has sent no image for {SILENT_S:g} s'))
+                self._connection.abort()
         if self._failure is not None:
             raise self._failure
 
@@ -88,22 +100,31 @@ class LiveSource:
         while not self._closing.is_set():
             try:
                 if connection is None:
-                    connection = self._connect()
+                    connection = self._connection = self._connect()
                 self._put(connection.read())
                 pause_s = FIRST_PAUSE_S
             except BadInputError as error:
                 self._on_bad(error)
-            except (OSError, AffectPerceptionError) as error:
+            except Exception as error:  # noqa: BLE001 - thread border: whatever a driver raises, it is opened again
                 if connection is not None:
-                    connection.close()
+                    self._connection = None
+                    self._release(connection)
                     connection = None
                 if self._closing.is_set():
                     return
-                self._on_bad(BadInputError('stream', f'{self.name} broke ({error}); trying again in {pause_s:g} s'))
+                known = isinstance(error, (OSError, AffectPerceptionError))
+                why = str(error) if known else described(error)
+                self._on_bad(BadInputError('stream', f'{self.name} broke ({why}); trying again in {pause_s:g} s'))
                 self._closing.wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         if connection is not None:
+            self._release(connection)
+
+    def _release(self, connection: Connection) -> None:
+        try:
             connection.close()
+        except Exception as error:  # noqa: BLE001 - a broken device may refuse this too; it is opened anew
+            self._on_bad(BadInputError('stream', f'{self.name} cannot be closed ({error})'))
 
     def _put(self, image: np.ndarray | Frame) -> None:
         frame = image if isinstance(image, Frame) else Frame(time.time_ns(), self._frame_id, image)

@@ -134,6 +134,9 @@ class RealSenseConnection:
                 return frames
         raise OSError(f'no image in {seconds:g} s')
 
+    def abort(self) -> None:
+        """Do nothing: `read` has a limit of its own."""
+
     def close(self) -> None:
         """Stop the pipeline."""
         with contextlib.suppress(RuntimeError):  # gone already

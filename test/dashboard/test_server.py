@@ -196,6 +196,55 @@ def test_state_that_cannot_be_made_is_counted_and_the_next_one_is_sent(serve):
     assert server.bad == ['state', 'state']
 
 
+def raising(*_: object) -> None:
+    raise BadInputError('injected', 'an error of ours')
+
+
+async def next_state(page):
+    return (await page.receive()).type
+
+
+def test_a_server_whose_thread_cannot_start_is_refused(serve, monkeypatch):
+    monkeypatch.setattr('affect_perception.dashboard.server.WebApp.application', raising)
+    with pytest.raises(ConfigError, match='cannot be started: an error of ours'):
+        serve()
+
+
+@pytest.mark.parametrize('part', ['put_state', 'stuck_s'])
+def test_errors_in_the_loops_of_the_server_are_counted_and_the_loops_go_on(serve, monkeypatch, part):
+    server = serve()
+
+    async def look(page):
+        assert await next_state(page) == aiohttp.WSMsgType.TEXT
+        with monkeypatch.context() as patch:
+            patch.setattr(f'affect_perception.dashboard.server.PageConnection.{part}', raising)
+            while not server.bad:
+                await asyncio.sleep(0.05)
+        server.changed()
+        return await next_state(page)
+
+    assert talk(server, look) == aiohttp.WSMsgType.TEXT
+    assert set(server.bad) == {'injected'}
+
+
+def test_page_that_cannot_be_written_to_is_counted_and_ended(serve, monkeypatch):
+    async def fail(_):
+        raising()
+
+    monkeypatch.setattr('affect_perception.dashboard.server.PageConnection.write', fail)
+    server = serve()
+    assert talk(server, next_state) in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+    wait_until(lambda: server.bad == ['injected'])
+
+
+def test_error_in_a_callback_of_the_loop_is_counted(serve, capfd):
+    server = serve()
+    server._loop.call_soon_threadsafe(server._loop.call_later, 0.0, raising)
+    wait_until(lambda: server.bad == ['injected'])
+    assert talk(server, next_state) == aiohttp.WSMsgType.TEXT
+    assert 'Traceback' not in ''.join(capfd.readouterr())
+
+
 @pytest.fixture
 def serve():
     """Starts servers on free ports; `.bad` has the kinds of what they refused."""

@@ -74,3 +74,15 @@ def test_a_problem_ends_with_the_next_result():
     assert beside.collect(wait=True).detections == ()
     assert not beside.problem
     beside.close()
+
+
+def test_a_detection_that_is_long_due_is_a_problem_until_it_comes(monkeypatch):
+    monkeypatch.setattr('affect_perception.detectors.async_detector.LATE_S', 0.1)
+    beside = AsyncDetector(FaceAnalyzer(detector := Gated()))
+    assert beside.waiting_s == 0
+    beside.submit(REQUEST)
+    assert not beside.problem
+    wait_until(lambda: beside.problem.startswith('no detection for 0 s'))
+    detector.gate.set()
+    wait_until(lambda: not beside.problem)
+    beside.close()

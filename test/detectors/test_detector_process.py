@@ -144,3 +144,20 @@ def test_an_image_over_which_the_child_stops_is_tried_once_more(frame):
         assert detector.detect(frame.rgb) == make_detector(HOG).detect(frame.rgb)
     finally:
         detector.close()
+
+
+def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores(frame, monkeypatch):
+    process = FaceAnalyzerProcess(HOG)
+    try:
+        assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
+        os.kill(process.pid, signal.SIGSTOP)
+        with monkeypatch.context() as patch:
+            patch.setattr('affect_perception.runtime.child_process._progress', lambda pid: (7, True))
+            with pytest.raises(DetectorFailure, match=r'got no CPU time for .* as all cores are full') as failure:
+                process.analyze(DetectionRequest(frame))
+        assert failure.value.kind == 'detector'
+        assert process.analyze(DetectionRequest(frame)).detections
+        assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 5
+    finally:
+        process.close()

@@ -173,6 +173,42 @@ def test_closing_does_not_wait_for_a_stopped_process(viewers):
     assert not process.running
 
 
+def test_a_message_of_the_viewers_that_makes_no_sense_is_skipped(viewers, monkeypatch):
+    process = viewers(agent_node={})
+    errors = []
+    monkeypatch.setattr(process, '_failures', errors.append)
+    taken = process._take_answer
+
+    def fail(**fields) -> None:
+        taken(**fields)
+        raise LookupError('injected')
+
+    monkeypatch.setattr(process, '_take_answer', fail)
+    process.make('marker_node')
+    wait_until(lambda: len(errors) == 1)
+    assert process.bad_inputs() == 0, 'the next answer is taken'
+    process._send('nonsense', field=1)
+    assert process.bad_inputs() == 0, 'the other side skips it, too'
+    assert process.restarts == 0
+
+
+def test_a_process_that_sends_garbage_is_replaced(viewers, monkeypatch, said):
+    monkeypatch.setattr(child_process, '_EARLY_S', 0.0)
+    process, ends = viewers(agent_node={}), []
+    process.on_end = ends.append
+    receive = process._child._run.link.receive
+
+    def garbage(*given):
+        receive(*given)
+        raise ValueError('not JSON')
+
+    monkeypatch.setattr(process._child._run.link, 'receive', garbage)
+    process.bad_inputs()
+    wait_until(lambda: process.restarts == 1)
+    assert 'ended' in ends[0]
+    wait_until(lambda: process._answers.get('agent_node', 1) is None)
+
+
 def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(viewers, said):
     process = viewers(dashboard_node={'dashboard_port': 0})
     os.kill(process.pid, signal.SIGKILL)

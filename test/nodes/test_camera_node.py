@@ -43,6 +43,42 @@ def test_camera_node_gives_every_picture_of_a_folder_when_it_may_take_its_time(s
     assert sum(node.diagnostics.bad_inputs.values()) == 1
 
 
+def test_an_image_that_cannot_be_sent_is_counted_and_the_next_one_is_sent(spin, tmp_path, monkeypatch):
+    for i in range(4):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), np.full((48, 64, 3), 40 * i, np.uint8))
+    node = CameraNode({'source': str(tmp_path), 'fps': 100.0})
+    spin(node)
+    publish, sent = node.publish, []
+
+    def fail_once(frame) -> None:
+        sent.append(frame)
+        if len(sent) == 1:
+            raise LookupError('injected')
+        publish(frame)
+
+    monkeypatch.setattr(node, 'publish', fail_once)
+    node.start()
+    wait_until(lambda: node.finished)
+    assert node.published + node.dropped == 3
+    assert node.diagnostics.bad_inputs == {'internal': 1}
+
+
+def test_a_source_that_fails_ends_the_source_and_not_the_node(spin):
+    class Faulty:
+        live, fps, name, size, dropped = False, 30.0, 'faulty', None, 0
+
+        def __iter__(self):
+            raise LookupError('injected')
+
+        def close(self):
+            pass
+
+    node = spin(CameraNode({'source': 'scene'}, source=Faulty()))
+    node.start()
+    wait_until(lambda: node.finished)
+    assert node.diagnostics.bad_inputs == {'internal': 1}
+
+
 @pytest.mark.parametrize(
     ('make', 'says'),
     [

@@ -71,3 +71,40 @@ def test_recording_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch):
         assert not bad
     finally:
         os.system(f'umount {disk}')
+
+
+def test_message_that_cannot_be_written_is_counted_and_the_next_one_is_recorded(tmp_path):
+    said = []
+    writer = BagWriter(tmp_path / 'bag', said.append)
+    for _ in range(2):
+        writer.put('/nonsense', 'no_package/msg/Nothing', 10**18, b'')
+    put(writer, 3, 100)
+    writer.close()
+    assert (writer.failed, writer.stopped, writer.written) == (2, '', {'/words': 3})
+    assert len(said) == 1
+    assert 'a message of /nonsense cannot be written' in said[0]
+    assert BagReader(tmp_path / 'bag', said.append).counts['/words'] == 3
+
+
+def test_error_of_any_kind_ends_the_recording_and_is_said(tmp_path):
+    class Broken(BagWriter):
+        def _has_room(self, more):
+            raise LookupError('injected')
+
+    said = []
+    writer = Broken(tmp_path / 'bag', said.append)
+    put(writer, 3, 100)
+    writer.close()
+    assert 'LookupError: injected' in writer.stopped
+    assert len(said) == 1
+
+
+def test_closing_gives_up_a_disk_that_takes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr('affect_perception.ros.bag_writer.CLOSE_S', 0.1)
+    said = []
+    writer = SlowDisk(tmp_path / 'bag', said.append)
+    put(writer, 3, 100)
+    writer.close()
+    assert 'has taken nothing' in writer.stopped
+    assert len(said) == 1
+    writer.free.set()

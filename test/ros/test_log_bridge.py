@@ -27,7 +27,7 @@ def test_node_tells_what_it_loads_and_which_backend_it_took():
         process.send_signal(signal.SIGINT)
         status = process.wait(30)
         reader.join(10)
-    assert status == 0, lines
+    assert status in (0, 130), lines  # 130: interrupted during the start
     assert any('[affect_node]: loading model smile_va' in line for line in lines)
     assert any('[INFO] [' in line and 'affect_perception.inference.engine]: ' in line for line in lines)
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, wait_until
 
 from affect_perception.runtime import child_process
-from affect_perception.runtime.child_process import ChildEnded, ChildHung, ChildProcess
+from affect_perception.runtime.child_process import ChildEnded, ChildHung, ChildProcess, ChildStarved
 
 ECHO = 'builders.echo_child'
 
@@ -98,6 +98,32 @@ def test_a_busy_child_is_no_hung_one(child, monkeypatch):
     monkeypatch.setattr(child_process, 'HUNG_S', 0.5)
     child.send('sleep', seconds=2)
     assert child.receive().fields['kind_was'] == 'sleep'
+
+
+@pytest.mark.parametrize(('ticks_per_check', 'starved'), [(0, True), (50, False)])
+def test_a_child_that_wants_to_run_and_gets_no_core_is_starved_and_a_busy_one_is_not(
+    child, monkeypatch, ticks_per_check, starved
+):
+    used = iter(range(0, 10**6, max(ticks_per_check, 1)))
+    monkeypatch.setattr(child_process, '_progress', lambda pid: (next(used) if ticks_per_check else 7, True))
+    child.starved_s = 0.5
+    child.send('sleep', seconds=2 if not starved else 60)
+    if starved:
+        with pytest.raises(ChildStarved, match='the echo got no CPU time'):
+            child.receive()
+        assert child.status == -signal.SIGKILL
+    else:
+        assert child.receive().fields['kind_was'] == 'sleep'
+
+
+def test_a_stopped_child_does_not_outlive_a_process_that_exits_in_a_hurry():
+    code = (
+        'import os, signal; from affect_perception.runtime.child_process import ChildProcess; '
+        f"c = ChildProcess('the echo', {ECHO!r}); c.start(); os.kill(c.pid, signal.SIGSTOP); print(c.pid, flush=True); "
+        'raise KeyboardInterrupt'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment())
+    wait_until(lambda: not running(int(done.stdout)))
 
 
 def test_a_silent_child_that_answers_pings_is_left_alone_and_a_stopped_one_is_not(child, monkeypatch):

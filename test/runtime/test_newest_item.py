@@ -51,3 +51,29 @@ def test_a_worker_may_close_itself():
     worker.slot.put('nobody takes this')
     worker.close()
     assert done == ['only']
+
+
+def test_a_worker_whose_work_raises_tells_the_error_and_takes_the_next_item():
+    done, errors = [], []
+
+    def work(item: str) -> None:
+        done.append(item)
+        if item == 'bad':
+            raise ValueError(item)
+
+    worker = SlotWorker('test', work, on_error=errors.append)
+    for item in ('bad', 'good'):
+        worker.slot.put(item)
+        wait_until(lambda item=item: item in done)
+    worker.close()
+    assert [str(error) for error in errors] == ['bad']
+
+
+def test_a_worker_without_a_handler_goes_on_too():
+    done = []
+    worker = SlotWorker('test', lambda item: done.append(1 / item))
+    for item, count in ((0, 0), (1, 1)):
+        worker.slot.put(item)
+        wait_until(lambda count=count: len(done) == count and worker.slot._item is None)
+    wait_until(lambda: done == [1.0])
+    worker.close()

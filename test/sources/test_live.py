@@ -1,6 +1,7 @@
 """Live sources: newest frame, reconnection, faults of the reading thread."""
 
 import itertools
+import threading
 import time
 
 import pytest
@@ -26,6 +27,9 @@ class Clockwork:
         return plain(self.left % 200)
 
     def close(self):
+        pass
+
+    def abort(self):
         pass
 
 
@@ -59,11 +63,53 @@ def test_broken_source_is_reported_and_reconnected():
     assert stamps == sorted(stamps)
 
 
-def test_fault_in_the_reading_thread_reaches_the_reader():
-    class Faulty(Clockwork):
-        def read(self):
-            raise ZeroDivisionError('a fault of ours')
+class Faulty(Clockwork):
+    """Raises what no driver should, when it is read and when it is closed."""
 
-    source = LiveSource('faulty', lambda: Faulty(1), 'camera', 30.0, BadInputList().append)
+    def read(self):
+        raise ZeroDivisionError('a fault of ours')
+
+    def close(self):
+        raise LookupError('another one')
+
+
+def test_any_error_of_a_driver_is_told_and_the_device_opened_again():
+    bad, made = BadInputList(), iter([Faulty(1), Clockwork(1000)])
+    source = LiveSource('faulty', lambda: next(made), 'camera', 30.0, bad.append)
+    assert len(list(itertools.islice(source, 2))) == 2
+    source.close()
+    assert bad.kinds == ['stream', 'stream']
+    assert 'cannot be closed (another one)' in str(bad[0])
+    assert 'ZeroDivisionError: a fault of ours (' in str(bad[1])
+
+
+def test_fault_in_the_reading_thread_itself_reaches_the_reader():
+    def fail(_):
+        raise ZeroDivisionError('a fault of ours')
+
+    source = LiveSource('faulty', lambda: Faulty(1), 'camera', 30.0, fail)
     with pytest.raises(ZeroDivisionError):
         next(iter(source))
+
+
+def test_a_connection_without_images_is_told_and_aborted(monkeypatch):
+    monkeypatch.setattr('affect_perception.sources.live.SILENT_S', 0.1)
+
+    class Stuck(Clockwork):
+        def __init__(self):
+            super().__init__(0)
+            self.aborted = threading.Event()
+
+        def read(self):
+            assert self.aborted.wait(10)
+            raise OSError('aborted')
+
+        def abort(self):
+            self.aborted.set()
+
+    bad, made = BadInputList(), iter([Stuck(), Clockwork(1000)])
+    source = LiveSource('stuck', lambda: next(made), 'camera', 30.0, bad.append)
+    assert len(list(itertools.islice(source, 2))) == 2
+    source.close()
+    assert 'has sent no image for 0.1 s' in str(bad[0])
+    assert 'aborted' in str(bad[1])

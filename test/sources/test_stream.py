@@ -9,6 +9,7 @@ import time
 
 import pytest
 from builders.images import BadInputList, jpeg, opened, plain
+from conftest import wait_until
 
 from affect_perception.errors import ConfigError
 
@@ -43,6 +44,13 @@ class MjpegHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == '/silent':
             time.sleep(10)
+            return
+        if self.path == '/dribble':  # a byte of a header now and then
+            with contextlib.suppress(OSError):
+                self.wfile.write(b'HTTP/1.1 200 OK\r\nX-Header: ')
+                for _ in range(100):
+                    self.wfile.write(b'x')
+                    time.sleep(0.1)
             return
         self.send_response(200)
         multipart = self.path == '/video'
@@ -97,3 +105,39 @@ def test_web_page_is_refused_as_a_stream(http_server):
 def test_silent_server_is_refused(http_server):
     with pytest.raises(ConfigError, match='cannot be reached'):
         opened(f'{http_server}/silent')
+
+
+def test_server_that_sends_its_headers_byte_by_byte_is_refused_in_time(http_server, monkeypatch):
+    monkeypatch.setattr('affect_perception.sources.stream.CONNECT_S', 0.5)
+    before = threading.active_count()
+    with pytest.raises(ConfigError, match='cannot be reached'):
+        opened(f'{http_server}/dribble')
+    wait_until(lambda: threading.active_count() <= before + 1)  # the server has one
+
+
+def test_stream_that_dribbles_is_aborted_and_opened_again(monkeypatch):
+    monkeypatch.setattr('affect_perception.sources.live.SILENT_S', 0.3)
+    bad, listener, accepted = BadInputList(), socket.create_server(('127.0.0.1', 0)), []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                accepted.append(connection)
+                threading.Thread(target=dribble, args=(connection,), daemon=True).start()
+
+    def dribble(connection):
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b'x')
+                time.sleep(0.05)
+
+    threading.Thread(target=serve, daemon=True).start()
+    source = opened(f'tcp://127.0.0.1:{listener.getsockname()[1]}', bad)
+    reader = threading.Thread(target=list, args=(source,), daemon=True)
+    reader.start()
+    wait_until(lambda: len(accepted) > 1)
+    source.close()
+    reader.join(5)
+    listener.close()
+    assert bad.kinds[:2] == ['stream', 'stream']

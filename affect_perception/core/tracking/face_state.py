@@ -65,6 +65,10 @@ class FaceState:
         """Seconds since flow or a detection saw the face."""
         return (stamp_ns - self.tracked_ns) * 1e-9
 
+    def undetected_s(self, stamp_ns: int, looked_ns: int) -> float:
+        """Seconds without a detection; of a face that flow follows, up to `looked_ns` (FaceTracker._looked_ns)."""
+        return ((looked_ns if self.tracked else stamp_ns) - self.detected_ns) * 1e-9
+
     def position_uncertainty(self, stamp_ns: int) -> float:
         """Possible distance in face sizes from `box`, growing with the time without a measurement."""
         return min(self.untracked_s(stamp_ns) * _UNCERTAINTY_PER_S, _MAX_UNCERTAINTY)

@@ -18,15 +18,16 @@ _MIN_INSIDE = 0.4  # share of a face box inside the image from which it is publi
 
 
 def track_output(
-    faces: Sequence[FaceState], frame: Frame, settings: TrackerSettings, max_undetected_s: float
+    faces: Sequence[FaceState], frame: Frame, settings: TrackerSettings, max_undetected_s: float, looked_ns: int
 ) -> tuple[Track, ...]:
     """Select the tracks to publish for a frame and build their `Track` records.
 
-    `max_undetected_s`: longest time since its last detection for which a face is credible.
+    `max_undetected_s`: longest time since its last detection for which a face is credible. `looked_ns`: stamp up to
+    which the detector looked; a face that flow follows does not cease to be one because the detector was not run.
     """
     boxes = np.array([f.box for f in faces]).reshape(-1, 4)
     credible = inside_share(boxes, frame.width, frame.height) >= _MIN_INSIDE
-    credible &= np.array([_credible(f, frame.stamp_ns, settings, max_undetected_s) for f in faces], bool)
+    credible &= np.array([_credible(f, frame.stamp_ns, settings, max_undetected_s, looked_ns) for f in faces], bool)
     tracked = np.array([f.tracked for f in faces], bool)
     in_front = (credible & tracked)[None] & ~tracked[:, None]  # also a new face that has no id yet
     covered = ((covered_share(boxes, boxes) > MAX_COVERED) & in_front).any(axis=1)
@@ -37,10 +38,12 @@ def track_output(
     )
 
 
-def _credible(face: FaceState, stamp_ns: int, settings: TrackerSettings, max_undetected_s: float) -> bool:
+def _credible(
+    face: FaceState, stamp_ns: int, settings: TrackerSettings, max_undetected_s: float, looked_ns: int
+) -> bool:
     return not (
         face.tentative
-        or (stamp_ns - face.detected_ns) * 1e-9 > max_undetected_s
+        or face.undetected_s(stamp_ns, looked_ns) > max_undetected_s
         or face.untracked_s(stamp_ns) > settings.max_hidden_s
     )
 

@@ -109,7 +109,7 @@ class FaceTracker:
         self._registry.expire(image.stamp_ns, self._settings.reid_memory_s)
         self._history.add(self._snapshot(frame, image))
         self._last, self._index = image, self._index + 1
-        tracks = track_output(self._faces, frame, self._settings, self._timeout_s)
+        tracks = track_output(self._faces, frame, self._settings, self._timeout_s, self._looked_ns(frame.stamp_ns))
         return TrackedFrame(frame.stamp_ns, frame.frame_id, frame.width, frame.height, tracks)
 
     def _flow_image(self, frame: Frame) -> FlowImage:
@@ -203,6 +203,12 @@ class FaceTracker:
         self._timeout_s = max(self._settings.max_unseen_s, min(1.25 * next_s, _MAX_TIMEOUT_S))
         self._result_ns = result.stamp_ns
 
+    def _looked_ns(self, stamp_ns: int) -> int:
+        """Stamp up to which a missing detection says that a face is gone: later the detector did not look at all."""
+        if self._result_ns is None:
+            return stamp_ns
+        return min(stamp_ns, self._result_ns + round(self._timeout_s * 1e9))
+
     # Deletion
 
     def _delete_lost(self, image: FlowImage) -> None:
@@ -218,7 +224,7 @@ class FaceTracker:
 
     def _lost(self, face: FaceState, inside: float, stamp_ns: int) -> bool:
         """True for a face, `inside` (share) the image, that is to be deleted."""
-        undetected_s = (stamp_ns - face.detected_ns) * 1e-9
+        undetected_s = face.undetected_s(stamp_ns, self._looked_ns(stamp_ns))
         if inside < 0.1:
             return face.untracked_s(stamp_ns) > _LEFT_S
         if face.tentative and face.identity is None and face.misses > 1:

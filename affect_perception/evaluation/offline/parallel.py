@@ -15,6 +15,7 @@ from typing import Any
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.offline.jobs import Job
 from affect_perception.runtime.devices import usable_cores
+from affect_perception.runtime.failures import FailureLog
 
 RunJob = Callable[..., dict]  # batch.run_job
 
@@ -126,5 +127,9 @@ def _run_reporting(run_job: RunJob, job: Job) -> dict:
 
 
 def _forward(messages: Any, report: Callable[[str, float], None]) -> None:
+    failures = FailureLog('progress of the jobs')
     while (message := messages.get()) is not None:
-        report(*message)
+        try:
+            report(*message)
+        except Exception as error:  # noqa: BLE001 - thread border: workers wait for whoever takes their messages
+            failures(error)

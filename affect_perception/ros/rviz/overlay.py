@@ -66,7 +66,7 @@ class OverlayOutput:
         self._requested_s = -_REQUEST_S
         self._limit = RateLimit()
         self.due = WhileWanted(self._is_due)  # callback group of the image subscription
-        self._worker = SlotWorker('overlay', self._draw)
+        self._worker = SlotWorker('overlay', self._draw, on_error=diagnostics.bad_input)
 
     @property
     def has_subscribers(self) -> bool:

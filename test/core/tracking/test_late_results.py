@@ -59,3 +59,29 @@ def test_colours_seen_beside_the_tracker_follow_the_same_faces_as_those_it_sees_
     )
     assert beside == alone
     assert len(alone[-1]) == 2
+
+
+def test_a_face_that_flow_follows_stays_while_the_detector_does_not_look():
+    tracker, s = FaceTracker(SETTINGS), scene(WALKING)
+    tracked = []
+    for index in range(330):  # eleven seconds; the walk takes three
+        frame = s.frame(index)
+        wanted = tracker.request(frame)
+        result = DetectionResult(frame.stamp_ns, detections(s, index)) if wanted and index <= 30 else None
+        tracked.append(tracker.step(frame, result))
+    assert all(ids(t) == [1] for t in tracked)
+    assert overlap(tracked[-1].tracks[0], truth(s, 329).box) > 0.6
+    assert tracked[-1].tracks[0].detection_age_s > 9
+
+
+def test_a_face_that_leaves_while_the_detector_does_not_look_is_gone():
+    tracker, s = (
+        FaceTracker(SETTINGS),
+        scene(person(0, (0, 0.5, 0.5, 0.25), (1, 0.5, 0.5, 0.25), (2.5, 1.4, 0.5, 0.25))),
+    )
+    for index in range(120):
+        frame = s.frame(index)
+        wanted = tracker.request(frame)
+        result = DetectionResult(frame.stamp_ns, detections(s, index)) if wanted and index == 0 else None
+        last = tracker.step(frame, result)
+    assert not ids(last)
