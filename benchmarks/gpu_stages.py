@@ -125,7 +125,7 @@ def detector_weights() -> tuple[Any, str]:
 
 def amp(args: argparse.Namespace) -> Iterator[Row]:
     """Training steps of witzig2019 in fp32 and in bf16: ms, peak memory, first and last loss."""
-    count, settings = (16, {}) if args.device == 'cuda' else (2, SMALL['witzig2019'])
+    count, settings = (16, {}) if args.device == 'cuda' else (1, SMALL['witzig2019'])
     images = torch.rand(count, 20, 3, 96, 96, device=args.device) * 2 - 1
     levels = torch.randint(0, 4, (count, 20), device=args.device)
     for bf16 in (False, True):
@@ -157,7 +157,7 @@ def train_step(
 
 
 def ddp(args: argparse.Namespace) -> Iterator[Row]:
-    """One process of torchrun: twelve steps of a small witzig2019, each process on its share of one batch."""
+    """One process of torchrun: eight steps of a small witzig2019, each process on its share of one batch."""
     from torch import distributed
 
     distributed.init_process_group(args.transport)
@@ -165,13 +165,13 @@ def ddp(args: argparse.Namespace) -> Iterator[Row]:
     model = network('witzig2019', SMALL['witzig2019'], args.device).train()
     parallel = torch.nn.parallel.DistributedDataParallel(model)
     generator = torch.Generator().manual_seed(1)
-    images = torch.rand(8, 6, 3, 96, 96, generator=generator) * 2 - 1
-    levels = torch.randint(0, 4, (8, 6), generator=generator)
+    images = torch.rand(4, 4, 3, 96, 96, generator=generator) * 2 - 1
+    levels = torch.randint(0, 4, (4, 4), generator=generator)
     mine = slice(rank, None, world)
     batch, targets = {'images': images[mine].to(args.device)}, {'levels': levels[mine].to(args.device)}
     optimizer = torch.optim.Adam(parallel.parameters(), lr=1e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(8):
         loss, _ = model.loss(parallel(batch), targets)
         optimizer.zero_grad()
         loss.backward()
