@@ -249,34 +249,11 @@ class TrackedFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class AudioFeatures:
-    """Acoustic features of an interval of sound: `values` (F, A) float, row i at `stamp_ns` + i · `period_s`.
-
-    `names` are those of the A columns. NaN in a row: no sound there. BadInputError `audio` for arrays of another shape
-    and for a period that is not positive.
-    """
-
-    stamp_ns: int
-    period_s: float
-    names: tuple[str, ...]
-    values: np.ndarray
-
-    def __post_init__(self) -> None:
-        values = self.values
-        fits = isinstance(values, np.ndarray) and values.dtype.kind == 'f' and values.ndim == 2
-        if not fits or values.shape[1] != len(self.names):
-            given = f'{values.dtype} {values.shape}' if isinstance(values, np.ndarray) else type(values).__name__
-            raise BadInputError('audio', f'AudioFeatures.values is {given}; wanted float (F, {len(self.names)})')
-        if not 0 < self.period_s < math.inf:
-            raise BadInputError('audio', f'period of audio features is {self.period_s} s; wanted more than 0')
-        object.__setattr__(self, 'values', _read_only(values))
-
-
-@dataclass(frozen=True, eq=False)
 class Affect:
     """Predictions for one face: probabilities sum to 1, valence and arousal are in [-1, 1], NaN without a head.
 
-    `evidence_frames` is the number of frames of the track that the model has seen.
+    `evidence_frames` is the number of frames of the track that the model has seen; `speaking` in [0, 1] and `laughter`
+    in [0, 1] (voiced bursts while speaking) are NaN without sound.
     """
 
     track_id: int
@@ -290,6 +267,8 @@ class Affect:
     expression_probabilities: tuple[float, ...] = ()
     reaction_intensities: tuple[float, ...] = ()
     evidence_frames: int = 0
+    speaking: float = math.nan
+    laughter: float = math.nan  # not part of FaceAffect.msg
 
     @property
     def smile_level(self) -> SmileLevel:

@@ -39,6 +39,10 @@ ARGUMENTS = {
     'model': ('', 'name of an installed checkpoint, or a .safetensors file; empty: as in the parameter file'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in the parameter file'),
     'detector': ('', 'face detector; empty: as in the parameter file'),
+    'audio': (
+        'off',
+        'off, auto, microphone[:NAME], scene, topic:NAME, a media file or a stream URL: sound, and who speaks',
+    ),
     'composed': ('true', 'camera, tracker and network in one process, or one process per node'),
     'agent': ('true', 'with agent_node: behaviour'),
     'markers': ('true', 'with marker_node: markers and overlay for RViz'),
@@ -137,10 +141,13 @@ def start(context: LaunchContext) -> list:
         changed['face_tracker_node']['image_topic'] = topic
     else:
         changed['camera_node'] = {'source': source}
+    if values['audio'] != 'off':
+        changed['audio_node'] = {'audio': values['audio']}
     if values['composed'] == 'true':
         # Parameters go to nodes by name: a `name=` here would rename all nodes of the process.
         arguments = ['--no-camera'] if topic else []
         arguments += [f'--{"no-" * (values[part] != "true")}{part}' for part in PARTS]
+        arguments += ['--sound'] if values['audio'] != 'off' else []
         arguments += ['--viewer-process', values['viewer_process'] or values['watch_beside']]
         arguments += ['--ros-args', '--params-file', values['params_file'], '--params-file', file_of(changed)]
         graph = Node(

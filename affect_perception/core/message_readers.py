@@ -6,6 +6,7 @@ or reads a clock: stamps come from the messages.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from affect_perception.core.agent.policy import Behaviour
 from affect_perception.core.face_position import to_depth
 from affect_perception.core.images.compressed import decode_compressed
 from affect_perception.core.images.encodings import to_rgb
+from affect_perception.core.sound import AudioFeatures, SoundBlock, samples_of
 from affect_perception.errors import BadInputError
 from affect_perception.types import Affect, AffectFrame, Box, Depth, Frame, Intrinsics, Track, TrackedFrame
 
@@ -117,7 +119,45 @@ def _face_from_msg(face: Any) -> Affect:
         expression_probabilities=tuple(float(p) for p in face.expression_probabilities),
         reaction_intensities=tuple(float(r) for r in face.reaction_intensities),
         evidence_frames=face.evidence_frames,
+        speaking=getattr(face, 'speaking', math.nan),  # absent in recordings of earlier versions
     )
+
+
+def features_from_msg(msg: Any) -> AudioFeatures:
+    """Frames of an AudioFeatures; BadInputError `audio` for data that do not fit their names."""
+    names = tuple(msg.names)
+    data = np.asarray(msg.data, np.float32)
+    if not names or len(data) % len(names):
+        raise BadInputError('audio', f'{len(data)} values for {len(names)} names; wanted whole frames')
+    rows = data.reshape(-1, len(names))
+    return AudioFeatures(stamp_from_msg(msg.header.stamp), float(msg.sample_period), names, rows, bool(msg.speech))
+
+
+def sound_from_msg(msg: Any, rate: int, channels: int, sample_format: str) -> SoundBlock:
+    """Samples of an audio_common_msgs message; stamp 0 for one without a header.
+
+    AudioData and AudioDataStamped (ros-drivers) hold raw PCM, whose rate, channels and format are those given;
+    AudioStamped (audio_common) tells them itself. BadInputError `sound` or `sound_format` for what does not fit.
+    """
+    stamp_ns = stamp_from_msg(msg.header.stamp) if hasattr(msg, 'header') else 0
+    audio = getattr(msg, 'audio', msg)
+    if hasattr(audio, 'info'):
+        info, data = audio.info, audio.audio_data
+        values: np.ndarray | None = None
+        for name, scale in (
+            ('float32_data', 1.0),
+            ('int32_data', 2.0**31),
+            ('int16_data', 2.0**15),
+            ('int8_data', 2.0**7),
+        ):
+            if len(getattr(data, name, ())):
+                values = np.asarray(getattr(data, name), np.float32) / np.float32(scale)
+        if values is None and len(getattr(data, 'uint8_data', ())):
+            values = (np.asarray(data.uint8_data, np.float32) - 128) / 128
+        if values is None or info.channels < 1 or len(values) % info.channels:
+            raise BadInputError('sound', f'no whole samples of {info.channels} channels in an AudioStamped')
+        return SoundBlock(stamp_ns, values.reshape(-1, info.channels), int(info.rate))
+    return SoundBlock(stamp_ns, samples_of(np.asarray(audio.data, np.uint8), sample_format, channels), rate)
 
 
 def behaviour_from_msg(msg: Any) -> tuple[Behaviour, GroupAffect]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from affect_perception.graph.viewer_process import ViewerProcess
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.agent_node import AgentNode
+from affect_perception.nodes.audio_node import AudioNode
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.dashboard_node import DashboardNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
@@ -63,14 +64,16 @@ class Graph:
             self.tracker = self._add(FaceTrackerNode(overrides.get('face_tracker_node'), least_crop))
             if engine is not None:
                 engine.crops.check_margin(self.tracker.settings)
-            images = overlay_settings(self.tracker.settings, self.viewers is not None)
-            markers: NodeSettings = {'marker_node': {**images, **(overrides.get('marker_node') or {})}}
+            overlay = overlay_settings(self.tracker.settings, self.viewers is not None)
+            markers: NodeSettings = {'marker_node': {**overlay, **(overrides.get('marker_node') or {})}}
             self.markers = self._add_viewer(MarkerNode, 'marker_node', markers) if parts.markers else None
             if self.viewers is not None:
                 self.viewers.wait()
                 self.tracker.show = self.viewers.show
                 self.viewers.on_end = self._on_viewers_end
-            self.camera = self._add(CameraNode(overrides.get('camera_node'), source)) if camera else None
+            self.audio = self._add(AudioNode(overrides.get('audio_node'))) if has_sound(overrides) else None
+            images = {**(overrides.get('camera_node') or {}), **self._scene_speech()}
+            self.camera = self._add(CameraNode(images, source)) if camera else None
         except BaseException:
             self.close(at_once=True)
             raise
@@ -95,6 +98,11 @@ class Graph:
         self.viewers.make(name, overrides.get(name))
         return None
 
+    def _scene_speech(self) -> dict[str, bool]:
+        """Setting that lets the people of a scene speak where their sound may be wanted."""
+        wanted = self.audio is not None and self.audio.settings.audio in ('auto', 'scene')
+        return {'scene_speech': True} if wanted else {}
+
     def _add(self, node: N) -> N:
         self.nodes.append(node)
         return node
@@ -103,7 +111,14 @@ class Graph:
         self.tracker.diagnostics.event('viewers', text, 'the viewers are started again, unless the log says otherwise')
 
     def start(self) -> None:
-        """Start the camera; the nodes must be spinning."""
+        """Start camera and sound; the nodes must be spinning."""
+        if self.audio is not None:
+            if self.camera is not None:
+                images = self.camera.settings
+                if self.camera.source.name == 'scene':  # what `auto` became without a camera
+                    images = images.changed(source='scene')
+                self.audio.beside(images, self.camera.playback)
+            self.audio.start()
         if self.camera is not None:
             self.camera.start()
 
@@ -113,6 +128,13 @@ class Graph:
             self.viewers.close(at_once)
         for node in reversed(self.nodes):
             node.close()
+
+
+def has_sound(settings: NodeSettings) -> bool:
+    """Whether audio_node runs: where a program gives its setting `audio`, not `off`, or the graph's setting `sound`."""
+    given = (settings.get('audio_node') or {}).get('audio')
+    wanted = (settings.get('graph') or {}).get('sound', False) if given is None else given != 'off'
+    return bool(wanted)
 
 
 def has_viewer_process(parts: GraphSettings) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from affect_perception.core.sound import AudioFeatures
 from affect_perception.errors import BadInputError
 from affect_perception.models.sequence_model import Inputs
-from affect_perception.types import AudioFeatures
 
 MAX_AGE_S = 0.25  # an older row does not belong to an image: sound is then absent
 _RESTART_S = 5.0  # rows this much before the newest ones are of a recording that restarts; others are repeated rows

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from affect_perception.core.neutral_baseline import NeutralBaseline
+from affect_perception.core.sound import AudioFeatures
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.audio_input import AudioBuffer, AudioNeed
 from affect_perception.inference.backends import selection
@@ -34,7 +35,7 @@ from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.runtime.devices import chosen_device, default_threads
 from affect_perception.settings import AffectSettings
-from affect_perception.types import AffectFrame, AudioFeatures, Box, Track, TrackedFrame
+from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """affect_node: affect of all faces of an image, in one batch of the network.
 
 Subscribes `face_tracks` (FaceTrackArray), or the topics of `tracks_topics`, one per camera
+           `audio_features` (AudioFeatures), where they are published: who speaks, and networks that hear
 Publishes  `face_affect` (FaceAffectArray; reliable, depth 10), one per processed image, stamped as the image
 Serves     `~/calibrate_neutral` (std_srvs/Trigger): estimate everyone's neutral face over the next `neutral_seconds`
 """
@@ -16,7 +17,7 @@ from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros.callbacks import serve
@@ -25,6 +26,7 @@ from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.sound_input import SoundInput
 from affect_perception.ros.topics import advertise, subscribe
 from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings
@@ -43,6 +45,7 @@ class AffectNode(AutostartLifecycleNode):
         self._results: dict[str, Publisher] = {}  # by input topic
         self._subscriptions_of_tracks: list[Subscription] = []
         self.slot = NewestItemPerKey()
+        self.sound = SoundInput(self, self.settings.audio_topic, lambda error: self.diagnostics.bad_input(error))
         self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._details)
         serve(self, Trigger, '~/calibrate_neutral', self._calibrate_neutral)
         self.autostart_lifecycle()
@@ -56,12 +59,14 @@ class AffectNode(AutostartLifecycleNode):
         self._worker = SlotWorker('affect', self._process, self.slot, self.diagnostics.bad_input)
 
     def begin(self) -> None:
-        """Subscribe to the tracks of every camera."""
+        """Subscribe to the tracks of every camera, and to sound."""
+        self.sound.begin()
         for topic in self._topics:
             self._subscriptions_of_tracks.append(subscribe(self, FaceTrackArray, topic, self.slot.put_as(topic)))
 
     def stop(self) -> None:
         """Unsubscribe; model and state per track are kept."""
+        self.sound.stop()
         while self._subscriptions_of_tracks:
             self.destroy_subscription(self._subscriptions_of_tracks.pop())
 
@@ -82,8 +87,12 @@ class AffectNode(AutostartLifecycleNode):
         if not frames or self.engine is None:
             return
         try:
+            self._hear()
             with self.diagnostics.timed('infer'):
                 results = self.engine.steps(frames)
+            results = {
+                topic: self.sound.add_speaking(topic, frames[topic], affect) for topic, affect in results.items()
+            }
             with self.diagnostics.timed('publish'):
                 for topic, affect in results.items():
                     self._results[topic].publish(affect_to_msg(affect))
@@ -93,6 +102,16 @@ class AffectNode(AutostartLifecycleNode):
         now = self.get_clock().now().nanoseconds
         for affect in results.values():
             self.diagnostics.done((now - affect.stamp_ns) * 1e-6)
+
+    def _hear(self) -> None:
+        """Give the sound that has come to the network, for every camera."""
+        for features in self.sound.take():
+            for topic in self._topics:
+                try:
+                    if self.engine is not None:
+                        self.engine.hear(features, topic)
+                except BadInputError as error:
+                    self.diagnostics.bad_input(error)
 
     def _read(self, messages: dict[str, FaceTrackArray]) -> dict[str, TrackedFrame]:
         frames = {}
@@ -107,7 +126,7 @@ class AffectNode(AutostartLifecycleNode):
         if self.engine is None:
             return {'model': 'none loaded'}
         model = {'model': self.engine.model_name, 'device': self.engine.device, 'backend': self.engine.backend}
-        return {**model, **self.engine.details}
+        return {**model, **self.engine.details, **self.sound.details}
 
     def _change(self, settings: AffectSettings) -> None:
         self.settings = settings

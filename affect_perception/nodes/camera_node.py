@@ -30,7 +30,7 @@ from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, subscribe
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
-from affect_perception.sources.playback_clock import PlaybackClock
+from affect_perception.sources.playback_clock import Playback, PlaybackClock
 from affect_perception.types import Frame
 
 _ANSWER_S = 30.0  # until an unanswered image is given up; a cold detector may take seconds
@@ -52,6 +52,7 @@ class CameraNode(Node):
         self._closing = threading.Event()
         self._answered = threading.Event()
         self._lossless = self.settings.rate == 0
+        self.playback = Playback()  # for the sound of a recording
         self._extra: dict[str, Publisher] = {}  # of depth and camera_info, made with the first of each
         self._images = self._advertise(Image, 'image')
         if self._lossless:
@@ -90,6 +91,8 @@ class CameraNode(Node):
                 return
             if start_ns is None:  # not before: a source may take a second to get ready
                 start_ns = self._now_ns()
+                self.playback.begin(frame.stamp_ns, start_ns, self.settings.rate)
+            self.playback.progress(frame.stamp_ns)
             try:
                 self._play_frame(frame, start_ns, clock)
             except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next image is sent

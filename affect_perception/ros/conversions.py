@@ -20,6 +20,7 @@ from affect_perception.core.message_readers import (
     behaviour_from_msg,
     box_from_msg,
     depth_from_msg,
+    features_from_msg,
     frame_from_msg,
     intrinsics_from_msg,
     point_from_msg,
@@ -27,7 +28,8 @@ from affect_perception.core.message_readers import (
     stamp_from_msg,
     tracks_from_msg,
 )
-from affect_perception.msg import AgentBehaviour, FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
+from affect_perception.core.sound import AudioFeatures as Features
+from affect_perception.msg import AgentBehaviour, AudioFeatures, FaceAffect, FaceAffectArray, FaceTrack, FaceTrackArray
 from affect_perception.types import AffectFrame, Box, Depth, Frame, Intrinsics, TrackedFrame
 
 __all__ = [
@@ -40,6 +42,8 @@ __all__ = [
     'bytes_to_msg',
     'depth_from_msg',
     'depth_to_msg',
+    'features_from_msg',
+    'features_to_msg',
     'frame_from_msg',
     'frame_to_msg',
     'header_to_msg',
@@ -165,6 +169,7 @@ def affect_to_msg(affect: AffectFrame) -> FaceAffectArray:
             expression_probabilities=array.array('f', face.expression_probabilities),
             reaction_intensities=array.array('f', face.reaction_intensities),
             evidence_frames=min(face.evidence_frames, 65535),
+            speaking=face.speaking,
         )
         for face in affect.faces
     ]
@@ -174,6 +179,19 @@ def affect_to_msg(affect: AffectFrame) -> FaceAffectArray:
         expression_labels=list(affect.expression_labels),
         reaction_labels=list(affect.reaction_labels),
         faces=faces,
+    )
+
+
+def features_to_msg(features: Features, frame_id: str) -> AudioFeatures:
+    """AudioFeatures of frames of features."""
+    data = array.array('f')
+    data.frombytes(np.ascontiguousarray(features.values).data.cast('B'))
+    return AudioFeatures(
+        header=header_to_msg(features.stamp_ns, frame_id),
+        sample_period=features.period_s,
+        names=list(features.names),
+        data=data,
+        speech=features.speech,
     )
 
 

@@ -27,6 +27,7 @@ TASKS = {  # last part of the name of a node's status: `affect_perception: affec
     'camera_node': 'capture',
     'face_tracker_node': 'tracking',
     'affect_node': 'inference',
+    'audio_node': 'sound',
     'agent_node': 'behaviour',
     'marker_node': 'drawing',
     'hri_node': 'mirror',

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from affect_perception.settings.affect import AffectSettings
 from affect_perception.settings.agent import AgentSettings
+from affect_perception.settings.audio import AudioSettings
 from affect_perception.settings.dashboard import DashboardSettings
 from affect_perception.settings.declaration import Setting, Settings, setting
 from affect_perception.settings.diagnostics import DiagnosticsSettings
@@ -24,6 +25,7 @@ __all__ = [
     'GROUPS',
     'AffectSettings',
     'AgentSettings',
+    'AudioSettings',
     'DashboardSettings',
     'DiagnosticsSettings',
     'GraphSettings',
@@ -40,6 +42,7 @@ GROUPS: dict[str, type[Settings]] = {
     'camera_node': SourceSettings,
     'face_tracker_node': TrackerSettings,
     'affect_node': AffectSettings,
+    'audio_node': AudioSettings,
     'agent_node': AgentSettings,
     'marker_node': MarkerSettings,
     'hri_node': HriSettings,

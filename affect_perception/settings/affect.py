@@ -19,6 +19,7 @@ class AffectSettings(Settings):
         'topics of face tracks, one per camera, separated by commas: all faces in one batch; results for '
         'left/face_tracks are published on left/face_affect',
     )
+    audio_topic: str = setting('audio_features', 'topic of acoustic features; without a publisher nothing changes')
     device: str = setting('auto', 'auto, cpu, cuda or cuda:N; an absent device is an error')
     backend: str = setting(
         'auto',

@@ -13,6 +13,9 @@ class GraphSettings(Settings):
 
     agent: bool = setting(True, 'run agent_node: behaviour')
     markers: bool = setting(True, 'run marker_node: markers and overlay for RViz')
+    sound: bool = setting(
+        False, 'run audio_node: acoustic features and who speaks; `run` starts it where `--audio` is given'
+    )
     hri: bool = setting(False, 'run hri_node: the ROS4HRI mirror; needs hri_msgs')
     dashboard: bool = setting(False, 'run dashboard_node: the web page; `run` starts it unless --no-dashboard')
     viewer_process: str = setting(

@@ -37,6 +37,9 @@ class SourceSettings(Settings):
     bag_topic: str = setting('', 'image topic of a bag; empty: the only one')
     scene_people: int = setting(4, 'number of people in the scene', unit='people', low=0, high=50)
     scene_seed: int = setting(0, 'random seed of the scene; equal seeds give equal pixels', low=0, high=2**31 - 1)
+    scene_speech: bool = setting(
+        False, 'people of the scene speak and laugh, with moving mouths; audio_node makes the sound'
+    )
     scene_portraits: str = setting(
         '',
         'folder with index.csv and a neutral and a smiling portrait of each person; empty: six built-in people; '

@@ -63,6 +63,11 @@ def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
 def _open_scene(settings: SourceSettings, _: BadInputCallback) -> Source:
     from affect_perception.sources.scene.scene import Scene
 
+    script = None
+    if settings.scene_speech:
+        from affect_perception.sources.scene.dialogue import speaking_script
+
+        script = speaking_script(settings)
     return Scene(
         settings.width,
         settings.height,
@@ -70,6 +75,7 @@ def _open_scene(settings: SourceSettings, _: BadInputCallback) -> Source:
         settings.scene_people,
         settings.scene_seed,
         settings.scene_portraits,
+        script=script,
         frame_id=settings.frame_id,
     )
 

@@ -8,10 +8,11 @@ import torch
 from builders.inference import engine_of
 from builders.papers import SMALL, needs_torchvision, paper_checkpoint
 
+from affect_perception.core.sound import AudioFeatures
 from affect_perception.errors import BadInputError
 from affect_perception.inference.audio_input import AudioBuffer, AudioNeed, batch
 from affect_perception.models import checkpoint
-from affect_perception.types import AudioFeatures, Box, Track, TrackedFrame
+from affect_perception.types import Box, Track, TrackedFrame
 
 SECOND = 1_000_000_000
 HEARING = {

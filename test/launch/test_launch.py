@@ -96,3 +96,12 @@ def test_rviz_is_started_with_our_configuration_and_a_transform_of_our_own_camer
 def test_realsense_without_its_package_says_what_to_install():
     with pytest.raises(RuntimeError, match='realsense2-camera'):
         started(source='realsense')
+
+
+def test_sound_starts_its_node_and_only_where_it_is_asked_for():
+    assert 'audio_node' not in command(started(source='scene')[0])
+    (graph,) = started(source='scene', audio='microphone:2')
+    assert '--sound' in command(graph)
+    assert parameters(graph)['/**/audio_node'] == {'audio': 'microphone:2'}
+    nodes = started(source='camera:0', audio='auto', composed='false')
+    assert 'audio_node' in [node.node_executable for node in nodes]

@@ -67,6 +67,31 @@ def soften_smile(rgb: np.ndarray, centre: tuple[float, float], side: float, mout
     return np.uint8(result * (1 - 0.5 * seam[..., None]) + 0.5)
 
 
+def lip_line(rgba: np.ndarray, centre: tuple[float, float], side: float) -> float:
+    """y of the line between the closed lips, in face boxes below the centre: the darkest row where a mouth may be."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(rgba[..., :3].copy(), cv2.COLOR_RGB2GRAY), (0, 0), side / 100)
+    top, bottom = (round(centre[1] + y * side) for y in (0.16, 0.34))
+    left, right = (round(centre[0] + x * side) for x in (-0.1, 0.1))
+    rows = grey[top:bottom, left:right].mean(1)
+    return (top + int(rows.argmin()) - centre[1]) / side
+
+
+def open_mouth(rgba: np.ndarray, centre: tuple[float, float], side: float, lips: float, opening: float) -> np.ndarray:
+    """Copy of `rgba` (H, W, 4), the mouth open by `opening` in [0, 1]: lower lip and chin down, darkness between."""
+    y, x = np.mgrid[0 : rgba.shape[0], 0 : rgba.shape[1]].astype(np.float32)
+    x, y = (x - centre[0]) / side, (y - centre[1]) / side - lips
+    gap = 0.11 * opening * np.sqrt(np.clip(1 - (x / 0.15) ** 2, 0, 1))
+    below = np.maximum(y - gap, 0)
+    cheeks = 0.066 * opening * np.exp(-((x / 0.3) ** 4)) * np.clip(y / 0.08, 0, 1)
+    shift = np.where(y > gap, np.maximum(gap, cheeks), 0) * np.clip(1 - below / 0.3, 0, 1)
+    map_x, map_y = x * side + centre[0], (y - shift + lips) * side + centre[1]
+    out = cv2.remap(rgba, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = np.clip(np.minimum(y, gap - y) * side / 1.5 + 0.5, 0, 1) * (gap > 0)
+    dark = np.array([48, 22, 22], np.float32)
+    out[..., :3] = np.uint8(out[..., :3] * (1 - inside[..., None]) + dark * inside[..., None] + 0.5)
+    return out
+
+
 class Morph:
     """Morph from a neutral to a smiling portrait of one person, both (S, S, C) uint8 with the face in the same place.
 

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.scene.morph import ASTRONAUT_MOUTH, Morph, soften_smile
+from affect_perception.sources.scene.morph import ASTRONAUT_MOUTH, Morph, lip_line, open_mouth, soften_smile
 from affect_perception.types import Box
 
 SMILE_STEPS = 16  # smiles are shown in steps of 1/16
+MOUTH_STEPS = 6  # and the opening of a speaking mouth in steps of 1/6
 SPAN = 3.0  # width and height of a portrait, in face boxes
 FACE_CENTRE = (1.5, 1.4)  # of the face box in the portrait, in face boxes
 ASTRONAUT_BOX = Box(173.5, 79, 93, 93)  # mean of dlib's HOG boxes over many sizes; ASTRONAUT_MOUTH refers to it
@@ -50,7 +51,8 @@ class Portrait:
         steps = np.arange(SMILE_STEPS + 1) / SMILE_STEPS
         self.intensities = np.interp(steps, np.linspace(0, 1, len(given)), given)  # (SMILE_STEPS + 1,), never falling
         self._render, self._tint, self._mirror = render, tint, mirror
-        self._steps: dict[int, np.ndarray] = {}
+        self._steps: dict[tuple[int, int], np.ndarray] = {}
+        self._lips: float | None = None  # y of the line between the lips in face boxes below the centre, once needed
         opaque = cv2.max(self._image(0.0)[..., 3], self._image(1.0)[..., 3])
         x, y, width, height = cv2.boundingRect(opaque)
         self.origin, self.size = (x, y), (width, height)
@@ -63,15 +65,27 @@ class Portrait:
         )
         return cv2.flip(faded, 1) if self._mirror else faded
 
-    def step(self, index: int) -> np.ndarray:
-        """(h, w, 4) uint8 image of smile `index / SMILE_STEPS`: colours times opacity, and 255 minus opacity."""
-        if index not in self._steps:
+    def step(self, index: int, mouth: int = 0) -> np.ndarray:
+        """(h, w, 4) uint8 image of smile `index / SMILE_STEPS`: colours times opacity, and 255 minus opacity.
+
+        `mouth`: opening of the speaking mouth in steps of 1 / MOUTH_STEPS.
+        """
+        if (index, mouth) not in self._steps:
             (x, y), (width, height) = self.origin, self.size
-            rgba = self._image(index / SMILE_STEPS)[y : y + height, x : x + width]
+            rgba = self._image(index / SMILE_STEPS)
+            if mouth:
+                rgba = self._opened(rgba, mouth / MOUTH_STEPS)
+            rgba = rgba[y : y + height, x : x + width]
             opacity = rgba[..., 3:] / np.float32(255)
             colours = np.minimum(rgba[..., :3] * np.array(self._tint, np.float32), 255) * opacity
-            self._steps[index] = np.dstack([np.uint8(colours + 0.5), 255 - rgba[..., 3]])
-        return self._steps[index]
+            self._steps[index, mouth] = np.dstack([np.uint8(colours + 0.5), 255 - rgba[..., 3]])
+        return self._steps[index, mouth]
+
+    def _opened(self, rgba: np.ndarray, opening: float) -> np.ndarray:
+        centre = FACE_CENTRE[0] * self.side, FACE_CENTRE[1] * self.side
+        if self._lips is None:
+            self._lips = lip_line(self._image(0.0), centre, self.side)
+        return open_mouth(rgba, centre, self.side, self._lips, opening)
 
     def step_of(self, intensity: float) -> int:
         """Index of the step whose smile intensity is nearest to the wanted one."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from affect_perception.sources.scene.portraits import FACE_CENTRE, Portrait, load_portraits
+from affect_perception.sources.scene.portraits import FACE_CENTRE, MOUTH_STEPS, Portrait, load_portraits
 from affect_perception.sources.scene.script import KeyPose, Script, ScriptedPerson, default_script
 from affect_perception.types import Box, Frame
 
@@ -27,7 +27,8 @@ class PersonTruth:
     """Ground truth of one person in one frame.
 
     `box` is the face box as dlib's HOG detector draws it, also outside the image; `smile` is the absolute intensity
-    in [0, 1]; `visible` is the share of the face that neither the edge of the image nor a nearer person occludes.
+    in [0, 1]; `visible` is the share of the face that neither the edge of the image nor a nearer person occludes;
+    `speaks`: during speech or laughter.
     """
 
     person_id: int
@@ -37,6 +38,7 @@ class PersonTruth:
     yaw_deg: float
     tilt_deg: float
     depth: float
+    speaks: bool = False
 
 
 class Scene:
@@ -95,7 +97,7 @@ class Scene:
         for i in self._far_to_near:
             person, portrait = self.script.people[i], self._portraits[i]
             placement = self._placement(self._pose(person, index), portrait)
-            composite(canvas, portrait.step(self._smile_step(i, index)), placement)
+            composite(canvas, portrait.step(self._smile_step(i, index), self._mouth_step(i, index)), placement)
         return Frame(round(index * 1e9 / self.fps), self.frame_id, canvas)
 
     def truth(self, index: int) -> tuple[PersonTruth, ...]:
@@ -110,6 +112,7 @@ class Scene:
                 poses[i].yaw_deg,
                 poses[i].tilt_deg,
                 person.depth,
+                self.script.speaks(person, index / self.fps),
             )
             for i, person in enumerate(self.script.people)
         )
@@ -120,6 +123,9 @@ class Scene:
     def _smile_step(self, place: int, index: int) -> int:
         """Step of the person's portrait whose absolute intensity is nearest to the script's."""
         return self._portraits[place].step_of(self.script.smile(self.script.people[place], index / self.fps))
+
+    def _mouth_step(self, place: int, index: int) -> int:
+        return round(self.script.mouth(self.script.people[place], index / self.fps) * MOUTH_STEPS)
 
     def _face_box(self, pose: KeyPose) -> Box:
         side = pose.size * self.size[1] * (1 + math.cos(math.radians(pose.yaw_deg))) / 2  # a turned face is narrower

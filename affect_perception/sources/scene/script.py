@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from affect_perception.errors import ConfigError
+from affect_perception.sources.scene.speech import SpeechEvent
 
 MOVE_S = 2.6  # duration of a walk to another position
 AWAY = -1  # in place of the index of a standing position: outside the image
@@ -47,13 +48,14 @@ class SmileEvent:
 
 @dataclass(frozen=True)
 class ScriptedPerson:
-    """One person: key poses in order of time, smiles, and `depth` (larger is nearer and occludes others)."""
+    """One person: key poses in order of time, smiles, `depth` (larger is nearer and occludes others), speech."""
 
     person_id: int
     keys: tuple[KeyPose, ...]
     smiles: tuple[SmileEvent, ...] = ()
     depth: float = 0.0
     sway: float = 0.02  # in face boxes
+    speech: tuple[SpeechEvent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,14 @@ class Script:
     def smile(self, person: ScriptedPerson, time_s: float) -> float:
         """Smile intensity in [0, 1] at any time from 0 on; the strongest of overlapping smiles."""
         return max((cue.at((time_s - cue.start_s) % self.period_s) for cue in person.smiles), default=0.0)
+
+    def speaks(self, person: ScriptedPerson, time_s: float) -> bool:
+        """Whether an event of speech or laughter of the person lasts at that time."""
+        return any((time_s - cue.start_s) % self.period_s < cue.duration_s for cue in person.speech)
+
+    def mouth(self, person: ScriptedPerson, time_s: float) -> float:
+        """Opening of the speaking mouth in [0, 1] at any time from 0 on."""
+        return max((cue.mouth((time_s - cue.start_s) % self.period_s) for cue in person.speech), default=0.0)
 
 
 def _values(key: KeyPose) -> tuple[float, ...]:

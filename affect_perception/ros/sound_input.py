@@ -1,0 +1,92 @@
+"""Sound beside the faces: received features wait for the images of their time, and tell who speaks."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+from affect_perception.audio.who_speaks import WhoSpeaks
+from affect_perception.core.sound import AudioFeatures as Features
+from affect_perception.msg import AudioFeatures
+from affect_perception.ros.conversions import features_from_msg
+from affect_perception.ros.topics import subscribe
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import AffectFrame, TrackedFrame
+
+_KEPT = 300  # messages that wait for an image
+_MARGIN: float = TrackerSettings().crop_margin
+
+
+class SoundInput:
+    """Subscription of `audio_features`. `take` returns what has come since the last call; `add_speaking` fills results.
+
+    `on_bad` gets messages that cannot be used.
+    """
+
+    def __init__(self, node: Node, topic: str, on_bad: Callable[[Exception], object]) -> None:
+        self._node, self._topic, self._on_bad = node, topic, on_bad
+        self._messages: deque[AudioFeatures] = deque(maxlen=_KEPT)
+        self._cameras: dict[str, WhoSpeaks] = {}
+        self._recent: deque[Features] = deque(maxlen=_KEPT)  # for a camera that comes later
+        self._subscription: Subscription | None = None
+        self.heard = False
+        self.skew_s = math.nan
+
+    def begin(self) -> None:
+        """Subscribe."""
+        self._subscription = subscribe(self._node, AudioFeatures, self._topic, self._messages.append)
+
+    def stop(self) -> None:
+        """Unsubscribe."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def take(self) -> list[Features]:
+        """Features received since the last call, in order."""
+        found = []
+        while self._messages:
+            try:
+                features = features_from_msg(self._messages.popleft())
+                for who in self._cameras.values():
+                    who.put(features)
+                self._recent.append(features)
+                found.append(features)
+            except Exception as error:  # noqa: BLE001 - border to other programs: counted and logged
+                self._on_bad(error)
+        return found
+
+    def add_speaking(self, camera: str, tracked: TrackedFrame, affect: AffectFrame) -> AffectFrame:
+        """Copy of the results of a camera's image with `speaking`; as they are where no sound has ever come."""
+        if not self._recent:
+            return affect
+        if camera not in self._cameras:
+            who = self._cameras[camera] = WhoSpeaks(_MARGIN)
+            for features in self._recent:
+                who.put(features)
+        who = self._cameras[camera]
+        speaking = who.step(tracked)
+        self.skew_s = who.skew_s(tracked.stamp_ns)
+        self._tell(who.hears(tracked.stamp_ns))
+        faces = tuple(replace(face, speaking=speaking.get(face.track_id, math.nan)) for face in affect.faces)
+        return replace(affect, faces=faces)
+
+    def _tell(self, heard: bool) -> None:
+        if heard != self.heard:
+            self.heard = heard
+            logger = self._node.get_logger()
+            if heard:
+                logger.info('sound has come: faces get `speaking`')
+            else:
+                logger.warning('no sound at the time of the images: going on with video only')
+
+    @property
+    def details(self) -> dict[str, object]:
+        """Pairs for diagnostics: whether there is sound, and how far its newest row is behind the images."""
+        skew = f'{self.skew_s * 1e3:.0f}' if math.isfinite(self.skew_s) else 'unknown'
+        return {'sound': 'heard', 'sound_behind_ms': skew} if self.heard else {'sound': 'none: video only'}

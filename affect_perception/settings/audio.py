@@ -1,0 +1,36 @@
+"""Settings of `audio_node`: sound source, features, speech activity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affect_perception.settings.declaration import Settings, setting
+
+
+@dataclass(frozen=True)
+class AudioSettings(Settings):
+    """Settings of the sound and its features (`audio_node`); `run` starts the node only where `--audio` is given."""
+
+    audio: str = setting(
+        'auto',
+        'sound: off, microphone, microphone:NUMBER or microphone:NAME, scene, topic:NAME (audio_common_msgs), a media '
+        'file, a stream URL, or auto (the sound of the file, address or scene that the images come from, else the '
+        'microphone)',
+    )
+    audio_features: str = setting(
+        'logmel',
+        'logmel: log-mel bands, MFCC, energy, F0; compare65, egemaps: descriptors of openSMILE, which is free for '
+        'research only',
+        choices=('logmel', 'compare65', 'egemaps'),
+    )
+    audio_period_s: float = setting(0.1, 'time between two messages of features', unit='s', low=0.02, high=5.0)
+    audio_speech: bool = setting(True, 'look for speech with Silero VAD')
+    audio_rate: int = setting(
+        16000, 'sample rate of a topic whose messages do not tell it', unit='Hz', low=4000, high=384000
+    )
+    audio_channels: int = setting(1, 'number of channels likewise', low=1, high=64)
+    audio_format: str = setting(
+        'S16LE',
+        'sample format likewise',
+        choices=('U8', 'S16LE', 'S24LE', 'S24_32LE', 'S32LE', 'F32LE', 'F64LE'),
+    )
