@@ -39,13 +39,16 @@ class SoundInput:
 
     def begin(self) -> None:
         """Subscribe."""
-        self._subscription = subscribe(self._node, AudioFeatures, self._topic, self._messages.append)
+        self._subscription = subscribe(self._node, AudioFeatures, self._topic, self._on_features)
 
     def stop(self) -> None:
         """Unsubscribe."""
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+
+    def _on_features(self, msg: AudioFeatures) -> None:
+        self._messages.append(msg)
 
     def take(self) -> list[Features]:
         """Features received since the last call, in order."""

@@ -1,0 +1,106 @@
+"""audio_node: features of media, scene and topics, and what it does about bad sound."""
+
+from __future__ import annotations
+
+import time
+import wave
+
+import numpy as np
+import pytest
+from builders.sound import tone
+
+pytest.importorskip('soxr', reason='sound is an optional extra: pip install soxr')
+rclpy = pytest.importorskip('rclpy')
+
+from affect_perception.msg import AudioFeatures  # noqa: E402
+from affect_perception.nodes.audio_node import AudioNode  # noqa: E402
+from affect_perception.ros import qos  # noqa: E402
+from affect_perception.ros.conversions import features_from_msg  # noqa: E402
+from affect_perception.ros.executors import Spinner  # noqa: E402
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def heard(ros):
+    """Function: run audio_node with settings until `count` messages came; -> (node, features)."""
+    made = []
+
+    def run(count: int, seconds: float = 10.0, **settings):
+        node = AudioNode({'audio_speech': False, **settings})
+        listener = rclpy.create_node('listener')
+        found = []
+        listener.create_subscription(
+            AudioFeatures, 'audio_features', lambda m: found.append(features_from_msg(m)), qos.RESULTS
+        )
+        spinner = Spinner([node, listener])
+        made.append((node, listener, spinner))
+        end = time.monotonic() + seconds
+        while node._features.get_subscription_count() == 0 and time.monotonic() < end:
+            time.sleep(0.02)
+        node.start()
+        while len(found) < count and time.monotonic() < end and not node.finished:
+            time.sleep(0.02)
+        return node, found
+
+    yield run
+    for node, listener, spinner in made:
+        node.close()
+        spinner.close()
+        node.destroy_node()
+        listener.destroy_node()
+
+
+def wav(path, samples: np.ndarray, rate: int, width: int) -> str:
+    """Write samples (N, C) in [-1, 1] as PCM of `width` bytes."""
+    data = np.rint(samples * (2 ** (8 * width - 1) - 1)).astype('<i4').view(np.uint8).reshape(-1, 4)[:, :width]
+    with wave.open(str(path), 'wb') as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(data.tobytes())
+    return str(path)
+
+
+def test_a_file_of_8_khz_stereo_24_bit_is_heard(heard, tmp_path):
+    pytest.importorskip('av', reason='media need PyAV: pip install av')
+    stereo = np.stack([tone(200, 1, 8000), tone(200, 1, 8000)], 1)
+    node, found = heard(8, audio=wav(tmp_path / 'a.wav', stereo, 8000, 3))
+    assert len(found) >= 8
+    assert np.median(found[3].column('f0_hz')) == pytest.approx(200, rel=0.02)
+    assert not node.diagnostics.bad_inputs
+    for before, after in zip(found, found[1:], strict=False):
+        assert after.stamp_ns == pytest.approx(before.end_ns, abs=2e6)
+
+
+def test_the_scene_is_heard(heard):
+    _, found = heard(3, audio='scene')
+    assert found[0].names[53:] == ('energy_db', 'f0_hz', 'voicing')
+
+
+@pytest.mark.parametrize(('audio', 'reason'), [('microphone:99', 'micro'), ('/nowhere/a.wav', 'no sound')])
+def test_sound_that_is_not_there_is_told_once_and_is_no_end(heard, audio, reason):
+    node, found = heard(1, seconds=1.5, audio=audio)
+    assert not found
+    assert set(node.diagnostics.bad_inputs) == {'audio'}
+    assert reason in node._state
+
+
+def test_a_file_without_an_audio_track_is_told(heard, tmp_path):
+    av = pytest.importorskip('av', reason='media need PyAV: pip install av')
+    with av.open(str(tmp_path / 'a.mp4'), 'w') as out:
+        stream = out.add_stream('mpeg4', rate=10)
+        stream.width = stream.height = 64
+        for _ in range(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), 'rgb24')))
+        out.mux(stream.encode())
+    node, _ = heard(1, seconds=1.5, audio=str(tmp_path / 'a.mp4'))
+    assert 'no audio track' in node._state
+
+
+def test_clipped_sound_is_told_and_used(heard, tmp_path):
+    pytest.importorskip('av', reason='media need PyAV: pip install av')
+    square = np.sign(tone(200, 1))[:, None]
+    node, found = heard(5, audio=wav(tmp_path / 'a.wav', square, 16000, 2))
+    assert found
+    assert node.diagnostics.bad_inputs['clipped']
