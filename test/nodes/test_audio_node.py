@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import wave
 
@@ -69,7 +70,7 @@ def test_a_file_of_8_khz_stereo_24_bit_is_heard(heard, tmp_path):
     assert len(found) >= 8
     assert np.median(found[3].column('f0_hz')) == pytest.approx(200, rel=0.02)
     assert not node.diagnostics.bad_inputs
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert after.stamp_ns == pytest.approx(before.end_ns, abs=2e6)
 
 
