@@ -18,6 +18,8 @@ try:
 except ImportError as error:
     raise ConfigError(f'bags need rosbags and mcap ({error}): pip install affect-perception[bags]') from None
 
+from affect_perception.sources.bags.budgets import check_arrays, check_definition
+
 PACKAGE = 'affect_perception'
 TRACKS = f'{PACKAGE}/msg/FaceTrackArray'
 AFFECT = f'{PACKAGE}/msg/FaceAffectArray'
@@ -46,14 +48,20 @@ class Topic:
 @functools.lru_cache(maxsize=64)
 def _embedded(msgtype: str, definition: MessageDefinition) -> Any:
     """Type store of one embedded definition."""
+    check_definition(definition.data)
     store = get_typestore(Stores.EMPTY)
     if definition.format is MessageDefinitionFormat.MSG:
-        store.register(get_types_from_msg(definition.data, msgtype))
+        types = get_types_from_msg(definition.data, msgtype)
+        check_arrays(types)
+        store.register(types)
         return store
     separator = '=' * 80 + '\nIDL: '  # the form of rosbag2: one or several files, each under its name
     parts = definition.data.split(separator)[1:]
+    types = {}
     for text in [part.split('\n', 1)[1] for part in parts] or [definition.data]:
-        store.register(get_types_from_idl(text))
+        types |= get_types_from_idl(text)
+    check_arrays(types)
+    store.register(types)
     return store
 
 

@@ -22,6 +22,7 @@ from affect_perception.sources.bags.message_types import Topic  # first: its err
 # isort: split
 from rosbags import rosbag1, rosbag2
 
+from affect_perception.sources.bags.budgets import TooLargeError, install, unpack_file, unpack_zstd
 from affect_perception.sources.bags.files import METADATA, STORAGE, has_metadata, storage_files
 from affect_perception.sources.bags.salvage import SALVAGE_SCANS, BagMessage, SalvagedFile
 
@@ -30,6 +31,8 @@ try:
 except ImportError:
     from backports import zstd
 
+install()
+_LARGEST_METADATA = 2**22  # bytes; the YAML of a bag of a thousand files has 300 kB
 REINDEX = 'if recording was cut off, repair a copy with `rosbag reindex`'
 
 
@@ -37,6 +40,11 @@ def _scan_nothing(_: Path, lost: list[str]) -> Iterator[BagMessage]:
     """In place of a scan of ROS 1 bags."""
     lost.append('the rest is not read')
     return iter(())
+
+
+def _start_of(path: Path) -> str:
+    with path.open() as file:
+        return file.read(_LARGEST_METADATA)
 
 
 def _ignore(_: BadInputError) -> None:
@@ -62,7 +70,7 @@ class BagReader:
         try:
             for file in self.files:
                 self._count(file)
-        except OSError as error:  # no permission, or no room for a decompressed file in $TMPDIR
+        except (OSError, TooLargeError) as error:  # no permission, or no room for a decompressed file in $TMPDIR
             raise ConfigError(f'{path} cannot be read: {error}') from None
         if not self.topics:
             raise ConfigError(f'nothing in {path} can be read as a bag: {self._reason}')
@@ -91,10 +99,10 @@ class BagReader:
     def _metadata(self, folder: Path) -> list[str]:
         """Names of the files of a bag; also sets whether each message is compressed by itself."""
         try:
-            about = yaml.safe_load((folder / METADATA).read_text())['rosbag2_bagfile_information']
-            mode, kind = about.get('compression_mode') or '', about.get('compression_format') or ''
+            about = yaml.safe_load(_start_of(folder / METADATA))['rosbag2_bagfile_information']
+            mode, kind = (str(about.get(f'compression_{name}') or '') for name in ('mode', 'format'))
             listed = [PurePath(name).name for name in about['relative_file_paths']]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        except Exception as error:  # noqa: BLE001  # a hostile file raises any error of the parser; reported
             reason = ' '.join(str(error).split())[:200]
             text = f'{folder / METADATA} cannot be used ({reason}); the files beside it are read'
             self._on_bad(BadInputError('bag', text))
@@ -109,7 +117,14 @@ class BagReader:
         for file in self.files:
             with self._opened(file) as storage:
                 for topic, log_ns, data in storage.messages(set(names)):
-                    yield topic, log_ns, zstd.decompress(data) if self._per_message else data
+                    yield topic, log_ns, self._unpacked_message(topic, data) if self._per_message else data
+
+    def _unpacked_message(self, topic: Topic, data: bytes) -> bytes:
+        try:
+            return unpack_zstd(data)
+        except (ValueError, EOFError, zstd.ZstdError) as error:  # b'': no message, which decoding reports
+            self._on_bad(BadInputError('message', f'a message of {topic.name} cannot be decompressed: {error}'))
+            return b''
 
     def first(self, name: str) -> Any | None:
         """First readable message of a topic, deserialised; None without one."""
@@ -148,14 +163,10 @@ class BagReader:
                 self._unpacked[1].cleanup()
             folder = tempfile.TemporaryDirectory(prefix='bag-')
             self._unpacked = file, folder
-            with zstd.open(file, 'rb') as packed, (Path(folder.name) / file.stem).open('wb') as plain:
-                try:
-                    while block := packed.read(2**20):
-                        plain.write(block)
-                except (EOFError, zstd.ZstdError):  # the part decompressed so far is read
-                    if file.name not in self._reported:
-                        self._reported.add(file.name)
-                        self._on_bad(BadInputError('bag', f'{file} is cut off or damaged in its compression'))
+            whole = unpack_file(file, Path(folder.name) / file.stem)
+            if not whole and file.name not in self._reported:  # the part decompressed so far is read
+                self._reported.add(file.name)
+                self._on_bad(BadInputError('bag', f'{file} is cut off or damaged in its compression'))
         return Path(self._unpacked[1].name) / file.stem
 
 

@@ -8,6 +8,7 @@ damaged chunk hides the same messages with a scan as without (measured, benchmar
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from rosbags.typesys.msg import normalize_msgtype
 
 from affect_perception.errors import BadInputError
 from affect_perception.sources import BadInputCallback
+from affect_perception.sources.bags.budgets import unpack_chunk
 from affect_perception.sources.bags.message_types import NO_DEFINITION, Topic
 
 BagMessage = tuple[Topic, int, bytes]  # topic, time of recording in ns, serialised message
@@ -59,7 +61,7 @@ def scan_mcap(path: Path, lost: list[str]) -> Iterator[BagMessage]:
                 if ended:
                     break
                 try:
-                    parts = breakup_chunk(record, validate_crc=True) if isinstance(record, Chunk) else [record]
+                    parts = _parts_of(record) if isinstance(record, Chunk) else [record]
                 except Exception:  # noqa: BLE001  # damaged bytes raise any error of the decompressors; counted
                     bad_chunks, bad_bytes = (
                         bad_chunks + 1,
@@ -72,6 +74,12 @@ def scan_mcap(path: Path, lost: list[str]) -> Iterator[BagMessage]:
         lost.append(f'{bad_chunks} chunks of {_size(bad_bytes)} cannot be read')
     if not ended:
         lost.append(f'it ends in the middle of a record{f", {_size(left)} are left over" if left else ""}')
+
+
+def _parts_of(chunk: Chunk) -> list[McapRecord]:
+    """Records of a chunk, whose decompression is limited; raises any error for a damaged one."""
+    data = unpack_chunk(chunk.data, chunk.compression, chunk.uncompressed_size)
+    return breakup_chunk(dataclasses.replace(chunk, compression='', data=data), validate_crc=True)
 
 
 def _mcap_messages(
