@@ -4,6 +4,9 @@
 text says what was given, what is wanted and what to do.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class AffectPerceptionError(Exception):
     """Root of all errors of this package; the text is for the user at the terminal."""
@@ -22,3 +25,9 @@ class BadInputError(AffectPerceptionError):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
+
+
+def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Suggestion of the nearest of the `known` names for a misspelt one, `; did you mean X?`; '' if none is near."""
+    nearest = get_close_matches(given, list(known), 1, cutoff)
+    return f'; did you mean {nearest[0]}?' if nearest else ''

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from affect_perception.graph.flags import parse_flags
 from affect_perception.graph.viewer_process import ViewerProcess
 from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.agent_node import AgentNode
@@ -23,7 +24,7 @@ from affect_perception.nodes.hri_node import HriNode
 from affect_perception.nodes.marker_node import MarkerNode
 from affect_perception.ros.executors import GraphNode, run_nodes
 from affect_perception.ros.topics import sibling_topic
-from affect_perception.settings import GraphSettings, TrackerSettings
+from affect_perception.settings import GROUPS, GraphSettings, TrackerSettings
 from affect_perception.sources import Source
 
 NodeSettings = dict[str, dict[str, Any]]  # overrides of settings per node name; under `graph` which nodes run
@@ -160,37 +161,24 @@ def overlay_settings(tracker: TrackerSettings, given: bool = False) -> dict[str,
     return {overlay: value for overlay, (name, value) in same.items() if value != defaults[name]}
 
 
-def parse_parts(args: Sequence[str]) -> dict[str, bool | str]:
-    """Settings of the graph from flags: `--no-agent`, `--hri`; `--viewer-process thread` takes a value."""
-    parts: dict[str, bool | str] = {}
-    for declared in GraphSettings.declared():
-        flags = [declared.flag, *(['--' + declared.alias.replace('_', '-')] if declared.alias else [])]
-        for flag in flags:
-            if declared.type is not bool:
-                if flag in args:
-                    parts[declared.name] = ''.join(args[args.index(flag) + 1 :][:1])
-            elif flag in args or f'--no-{declared.name}' in args:
-                parts[declared.name] = flag in args
-    return parts
-
-
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception graph [--no-camera] [--no-agent] [--no-markers] [--hri] [--dashboard]
-    [--viewer-process thread]`.
+    [--viewer-process thread] [--set NODE.SETTING=VALUE]`.
 
-    `-p camera_node:source:=scene` sets parameters by node, unless the nodes are in a namespace: that needs a file.
+    `--set camera_node.source=scene` reaches nodes in any namespace; `-p camera_node:source:=scene` those in none.
     """
     given = sys.argv if args is None else args
     graphs: list[Graph] = []
 
     def make() -> list[GraphNode]:
-        graph = Graph({'graph': parse_parts(given)}, camera='--no-camera' not in given, arguments=given)
+        flags = parse_flags(given[1:])
+        graph = Graph({**flags.settings, 'graph': flags.parts}, camera=flags.camera, arguments=given)
         graphs.append(graph)
         graph.start()
         return graph.nodes
 
     try:
-        run_nodes(make, args)
+        run_nodes(make, args, [name for name in GROUPS if name != 'graph'])
     finally:
         for graph in graphs:
             graph.close()

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import ConfigError
 from affect_perception.graph.graph import Graph, NodeSettings
 from affect_perception.nodes.monitor_node import MonitorNode, in_words
 from affect_perception.nodes.recorder_node import RecorderNode, Recording
 from affect_perception.ros.executors import Spinner, stop_on_signals
-from affect_perception.ros.log_bridge import log_to_ros
+from affect_perception.ros.start import init_ros
+from affect_perception.ros.topics import COMPRESSED, RAW, image_topics
 from affect_perception.sources import Source
 from affect_perception.types import AffectFrame
 
 _TOPIC_WAIT_S = 5.0
 _PORT_TRIES = 10  # two runs at once get two pages
 _DRAIN_S = 0.5  # for the last images to be processed
-IMAGE_TYPES = {'sensor_msgs/msg/Image': 'raw', 'sensor_msgs/msg/CompressedImage': 'compressed'}
+IMAGE_TYPES = {RAW: 'raw', COMPRESSED: 'compressed'}
 
 
 class RunningGraph:
@@ -51,8 +51,7 @@ class RunningGraph:
         self.recorder: RecorderNode | None = None
 
     def __enter__(self) -> RunningGraph:
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        log_to_ros()
+        init_ros()
         graph = None
         try:
             graph = self.graph = self._make_graph()
@@ -167,8 +166,7 @@ def topic_settings(topic: str) -> dict[str, str]:
             if types:
                 raise ConfigError(f'topic {name} carries {", ".join(types)}; wanted one of {", ".join(IMAGE_TYPES)}')
             time.sleep(0.1)
-        others = sorted(n for n, types in node.get_topic_names_and_types() if set(types) & set(IMAGE_TYPES))
-        now = ', '.join(others) or 'none'
+        now = ', '.join(image_topics(node)) or 'none'
         raise ConfigError(f'nobody publishes on {name} (waited {_TOPIC_WAIT_S:.0f} s); image topics now: {now}')
     finally:
         node.destroy_node()

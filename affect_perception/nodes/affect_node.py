@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from rclpy.publisher import Publisher
-from rclpy.subscription import Subscription
 from std_srvs.srv import Trigger
 
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.ros.adaptive_subscription import AdaptiveSubscription, mixed
 from affect_perception.ros.callbacks import serve
 from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
@@ -27,7 +27,7 @@ from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.sound_input import SoundInput
-from affect_perception.ros.topics import advertise, subscribe
+from affect_perception.ros.topics import advertise
 from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings
 from affect_perception.types import TrackedFrame
@@ -43,7 +43,7 @@ class AffectNode(AutostartLifecycleNode):
         self.engine: AffectEngine | None = None
         self._worker: SlotWorker | None = None
         self._results: dict[str, Publisher] = {}  # by input topic
-        self._subscriptions_of_tracks: list[Subscription] = []
+        self._inputs: list[AdaptiveSubscription] = []
         self.slot = NewestItemPerKey()
         self.sound = SoundInput(self, self.settings.audio_topic, lambda error: self.diagnostics.bad_input(error))
         self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._details)
@@ -61,14 +61,22 @@ class AffectNode(AutostartLifecycleNode):
     def begin(self) -> None:
         """Subscribe to the tracks of every camera, and to sound."""
         self.sound.begin()
-        for topic in self._topics:
-            self._subscriptions_of_tracks.append(subscribe(self, FaceTrackArray, topic, self.slot.put_as(topic)))
+        self._inputs = [self._subscribe(topic) for topic in self._topics]
+
+    def _subscribe(self, topic: str) -> AdaptiveSubscription:
+        return AdaptiveSubscription(
+            self,
+            lambda: (topic, FaceTrackArray),
+            self.slot.put_as(topic),
+            reliable=True,
+            on_publishers=lambda name, publishers: self.diagnostics.warn(name, mixed(name, publishers)),
+        )
 
     def stop(self) -> None:
         """Unsubscribe; model and state per track are kept."""
         self.sound.stop()
-        while self._subscriptions_of_tracks:
-            self.destroy_subscription(self._subscriptions_of_tracks.pop())
+        while self._inputs:
+            self._inputs.pop().close()
 
     def free(self) -> None:
         """End the worker thread, destroy the publishers and free the model."""
@@ -162,7 +170,7 @@ def result_topic(topic: str) -> str:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception affect_node`."""
-    run_nodes(lambda: [AffectNode()], args)
+    run_nodes(lambda: [AffectNode()], args, ['affect_node'])
 
 
 if __name__ == '__main__':

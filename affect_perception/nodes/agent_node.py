@@ -75,7 +75,7 @@ class AgentNode(Node):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception agent_node`."""
-    run_nodes(lambda: [AgentNode()], args)
+    run_nodes(lambda: [AgentNode()], args, ['agent_node'])
 
 
 if __name__ == '__main__':

@@ -223,7 +223,7 @@ class AudioNode(AutostartLifecycleNode):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception audio_node`."""
-    run_nodes(lambda: [AudioNode().start()], args)
+    run_nodes(lambda: [AudioNode().start()], args, ['audio_node'])
 
 
 if __name__ == '__main__':

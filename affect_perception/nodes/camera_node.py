@@ -1,6 +1,6 @@
 """camera_node: images of a camera, file, stream or of the scene as sensor_msgs/Image.
 
-Publishes  `image` (best effort, depth 1; reliable when `rate` is 0)
+Publishes  `image` (reliable: a best-effort reader may subscribe, too)
            `camera_info` and `depth` (16UC1 in mm, aligned to the image) if the source has them (realsense)
 Subscribes `face_affect` when `rate` is 0: the next image is sent when the last one has been answered
 
@@ -57,12 +57,14 @@ class CameraNode(Node):
         self._images = self._advertise(Image, 'image')
         if self._lossless:
             subscribe(self, FaceAffectArray, 'face_affect', self._on_affect)
-        self.diagnostics = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': self.settings.source})
+        name = self.settings.source
+        hardware = name if name.partition(':')[0] in ('camera', 'realsense') else ''
+        self.diagnostics = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': name}, hardware_id=hardware)
         self.source = source if source is not None else open_source(self.settings, self.diagnostics.bad_input)
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
 
     def _advertise(self, msgtype: type, topic: str) -> Publisher:
-        return advertise(self, msgtype, topic, qos.RELIABLE_IMAGES if self._lossless else qos.IMAGES)
+        return advertise(self, msgtype, topic, qos.RELIABLE_IMAGES if self._lossless else qos.CAMERA_IMAGES)
 
     def start(self) -> CameraNode:
         """Start publishing; apart from the constructor so that other nodes can subscribe first."""
@@ -172,7 +174,7 @@ class CameraNode(Node):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception camera_node`."""
-    run_nodes(lambda: [CameraNode().start()], args)
+    run_nodes(lambda: [CameraNode().start()], args, ['camera_node'])
 
 
 if __name__ == '__main__':

@@ -79,11 +79,11 @@ class DashboardNode(Node):
                 ),
                 'face_tracks': (
                     lambda: self._has_pages() and not self._view_model.size_known,
-                    lambda: subscribe(self, FaceTrackArray, 'face_tracks', self._on_tracks, qos.IMAGES),
+                    lambda: subscribe(self, FaceTrackArray, 'face_tracks', self._on_tracks, qos.NEWEST_RESULT),
                 ),
                 'overlay': (
                     self._shows_images,
-                    lambda: subscribe(self, CompressedImage, 'overlay/compressed', self._on_overlay, qos.IMAGES),
+                    lambda: subscribe(self, CompressedImage, 'overlay/compressed', self._on_overlay, qos.NEWEST_RESULT),
                 ),
             },
         )
@@ -173,7 +173,7 @@ def server_class() -> Any:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception dashboard_node`."""
-    run_nodes(lambda: [DashboardNode()], args)
+    run_nodes(lambda: [DashboardNode()], args, ['dashboard_node'])
 
 
 if __name__ == '__main__':

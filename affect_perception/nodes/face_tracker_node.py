@@ -1,6 +1,6 @@
 """face_tracker_node: faces in images, detected every few frames and tracked in between.
 
-Subscribes `image` (parameter `image_topic`; sensor_msgs/Image or CompressedImage; best effort, depth 1)
+Subscribes `image` (parameter `image_topic`; sensor_msgs/Image or CompressedImage; reliable if every publisher is)
            `depth` and `camera_info` (parameters `depth_topic`, `camera_info_topic`) for 3-D positions, where published
 Publishes  `face_tracks` (FaceTrackArray; reliable, depth 10), one per processed image, stamped as the image
 
@@ -29,7 +29,7 @@ from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.image_input import ImageInput
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import Overrides, declare_settings
-from affect_perception.ros.topics import advertise, image_type
+from affect_perception.ros.topics import advertise, find_images
 from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionResult, Frame
@@ -74,7 +74,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
 
     def begin(self) -> None:
         """Subscribe to images, depth and camera_info."""
-        self._images = ImageInput(self, self.settings, self.slot.put)
+        self._images = ImageInput(self, self.settings, self.slot.put, self.diagnostics.warn)
         self.depth = DepthInput(self, self._images.topic_name, self.settings, self.diagnostics)
 
     def stop(self) -> None:
@@ -96,7 +96,9 @@ class FaceTrackerNode(AutostartLifecycleNode):
     @property
     def image_type(self) -> type[Image] | type[CompressedImage]:
         """Message type of the images."""
-        return image_type(self.settings.image_topic, self.settings.image_transport)
+        if self._images is not None:
+            return self._images.image_type
+        return find_images(self, self.settings.image_topic, self.settings.image_transport)[1]
 
     @property
     def frames_per_detection(self) -> float:
@@ -125,6 +127,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
         self.diagnostics.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
 
     def _check_order(self, frame: Frame) -> None:
+        stuck = frame.stamp_ns == self.last_stamp_ns
+        self.diagnostics.warn('stuck', 'the stamps of the images do not change; time stands still' if stuck else '')
         if frame.stamp_ns < self.last_stamp_ns:
             back_s = (self.last_stamp_ns - frame.stamp_ns) * 1e-9
             self.diagnostics.event('stamp', f'the stamps went back by {back_s:.3f} s', 'all tracks restart')
@@ -160,6 +164,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
             'detector': self._detector_name,
             'frames_per_detection': f'{self.frames_per_detection:.1f}',
             'people': self.people,
+            'frames_lost': self._images.lost if self._images is not None else 0,
+            'reliable': self._images.is_reliable if self._images is not None else False,
         }
 
     def _change(self, settings: TrackerSettings) -> None:
@@ -170,7 +176,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception face_tracker_node`."""
-    run_nodes(lambda: [FaceTrackerNode()], args)
+    run_nodes(lambda: [FaceTrackerNode()], args, ['face_tracker_node'])
 
 
 if __name__ == '__main__':

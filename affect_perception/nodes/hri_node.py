@@ -4,7 +4,9 @@ Subscribes `face_affect` (FaceAffectArray) and `face_tracks` (FaceTrackArray), o
 Publishes  `/humans/faces/tracked` (hri_msgs/IdsList) and for each face, under `/humans/faces/<id>`, `roi`
            (NormalizedRegionOfInterest2D), `cropped` (Image), `expression` (Expression) and `facs` (FacialActionUnits)
 
-All messages of one image carry its stamp. Reliable, as libhri subscribes. docs/ros4hri.md describes the fields.
+All messages of one image carry its stamp, and `roi` comes with each of them; `cropped` needs the tracks of that image,
+which are waited for, as they may arrive after the affect. Reliable, as libhri subscribes. docs/ros4hri.md describes the
+fields.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from affect_perception.settings import HriSettings
 from affect_perception.types import Affect, AffectFrame, TrackedFrame
 
 _ROOT = '/humans/faces'
-_BUFFERED = 8  # track messages that wait for their affect
+_BUFFERED = 8  # messages of either topic that wait for those of the other
+_WAIT_NS = 200_000_000  # of the stamps: for tracks that come after their affect; then roi is made without them
 _LINGER_S = 5.0  # the topics of a lost face stay for this long, in case the face returns
 
 
@@ -47,6 +50,8 @@ class HriNode(Node):
         self._faces: dict[int, dict[str, Publisher]] = {}  # by track id
         self._last_seen_ns: dict[int, int] = {}
         self._tracks = StampBuffer[FaceTrackArray](_BUFFERED)
+        self._waiting: list[FaceAffectArray] = []  # affect whose tracks have not come yet
+        self._image_size: tuple[int, int] | None = None
         self._header = Header()  # of the last image
         self.demand = OnDemand(
             self,
@@ -76,12 +81,29 @@ class HriNode(Node):
 
     def _subscribe_tracks(self) -> Any:
         self._tracks.clear()
+        self._waiting.clear()
         return subscribe(self, FaceTrackArray, 'face_tracks', self._on_tracks)
 
     def _on_tracks(self, msg: FaceTrackArray) -> None:
         self._tracks.put(stamp_from_msg(msg.header.stamp), msg)
+        self._image_size = msg.image_width, msg.image_height
+        self._publish_due()
 
     def _on_affect(self, msg: FaceAffectArray) -> None:
+        self._waiting = [*self._waiting, msg][-_BUFFERED:]
+        self._publish_due()
+
+    def _publish_due(self) -> None:
+        """Publish, in order, the affect whose tracks are there, and the affect that has waited long enough for them."""
+        stamps_ns = [stamp_from_msg(msg.header.stamp) for msg in self._waiting]
+        newest_ns = max([self._tracks.newest_ns or 0, *stamps_ns])
+        for stamp_ns in stamps_ns:
+            overdue = abs(newest_ns - stamp_ns) > _WAIT_NS or len(self._waiting) >= _BUFFERED
+            if self._waiting[0].faces and self._tracks.find(stamp_ns) is None and not overdue:
+                return
+            self._publish(self._waiting.pop(0))
+
+    def _publish(self, msg: FaceAffectArray) -> None:
         try:
             affect, self._header = affect_from_msg(msg), msg.header
             tracks = self._tracks.pop(affect.stamp_ns)
@@ -98,16 +120,19 @@ class HriNode(Node):
         self.diagnostics.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
 
     def _publish_face(self, face: Affect, affect: AffectFrame, tracked: TrackedFrame | None) -> None:
+        """Publish what REP 155 wants of one face, once the size of the images is known, for `roi` is required."""
+        if self._image_size is None:
+            return
         if face.track_id not in self._faces:
             self._faces[face.track_id] = self._advertise(face.track_id)
-        msgs, header = self._msgs, self._header
+        msgs, header, size = self._msgs, self._header, self._image_size
         makers = {
+            'roi': lambda: to_msg.roi_to_msg(msgs, face.box, face.confidence, size, header),
             'expression': lambda: to_msg.expression_to_msg(msgs, face, affect.expression_labels, header),
             'facs': lambda: to_msg.facs_to_msg(msgs, face, header),
         }
         track = next((t for t in tracked.tracks if t.track_id == face.track_id), None) if tracked else None
-        if tracked is not None and track is not None:
-            makers['roi'] = lambda: to_msg.roi_to_msg(msgs, track, tracked, header)
+        if track is not None:
             makers['cropped'] = lambda: to_msg.cropped_to_msg(track, self.settings.hri_crop_size, header)
         for name, make in makers.items():
             publisher = self._faces[face.track_id][name]
@@ -140,7 +165,7 @@ class HriNode(Node):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception hri_node`."""
-    run_nodes(lambda: [HriNode()], args)
+    run_nodes(lambda: [HriNode()], args, ['hri_node'])
 
 
 if __name__ == '__main__':

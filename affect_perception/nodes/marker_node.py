@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -23,6 +22,7 @@ from visualization_msgs.msg import MarkerArray
 from affect_perception.core.display.markers import FaceMarkers, assumed_intrinsics
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
+from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
 from affect_perception.ros.conversions import affect_from_msg, intrinsics_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
@@ -30,7 +30,7 @@ from affect_perception.ros.on_demand import OnDemand, RateLimit
 from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.rviz.marker_messages import shapes_to_msg
 from affect_perception.ros.rviz.overlay import OverlayOutput
-from affect_perception.ros.topics import advertise, image_type, sibling_topic, subscribe
+from affect_perception.ros.topics import advertise, find_images, sibling_topic, subscribe
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics
 
@@ -74,7 +74,7 @@ class MarkerNode(Node):
                 'camera_info': (self._has_marker_subscribers, self._subscribe_camera_info),
                 'face_tracks': (
                     lambda: self._has_marker_subscribers() and self._image_size is None,
-                    lambda: subscribe(self, FaceTrackArray, 'face_tracks', self._on_tracks, qos.IMAGES),
+                    lambda: subscribe(self, FaceTrackArray, 'face_tracks', self._on_tracks, qos.NEWEST_RESULT),
                 ),
                 'images': (lambda: request is None and self._overlay.has_subscribers, self._subscribe_images),
             },
@@ -83,16 +83,20 @@ class MarkerNode(Node):
     def _has_marker_subscribers(self) -> bool:
         return self._markers.get_subscription_count() > 0
 
-    def _subscribe_camera_info(self) -> Subscription:
+    def _subscribe_camera_info(self) -> AdaptiveSubscription:
         images = self.resolve_topic_name(self.settings.overlay_image_topic)
         topic = self.settings.overlay_camera_info_topic or sibling_topic(images, 'camera_info')
-        return subscribe(self, CameraInfo, topic, self._on_camera_info, qos.IMAGES)
+        return AdaptiveSubscription(self, lambda: (topic, CameraInfo), self._on_camera_info, latched=True)
 
-    def _subscribe_images(self) -> Subscription:
+    def _subscribe_images(self) -> AdaptiveSubscription:
         self._overlay.clear()
-        topic = self.settings.overlay_image_topic
-        msgtype = image_type(topic, self.settings.overlay_transport)
-        return subscribe(self, msgtype, topic, self._overlay.put_image, qos.IMAGES, self._overlay.due)
+        return AdaptiveSubscription(
+            self,
+            lambda: find_images(self, self.settings.overlay_image_topic, self.settings.overlay_transport),
+            self._overlay.put_image,
+            depth=1,  # the group leaves messages with the middleware, which is to keep the newest
+            group=self._overlay.due,
+        )
 
     def _on_tracks(self, msg: FaceTrackArray) -> None:
         self._image_size = msg.image_width, msg.image_height
@@ -147,7 +151,7 @@ class MarkerNode(Node):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `ros2 run affect_perception marker_node`."""
-    run_nodes(lambda: [MarkerNode()], args)
+    run_nodes(lambda: [MarkerNode()], args, ['marker_node'])
 
 
 if __name__ == '__main__':

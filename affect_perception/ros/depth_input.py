@@ -6,15 +6,14 @@ Depth is matched to the image after tracking, as late as possible, and never wai
 from __future__ import annotations
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from affect_perception.core.face_position import Locator
 from affect_perception.errors import BadInputError
-from affect_perception.ros import qos
+from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
 from affect_perception.ros.conversions import depth_from_msg, intrinsics_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
-from affect_perception.ros.topics import sibling_topic, subscribe
+from affect_perception.ros.topics import sibling_topic
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import TrackedFrame
 
@@ -40,19 +39,18 @@ class DepthInput:
         self.depth_topic = depth_topic(image_topic, settings)
         self.info_topic = settings.camera_info_topic or sibling_topic(image_topic, 'camera_info')
         self._frame_id = ''
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[AdaptiveSubscription] = []
         if not self.depth_topic:
             return
-        for kind, topic, callback in (
-            (Image, self.depth_topic, self._on_depth),
-            (CameraInfo, self.info_topic, self._on_info),
-        ):
-            self._subscriptions.append(subscribe(node, kind, topic, callback, qos.IMAGES))
+        self._subscriptions = [
+            AdaptiveSubscription(node, lambda: (self.depth_topic, Image), self._on_depth),
+            AdaptiveSubscription(node, lambda: (self.info_topic, CameraInfo), self._on_info, latched=True),
+        ]
 
     def close(self) -> None:
         """Destroy the subscriptions."""
         while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+            self._subscriptions.pop().close()
 
     def locate(self, tracked: TrackedFrame) -> TrackedFrame:
         """Copy of `tracked` with 3-D positions, where depth of about its stamp is there."""

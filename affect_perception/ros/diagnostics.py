@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import socket
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -17,12 +18,13 @@ from rclpy.node import Node
 
 from affect_perception.errors import BadInputError
 from affect_perception.ros.callbacks import timer
-from affect_perception.ros.node_level import Activity, diagnose
+from affect_perception.ros.node_level import Activity, diagnose, stamp_problem
 from affect_perception.ros.parameters import declare_settings
 from affect_perception.runtime.failures import described
 from affect_perception.settings import DiagnosticsSettings
 
 _PERIOD_S = 1.0
+_NO_CLOCK_S = 5.0  # with use_sim_time and without a message on /clock, until that is told
 TASKS = {  # last part of the name of a node's status: `affect_perception: affect_node: inference`
     'camera_node': 'capture',
     'face_tracker_node': 'tracking',
@@ -44,8 +46,9 @@ class NodeDiagnostics:
 
     Callbacks, called at each report: `dropped` returns the number of frames replaced by newer ones since the start,
     `details` further key-value pairs, `problem` an error beyond the counts (ERROR), `idle_reason` why there is nothing
-    to do (OK); the last two return '' if there is none. Timings are kept for the last images only, unless `keep_all`
-    was called (benchmarks).
+    to do (OK); the last two return '' if there is none. `hardware_id` names the hardware that the node depends on (REP
+    107), the computer by default. Timings are kept for the last images only, unless `keep_all` was called (benchmarks).
+    Reports go by the steady clock, so that they come also while the time of a simulation stands still.
     """
 
     def __init__(
@@ -55,22 +58,26 @@ class NodeDiagnostics:
         details: Callable[[], Mapping[str, object]] = dict,
         problem: Callable[[], str] = str,
         idle_reason: Callable[[], str] = str,
+        hardware_id: str = '',
     ) -> None:
         self._node = node
         self._dropped = dropped
         self._details = details
         self._problem = problem
         self._idle_reason = idle_reason
+        self._hardware_id = hardware_id or socket.gethostname()
         self._settings = declare_settings(node, DiagnosticsSettings, on_change=self._change)
         self._lock = threading.Lock()
         self._last = (0, 0, 0)  # processed, dropped, bad inputs at the last report
-        self._reported = time.monotonic()
+        self._started = self._reported = time.monotonic()
         self._last_input: float | None = None  # time of arrival
         self.processed = 0
         self.bad_inputs: Counter[str] = Counter()
+        self._conditions: dict[str, str] = {}  # by name: text of what holds now, '' of what has held
+        self._has_latency = True  # false: the stamp of the last image gives none
         self._timings_ms: dict[str, deque | array.array] = defaultdict(lambda: deque(maxlen=_RECENT))
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        timer(node, _PERIOD_S, self.report)
+        timer(node, _PERIOD_S, self.report, steady=True)
 
     def keep_all(self) -> None:
         """Keep every timing from now on (4 bytes each)."""
@@ -83,12 +90,27 @@ class NodeDiagnostics:
             return {stage: np.array(values, np.float32) for stage, values in self._timings_ms.items()}
 
     def done(self, latency_ms: float | None = None) -> None:
-        """Count one processed image or message, `latency_ms` after its stamp (None: the stamp was not read)."""
+        """Count one processed image or message, `latency_ms` after its stamp (None: the stamp was not read).
+
+        What a stamp of another clock gives is told, and is no latency.
+        """
+        problem = stamp_problem(latency_ms or 0.0)
         with self._lock:
             self.processed += 1
             self._last_input = time.monotonic()
-            if latency_ms is not None:
+            if latency_ms is not None and not problem:
                 self._timings_ms['latency'].append(latency_ms)
+        self._has_latency = not problem
+        self.warn('stamps', problem)
+
+    def warn(self, name: str, text: str) -> None:
+        """Set a lasting condition by name, WARN in diagnostics while it holds; '' ends it. The first text is logged."""
+        with self._lock:
+            is_first = bool(text) and name not in self._conditions
+            if is_first or name in self._conditions:
+                self._conditions[name] = text
+        if is_first:
+            self._node.get_logger().warning(text)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -166,7 +188,11 @@ class NodeDiagnostics:
             p50, p95 = np.percentile(timings[-_RECENT:], (50, 95))
             values[f'{stage}_ms_p50'], values[f'{stage}_ms_p95'] = f'{p50:.1f}', f'{p95:.1f}'
             latency_ms = float(p95) if stage == 'latency' else latency_ms
+        if not self._has_latency:
+            values['latency_ms_p50'] = values['latency_ms_p95'] = '-'
+            latency_ms = 0.0
         values.update(details)
+        self.warn('clock', self._clock_problem())
         level, text = self._level(replace(activity, latency_ms=latency_ms), problem, idle_reason)
         self._publisher.publish(self._message(level, text, values))
 
@@ -182,7 +208,21 @@ class NodeDiagnostics:
         if getattr(self._node, 'finished', False) and not activity.bad:
             idle_reason = 'finished'
         level, text = (DiagnosticStatus.OK, idle_reason) if idle_reason else diagnose(activity, self._settings)
+        conditions = [text for text in self._conditions.values() if text]
+        if conditions:
+            level, text = max(level, DiagnosticStatus.WARN), '; '.join([*conditions, text])
         return (DiagnosticStatus.ERROR, f'{problem}; {text}') if problem else (level, text)
+
+    def _clock_problem(self) -> str:
+        """Condition of a clock that takes its time from /clock, where nothing has come."""
+        seconds = time.monotonic() - self._started
+        simulated = self._node.get_parameter('use_sim_time').value
+        if seconds < _NO_CLOCK_S or not simulated or self._node.get_clock().now().nanoseconds:
+            return ''
+        return (
+            'use_sim_time is true, but nothing has come on /clock; start what publishes it (ros2 bag play --clock), '
+            'or set use_sim_time to false'
+        )
 
     def _message(self, level: bytes, text: str, values: Mapping[str, object]) -> DiagnosticArray:
         name, path = self._node.get_name(), self._node.get_fully_qualified_name()[1:]
@@ -190,7 +230,7 @@ class NodeDiagnostics:
             level=level,
             name=f'affect_perception: {path}: {TASKS.get(name, "work")}',
             message=text,
-            hardware_id='affect_perception',
+            hardware_id=self._hardware_id,
         )
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         message = DiagnosticArray(status=[status])

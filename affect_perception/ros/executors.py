@@ -13,11 +13,10 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
-from affect_perception.errors import AffectPerceptionError
+from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.ros.callbacks import report_error
-from affect_perception.ros.log_bridge import log_to_ros
+from affect_perception.ros.start import USER_ERRORS, in_one_line, init_ros
 
 _PAUSE_S = 0.01
 
@@ -102,23 +101,24 @@ def stop_on_signals(starting: bool = False) -> Iterator[StopEvent]:
             signal.signal(number, handler)
 
 
-def run_nodes(make: Callable[[], Sequence[GraphNode]], args: Sequence[str] | None = None) -> None:
+def run_nodes(
+    make: Callable[[], Sequence[GraphNode]], args: Sequence[str] | None = None, nodes: Sequence[str] = ()
+) -> None:
     """Run an executable: make the nodes, spin until a signal or until all are `finished`, close them.
 
-    Exits with status 2 and one line on stderr when `make` raises an AffectPerceptionError, and with 130 at a signal
-    during the start. rclpy's own signal handlers are not installed: they shut the context down at once, while threads
-    still publish.
+    `args` are the arguments of the process, without them those of sys.argv; `nodes` are the names of the nodes that it
+    may make. Exits with status 2 and one line on stderr when `make` raises an AffectPerceptionError, and for
+    arguments and names that rclpy refuses; with 130 at a signal during the start.
     """
-    nodes: Sequence[GraphNode] = ()
+    made: Sequence[GraphNode] = ()
     spinner = None
     with stop_on_signals(starting=True) as stop:
         try:
-            rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
-            log_to_ros()
-            nodes = make()
-            spinner = Spinner(nodes)
+            init_ros(sys.argv if args is None else args, nodes)
+            made = _made(make)
+            spinner = Spinner(made)
             stop.starting = False
-            while not stop.wait(0.2) and not all(getattr(node, 'finished', False) for node in nodes):
+            while not stop.wait(0.2) and not all(getattr(node, 'finished', False) for node in made):
                 pass
         except KeyboardInterrupt:
             if stop.starting:
@@ -127,10 +127,18 @@ def run_nodes(make: Callable[[], Sequence[GraphNode]], args: Sequence[str] | Non
             sys.stderr.write(f'affect_perception: {error}\n')
             sys.exit(2)
         finally:
-            for node in nodes:
+            for node in made:
                 node.close()
             if spinner is not None:
                 spinner.close()
-            for node in nodes:
+            for node in made:
                 node.destroy_node()
             rclpy.try_shutdown()
+
+
+def _made(make: Callable[[], Sequence[GraphNode]]) -> Sequence[GraphNode]:
+    """Result of `make`; ConfigError for a name or parameter that rclpy refuses."""
+    try:
+        return make()
+    except USER_ERRORS as error:
+        raise ConfigError(in_one_line(error)) from error

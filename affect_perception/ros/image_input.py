@@ -1,58 +1,96 @@
-"""Image subscription of the tracker, with log lines for silence and for an incompatible quality of service."""
+"""Image subscription of the tracker, with log lines for silence, loss and an incompatible quality of service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
-from affect_perception.ros import qos
-from affect_perception.ros.callbacks import guarded, timer
-from affect_perception.ros.topics import image_type, subscribe
+from affect_perception.ros.adaptive_subscription import QUEUE, AdaptiveSubscription, mixed
+from affect_perception.ros.callbacks import timer
+from affect_perception.ros.topics import find_images, image_topics
 from affect_perception.settings import TrackerSettings
 
-_SILENCE_S = 5.0  # without an image for this long, log what could be wrong
-_IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
+_SILENCE_S = 5.0  # without an image for this long, log what could be wrong; also the time over which losses are told
+_LOSS = 0.02  # share of lost images from which that is told
+_REMEDY = (
+    'large images get lost between processes where the publisher is best effort or a machine is busy: publish them '
+    'reliably, or compressed (image_transport: compressed), or set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for all '
+    'processes'
+)
 
 
 class ImageInput:
-    """Subscription of `node` to the images of `settings.image_topic`; `callback` gets every message."""
+    """Subscription of `node` to the images of `settings.image_topic`; `callback` gets every message.
+
+    `warn` gets the name and text of what is wrong with them, '' when that has ended.
+    """
 
     def __init__(
-        self, node: Node, settings: TrackerSettings, callback: Callable[[Image | CompressedImage], None]
+        self,
+        node: Node,
+        settings: TrackerSettings,
+        callback: Callable[[Image | CompressedImage], None],
+        warn: Callable[[str, str], None],
     ) -> None:
-        self._node, self._callback = node, callback
-        self._received = False
-        self._subscription = subscribe(
+        self._node, self._callback, self._warn = node, callback, warn
+        self._received = 0
+        self._before = (0, 0)  # received and lost when losses were last looked at
+        self._silent = False
+        self._subscription = AdaptiveSubscription(
             node,
-            image_type(settings.image_topic, settings.image_transport),
-            settings.image_topic,
+            lambda: find_images(node, settings.image_topic, settings.image_transport),
             self._on_image,
-            qos.RELIABLE_IMAGES if settings.reliable_images else qos.IMAGES,
-            event_callbacks=qos.SubscriptionEventCallbacks(incompatible_qos=guarded(node, self._on_incompatible_qos)),
+            depth=1 if settings.reliable_images else QUEUE,
+            reliable=True if settings.reliable_images else None,
+            on_publishers=self._on_publishers,
+            on_incompatible=self._on_incompatible_qos,
         )
-        self._silence = timer(node, _SILENCE_S, self._on_silence)
+        # Steady: the first /clock must not count as five seconds of silence.
+        self._timer = timer(node, _SILENCE_S, self._check, steady=True)
 
     @property
     def topic_name(self) -> str:
         """Resolved name of the topic."""
         return self._subscription.topic_name
 
+    @property
+    def image_type(self) -> type[Image] | type[CompressedImage]:
+        """Message type of the topic."""
+        return self._subscription.request.msgtype
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether images are requested reliably now."""
+        return self._subscription.request.reliable
+
+    @property
+    def lost(self) -> int:
+        """Number of images that were lost on their way from another process, as far as the middleware knows."""
+        return self._subscription.lost
+
     def _on_image(self, msg: Image | CompressedImage) -> None:
-        self._received = True
+        self._received += 1
         self._callback(msg)
 
-    def _on_silence(self) -> None:
-        """Warn, once, that no image has arrived, with the image topics that exist."""
-        if not self._received:
-            names = [name for name, types in self._node.get_topic_names_and_types() if _IMAGE_TYPES & set(types)]
+    def _on_publishers(self, topic: str, publishers: Sequence[TopicEndpointInfo]) -> None:
+        self._warn('publishers', mixed(topic, publishers))
+
+    def _check(self) -> None:
+        """Tell of images that were lost, and once that no image has come at all, with the topics that have images."""
+        received, lost = self._received - self._before[0], self.lost - self._before[1]
+        self._before = (self._received, self.lost)
+        some = lost > _LOSS * (received + lost)
+        self._warn('losses', f'{lost} of {received + lost} images were lost on their way; {_REMEDY}' if some else '')
+        if not self._received and not self._silent:
+            self._silent = True
             self._node.get_logger().warning(
                 f'no image on {self.topic_name} in {_SILENCE_S:.0f} s; '
-                f'image topics now: {", ".join(sorted(names)) or "none"}. Set image_topic or remap `image`'
+                f'image topics now: {", ".join(image_topics(self._node)) or "none"}. Set image_topic or remap `image`'
             )
-        self._silence.cancel()
 
     def _on_incompatible_qos(self, event: Any) -> None:
         self._node.get_logger().error(
@@ -62,5 +100,5 @@ class ImageInput:
 
     def close(self) -> None:
         """Destroy the subscription."""
-        self._node.destroy_subscription(self._subscription)
-        self._node.destroy_timer(self._silence)
+        self._subscription.close()
+        self._node.destroy_timer(self._timer)

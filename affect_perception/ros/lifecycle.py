@@ -87,7 +87,8 @@ class AutostartLifecycleNode(LifecycleNode):
                 undo()
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            self._failure = error
+            self._failure = error  # rclpy turns it into a failed transition, without a word
+            self.get_logger().error(f'{type(error).__name__}: {error}. This is a mistake of ours: please report it')
             raise
         self._failure = None
         return TransitionCallbackReturn.SUCCESS

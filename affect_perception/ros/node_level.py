@@ -10,6 +10,7 @@ from affect_perception.settings import DiagnosticsSettings
 
 _FEW_BAD_INPUTS = 3  # fewer are no ERROR
 _ANOTHER_CLOCK_MS = 3.6e6  # a latency beyond an hour is a stamp of another clock
+_AHEAD_MS = 100.0  # clocks of computers that are synchronised differ by less
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,18 @@ def diagnose(activity: Activity, settings: DiagnosticsSettings) -> tuple[bytes, 
     return max(level for level, _ in found), '; '.join(text for _, text in found)
 
 
+def stamp_problem(latency_ms: float) -> str:
+    """Reason why `latency_ms`, from an image stamp to now, cannot be a latency; '' if it can."""
+    if abs(latency_ms) > _ANOTHER_CLOCK_MS:
+        return 'the stamps are not of this clock (a recording? set use_sim_time)'
+    if latency_ms < -_AHEAD_MS:
+        return (
+            f'the stamps are {-latency_ms * 1e-3:.1f} s ahead of this clock; latency is not known. Synchronise the '
+            'clocks (chrony), or set use_sim_time for a simulation or a replay'
+        )
+    return ''
+
+
 def _bad_inputs(activity: Activity, settings: DiagnosticsSettings) -> list[tuple[bytes, str]]:
     if not activity.bad:
         return []
@@ -67,8 +80,8 @@ def _drops(activity: Activity, settings: DiagnosticsSettings) -> list[tuple[byte
 
 def _latency(activity: Activity, settings: DiagnosticsSettings) -> list[tuple[bytes, str]]:
     latency_ms = activity.latency_ms
-    if abs(latency_ms) > _ANOTHER_CLOCK_MS:
-        return [(DiagnosticStatus.WARN, 'the stamps are not of this clock (a recording? set use_sim_time)')]
+    if problem := stamp_problem(latency_ms):
+        return [(DiagnosticStatus.WARN, problem)]
     if not activity.processed or latency_ms <= settings.latency_warn_ms:
         return []
     return [(_level(latency_ms > settings.latency_error_ms), f'latency {latency_ms:.0f} ms')]

@@ -8,9 +8,11 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
+from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
 from affect_perception.ros.callbacks import report_error, timer
 from affect_perception.runtime.failures import FailureLog
 
+AnySubscription = Subscription | AdaptiveSubscription
 _EARLY = 0.25  # of a period: inputs at about the maximum rate must not be halved by their jitter
 _PERIOD_S = 0.5  # each check wakes the executor of the node, which is what an idle node costs
 
@@ -21,10 +23,12 @@ class OnDemand:
     The check runs in the node's own thread and on the steady clock, so that a paused simulation does not stop it.
     """
 
-    def __init__(self, node: Node, inputs: Mapping[str, tuple[Callable[[], bool], Callable[[], Subscription]]]) -> None:
+    def __init__(
+        self, node: Node, inputs: Mapping[str, tuple[Callable[[], bool], Callable[[], AnySubscription]]]
+    ) -> None:
         self._node = node
         self._inputs = inputs
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscriptions: dict[str, AnySubscription] = {}
         timer(node, _PERIOD_S, self.update, steady=True)
 
     @property
@@ -40,9 +44,15 @@ class OnDemand:
                 if wanted and name not in self._subscriptions:
                     self._subscriptions[name] = subscribe()
                 elif not wanted and name in self._subscriptions:
-                    self._node.destroy_subscription(self._subscriptions.pop(name))
+                    self._destroy(self._subscriptions.pop(name))
             except Exception as error:  # noqa: BLE001 - loop border: counted and logged, tried again at the next check
                 report_error(self._node, error)
+
+    def _destroy(self, subscription: AnySubscription) -> None:
+        if isinstance(subscription, AdaptiveSubscription):
+            subscription.close()
+        else:
+            self._node.destroy_subscription(subscription)
 
     def idle_reason(self) -> str:
         """Reason why the node is idle, for diagnostics; '' while any input is subscribed."""

@@ -88,8 +88,16 @@ def _given(node: Node, declared: Setting, overrides: Overrides) -> Any:
         if name in overrides:
             return overrides[name]
     for name in names:
-        value = node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True)).value
-        node.undeclare_parameter(name)
+        value = given_value(node, name)
         if value is not None:
             return value
     return declared.default
+
+
+def given_value(node: Node, name: str) -> Any:
+    """Value of parameter `name` from YAML or command line, of any type; None if it is not given."""
+    if node.has_parameter(name):
+        return node.get_parameter(name).value
+    value = node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True)).value
+    node.undeclare_parameter(name)
+    return value

@@ -10,10 +10,21 @@ except ImportError:  # Humble
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-__all__ = ['IMAGES', 'NEWEST_RESULT', 'RELIABLE_IMAGES', 'RESULTS', 'SubscriptionEventCallbacks', 'overridable']
+__all__ = [
+    'CAMERA_IMAGES',
+    'IMAGES',
+    'NEWEST_RESULT',
+    'RELIABLE_IMAGES',
+    'RESULTS',
+    'SubscriptionEventCallbacks',
+    'overridable',
+]
 
-# Images: newest only. A best-effort reader matches reliable and best-effort cameras alike.
+# Images, newest only: hears reliable and best-effort publishers alike, and loses most large images of other processes.
 IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+# Images of camera_node. Reliable, as an image of several pieces seldom reaches another process otherwise; the queue is
+# for pieces that are asked for again. (How images are read: adaptive_subscription.py.)
+CAMERA_IMAGES = QoSProfile(depth=5, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
 # Images of replays that must not lose a frame; needs a reliable publisher.
 RELIABLE_IMAGES = QoSProfile(depth=1, history=QoSHistoryPolicy.KEEP_LAST, reliability=QoSReliabilityPolicy.RELIABLE)
 # The newest result, for subscribers that may miss some.

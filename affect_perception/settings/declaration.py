@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import ConfigError, did_you_mean
 
 Self = TypeVar('Self', bound='Settings')  # typing.Self needs Python 3.11
+# A ROS topic name: relative, absolute or private (~/), no part empty or beginning with a digit.
+_TOPIC = re.compile(r'(~/|/)?[A-Za-z_{][A-Za-z0-9_{}]*(/[A-Za-z_{][A-Za-z0-9_{}]*)*')
 
 
 def setting(
@@ -22,11 +25,13 @@ def setting(
     choices: tuple[str, ...] = (),
     live: bool = False,
     alias: str = '',
+    topic: bool = False,
 ) -> Any:
     """Declare a field of a `Settings` class. The type of the setting is the type of `default`; bounds are inclusive.
 
     `live`: may change while a node runs (`ros2 param set`); other settings are read once, at start.
-    `alias`: an earlier name, still accepted in mappings, flags and ROS parameters.
+    `alias`: an earlier name, still accepted in mappings, flags and ROS parameters. `topic`: the name of a topic, or
+    the default.
     """
     metadata = {
         'meaning': meaning,
@@ -36,6 +41,7 @@ def setting(
         'choices': choices,
         'live': live,
         'alias': alias,
+        'topic': topic,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -53,6 +59,7 @@ class Setting:
     choices: tuple[str, ...]
     live: bool
     alias: str = ''
+    topic: bool = False
 
     @property
     def type(self) -> type:
@@ -91,6 +98,13 @@ class Setting:
         above = self.high is not None and not number <= self.high
         if below or above or (self.choices and value not in self.choices):
             raise ConfigError(f'{self.name} = {value!r} is out of range; allowed: {self.allowed}')
+        if self.topic and value not in ('', self.default) and not _TOPIC.fullmatch(str(value)):
+            raise ConfigError(
+                f'{self.name} = {value!r} is no topic name; wanted letters, digits and _ in parts separated by /, '
+                'no part beginning with a digit'
+            )
+        if self.topic and not value and self.default not in ('', 'auto'):
+            raise ConfigError(f'{self.name} is empty; give the name of a topic, as {self.default}')
         return value
 
 
@@ -114,7 +128,8 @@ class Settings:
         aliases = {declared.alias: declared.name for declared in cls.declared() if declared.alias}
         for name in values:
             if name not in known | set(aliases):
-                raise ConfigError(f'no setting {name!r} in {cls.__name__}; known: {", ".join(sorted(known))}')
+                nearest = did_you_mean(name, known | set(aliases))
+                raise ConfigError(f'no setting {name!r} in {cls.__name__}{nearest}; known: {", ".join(sorted(known))}')
         return cls(**{aliases.get(name, name): value for name, value in values.items()})
 
     def changed(self: Self, **values: Any) -> Self:

@@ -12,17 +12,18 @@ class MarkerSettings(Settings):
     """Settings of markers and overlay (`marker_node`)."""
 
     overlay_image_topic: str = setting(
-        'image', 'topic of the images that the overlay is drawn into; the topic of the tracker'
+        'image', 'topic of the images that the overlay is drawn into; the topic of the tracker', topic=True
     )
     overlay_transport: str = setting(
         'auto',
-        'type of image message; auto: compressed if the topic ends in /compressed',
+        'type of image message, as image_transport of face_tracker_node',
         choices=('auto', 'raw', 'compressed'),
     )
     overlay_camera_info_topic: str = setting(
         '',
         'topic of the camera_info of those images, for the position of markers; empty: `camera_info` beside the '
         'image topic',
+        topic=True,
     )
     overlay_rate: float = setting(10.0, 'maximum rate of the overlay', unit='1/s', low=0.1, high=60.0, live=True)
     overlay_width: int = setting(

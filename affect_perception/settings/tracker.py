@@ -11,24 +11,28 @@ from affect_perception.settings.declaration import Settings, setting
 class TrackerSettings(Settings):
     """Settings of face detection, tracking and crops (`face_tracker_node`)."""
 
-    image_topic: str = setting(
-        'image', 'topic of sensor_msgs/Image, or of sensor_msgs/CompressedImage when it ends in /compressed'
-    )
+    image_topic: str = setting('image', 'topic of sensor_msgs/Image or sensor_msgs/CompressedImage', topic=True)
     image_transport: str = setting(
         'auto',
-        'type of image message; auto: compressed if the topic ends in /compressed',
+        'type of image message; auto: the one that is published (before that, compressed if the topic ends in '
+        '/compressed); compressed: the topic /compressed beside image_topic, unless image_topic itself is compressed',
         choices=('auto', 'raw', 'compressed'),
     )
     reliable_images: bool = setting(
-        False, 'request reliable delivery of images; only for replays that must not lose a frame'
+        False,
+        'require reliable delivery of images, for replays that must not lose a frame; false: reliable while every '
+        'publisher is, else best effort',
     )
     depth_topic: str = setting(
         'auto',
         'topic of depth aligned to the images (sensor_msgs/Image, 16UC1 in mm or 32FC1 in m), for the 3-D '
         'position of faces; auto: `depth` beside an image topic named `image`, none beside others; empty: none',
+        topic=True,
     )
     camera_info_topic: str = setting(
-        '', 'topic of the camera_info of the images, used with depth; empty: `camera_info` beside the image topic'
+        '',
+        'topic of the camera_info of the images, used with depth; empty: `camera_info` beside the image topic',
+        topic=True,
     )
     depth_slop_s: float = setting(
         0.05,

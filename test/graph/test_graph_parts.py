@@ -6,7 +6,8 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
 from affect_perception.errors import ConfigError
-from affect_perception.graph.graph import Graph, has_viewer_process, overlay_settings, parse_parts
+from affect_perception.graph.flags import parse_flags
+from affect_perception.graph.graph import Graph, has_viewer_process, overlay_settings
 from affect_perception.settings import GraphSettings, TrackerSettings
 
 pytestmark = pytest.mark.ros
@@ -15,20 +16,37 @@ SETTINGS = {'face_tracker_node': {'detector': 'dlib_hog', 'reid': 'off'}, 'affec
 
 
 def test_flags_switch_parts():
-    assert parse_parts(['graph', '--no-agent', '--markers', '--hri', '--no-camera']) == {
-        'agent': False,
-        'markers': True,
-        'hri': True,
-    }
-    assert parse_parts(['graph']) == {}
-    assert parse_parts(['graph', '--viewer-process', 'thread', '--no-hri']) == {
-        'hri': False,
-        'viewer_process': 'thread',
-    }
+    parts = {'agent': False, 'markers': True, 'hri': True}
+    assert parse_flags(['--no-agent', '--markers', '--hri', '--no-camera']) == (parts, {}, False)
+    assert parse_flags([]) == ({}, {}, True)
+    parts = {'hri': False, 'viewer_process': 'thread'}
+    assert parse_flags(['--viewer-process', 'thread', '--no-hri', '--ros-args', '-r', 'a:=b']) == (parts, {}, True)
+
+
+def test_flags_set_settings_of_nodes_in_their_type():
+    flags = parse_flags(
+        ['--set', 'camera_node.source=0', '--set', 'camera_node.rate=0', '--set', 'camera_node.loop=true']
+    )
+    assert flags.settings == {'camera_node': {'source': '0', 'rate': 0.0, 'loop': True}}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'says'),
+    [
+        (['--dashbord'], 'did you mean --dashboard'),
+        (['--set', 'camera.source=scene'], 'did you mean camera_node'),
+        (['--set', 'camera_node.sorce=scene'], 'did you mean source'),
+        (['--set', 'camera_node.source'], 'wanted NODE.SETTING=VALUE'),
+        (['--set'], 'wanted NODE.SETTING=VALUE'),
+    ],
+)
+def test_misspelt_flag_node_or_setting_is_refused_with_the_nearest_name(arguments, says):
+    with pytest.raises(ConfigError, match=says):
+        parse_flags(arguments)
 
 
 def test_earlier_name_of_a_flag_and_setting_still_works():
-    parts = parse_parts(['graph', '--watch-beside', 'thread'])
+    parts = parse_flags(['--watch-beside', 'thread']).parts
     assert GraphSettings.from_mapping(parts).viewer_process == 'thread'
     assert GraphSettings.from_mapping({'watch_beside': 'process'}).viewer_process == 'process'
 
@@ -36,7 +54,7 @@ def test_earlier_name_of_a_flag_and_setting_still_works():
 @pytest.mark.parametrize('arguments', [['--viewer-process', 'elsewhere'], ['--watch-beside']])
 def test_place_that_there_is_not_is_refused(arguments):
     with pytest.raises(ConfigError, match=r'viewer_process = .* allowed: auto, thread, process'):
-        GraphSettings.from_mapping(parse_parts(arguments))
+        GraphSettings.from_mapping(parse_flags(arguments).parts)
 
 
 def test_parts_run_beside_unless_told_otherwise_or_there_are_none():

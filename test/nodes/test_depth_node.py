@@ -146,7 +146,7 @@ def test_missing_camera_info_is_warned_of_once_and_tracking_goes_on(pair, monkey
     for i in range(3):
         assert math.isnan(camera.shoot(node, T0 + i * PERIOD, depth_16uc1(wall(1.0))).position.z)
     assert node.diagnostics.bad_inputs == {'camera_info': 3}
-    assert len(warnings) == 1
+    assert len([text for text in warnings if 'camera_info' in text]) == 1
     assert 'positions stay NaN' in warnings[0]
 
 

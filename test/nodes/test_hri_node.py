@@ -5,13 +5,14 @@ hri_msgs comes from its public field lists where it is not installed (hri_messag
 
 import math
 import sys
+import time
 
 import numpy as np
 import pytest
 from builders import hri_msgs as hri_messages
 from conftest import wait_until
 
-from affect_perception.types import NAN3, Affect, Box, Track, TrackedFrame
+from affect_perception.types import NAN3, Affect, AffectFrame, Box, Track, TrackedFrame
 
 T0 = 1_795_000_000_000_000_000
 NAN = math.nan
@@ -67,7 +68,6 @@ def mirror(ros, msgs):
 def sent(peer, *faces, stamp_ns=T0) -> None:
     """Tracks and affect of one image of 640x480, with `faces` in it."""
     from affect_perception.ros import conversions as convert
-    from affect_perception.types import AffectFrame
 
     crop = np.full((96, 96, 3), 120, np.uint8)
     tracks = tuple(Track(f.track_id, f.box, f.confidence, 0.0, crop) for f in faces)
@@ -124,6 +124,44 @@ def test_each_face_has_roi_crop_expression_and_action_units_of_one_stamp(mirror,
     assert sum(facs.confidence) == pytest.approx(0.8), 'nothing is claimed of the other action units'
     assert all(T0 <= stamp_from_msg(m.header.stamp) < T0 + 10**9 for m in (roi, cropped, expression, facs))
     assert node.diagnostics.bad_inputs == {}
+
+
+@pytest.mark.parametrize('tracks_come', ['before', 'after', 'never'])
+def test_roi_comes_with_every_expression_whenever_the_tracks_come(mirror, msgs, tracks_come):
+    from affect_perception.ros import conversions as convert
+    from affect_perception.ros.conversions import stamp_from_msg
+
+    _, peer = mirror
+    for name, kind in {'roi': msgs.NormalizedRegionOfInterest2D, 'expression': msgs.Expression}.items():
+        peer.listen(f'f00003/{name}', kind)
+    roi, expression = peer.got['f00003/roi'], peer.got['f00003/expression']
+    stamps = iter(range(T0, T0 + 10**12, 33_000_000))
+
+    def matched():
+        sent(peer, face(3), stamp_ns=next(stamps))
+        return roi and expression
+
+    wait_until(matched)
+    first = next(stamps)
+    crop = np.full((96, 96, 3), 120, np.uint8)
+    for _ in range(30):
+        stamp_ns = next(stamps)
+        frame = TrackedFrame(stamp_ns, 'optical', 640, 480, (Track(3, face(3).box, 0.8, 0.0, crop),))
+        if tracks_come == 'before':
+            peer.tracks.publish(convert.tracks_to_msg(frame))
+        peer.affect.publish(convert.affect_to_msg(AffectFrame(stamp_ns, 'optical', 'first', (face(3),))))
+        if tracks_come == 'after':
+            time.sleep(0.01)
+            peer.tracks.publish(convert.tracks_to_msg(frame))
+        time.sleep(0.01)
+    last = next(stamps) + 10**9
+    sent(peer, face(3), stamp_ns=last)  # whatever still waits is overdue now
+
+    def of(messages):
+        return [stamp_from_msg(m.header.stamp) for m in messages if first < stamp_from_msg(m.header.stamp) < last]
+
+    wait_until(lambda: len(of(roi)) >= 30 and len(of(expression)) >= 30)
+    assert of(roi) == of(expression) == sorted(of(roi))
 
 
 def test_face_that_is_lost_is_listed_no_longer_and_its_topics_end(mirror):

@@ -1,5 +1,7 @@
 """Diagnostics: levels by thresholds, names that an aggregator can sort, and what a node says of itself."""
 
+import socket
+
 import pytest
 from conftest import wait_until
 
@@ -75,7 +77,7 @@ def watched(ros):
 def test_name_says_package_node_and_task(watched):
     status = watched[3]()
     assert status.name == 'affect_perception: robot1/affect_node: inference'
-    assert status.hardware_id == 'affect_perception'
+    assert status.hardware_id == socket.gethostname()
 
 
 def test_status_holds_rate_latency_drops_bad_inputs_and_details(watched):

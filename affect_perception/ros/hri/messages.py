@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from affect_perception.errors import ConfigError
 from affect_perception.ros.conversions import image_to_msg
 from affect_perception.ros.hri import ros4hri
-from affect_perception.types import Affect, Track, TrackedFrame
+from affect_perception.types import Affect, Box, Track
 
 
 def hri_msgs() -> ModuleType:
@@ -34,10 +34,10 @@ def ids_to_msg(msgs: ModuleType, track_ids: Iterable[int], header: Header) -> An
     return msgs.IdsList(header=header, ids=[ros4hri.face_id(i) for i in track_ids])
 
 
-def roi_to_msg(msgs: ModuleType, track: Track, tracked: TrackedFrame, header: Header) -> Any:
-    """NormalizedRegionOfInterest2D of a face: box relative to the image size, and the confidence of the track."""
-    xmin, ymin, xmax, ymax = ros4hri.normalised(track.box, tracked.image_width, tracked.image_height)
-    confidence = min(max(track.confidence, 0.0), 1.0)
+def roi_to_msg(msgs: ModuleType, box: Box, confidence: float, size: tuple[int, int], header: Header) -> Any:
+    """NormalizedRegionOfInterest2D of a face: `box` relative to an image of `size` (width, height), and confidence."""
+    xmin, ymin, xmax, ymax = ros4hri.normalised(box, *size)
+    confidence = min(max(confidence, 0.0), 1.0)
     return msgs.NormalizedRegionOfInterest2D(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax, c=confidence)
 
 

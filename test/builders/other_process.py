@@ -1,0 +1,141 @@
+"""Publishers of images in another process, as camera drivers and bag players are: played by `Cameras`, on command.
+
+The process is this file itself, run as a program; it reads one JSON object per line and answers each with a line.
+"""
+
+import array
+import json
+import os
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+TIMEOUT_S = 20.0
+
+
+class Cameras:
+    """Another process that publishes images: `play` one stream and return what it sent, or `start` it and `stop` it."""
+
+    def __init__(self) -> None:
+        env = {**os.environ}
+        env.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
+        command = [sys.executable, __file__]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=env
+        )
+
+    def ask(self, **command) -> dict:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(command) + '\n')
+        return json.loads(self._process.stdout.readline() or '{}')
+
+    def play(self, frames: int, fps: float = 30.0, **options) -> dict:
+        """Publish `frames` images once there is a subscriber; returns {'sent': ...}."""
+        return self.ask(do='play', frames=frames, fps=fps, **options)
+
+    def open(self, name: str, **options) -> dict:
+        """Create a publisher that stays, in a node called `name`, and publish one image now and then."""
+        return self.ask(do='open', name=name, **options)
+
+    def shut(self, name: str) -> dict:
+        return self.ask(do='shut', name=name)
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+class Player:
+    """What the other process does, a method per command."""
+
+    def __init__(self) -> None:
+        self.nodes = {}
+        self.noise = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), np.uint8)
+
+    def play(self, frames: int, fps: float = 30.0, ahead_s: float = 0.0, stuck: bool = False, **options) -> dict:
+        node, images = self.publisher(**options)
+        limit = time.monotonic() + TIMEOUT_S
+        while not images.get_subscription_count() and time.monotonic() < limit:
+            time.sleep(0.01)
+        time.sleep(0.3)  # both sides have matched
+        out, start = self.message(**options), time.monotonic()
+        for i in range(frames):
+            time.sleep(max(start + i / fps - time.monotonic(), 0.0))
+            if i == 0 or not stuck:
+                stamp(node, out, ahead_s)
+            images.publish(out)
+        time.sleep(0.3)
+        node.destroy_node()
+        return {'sent': frames}
+
+    def open(self, name: str, **options) -> dict:
+        self.nodes[name], images = self.publisher(name=name, **options)
+        out = self.message(**options)
+        stamp(self.nodes[name], out)
+        images.publish(out)
+        return {}
+
+    def shut(self, name: str) -> dict:
+        self.nodes.pop(name).destroy_node()
+        return {}
+
+    def publisher(
+        self,
+        name='driver',
+        topic='image',
+        reliability='reliable',
+        compressed=False,
+        info=False,
+        latched=False,
+        **_,
+    ):
+        node = Node(name)
+        profile = QoSProfile(
+            depth=5,
+            reliability=QoSReliabilityPolicy[reliability.upper()],
+            durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
+        )
+        kind = CameraInfo if info else CompressedImage if compressed else Image
+        return node, node.create_publisher(kind, topic, profile)
+
+    def message(self, width=640, height=480, compressed=False, info=False, **_):
+        picture = self.noise[:height, :width]
+        if info:
+            k = [500.0, 0.0, width / 2, 0.0, 500.0, height / 2, 0.0, 0.0, 1.0]
+            return CameraInfo(width=width, height=height, k=k, distortion_model='plumb_bob', d=[0.0] * 5)
+        if compressed:
+            smooth = cv2.GaussianBlur(picture, (0, 0), 5)
+            return CompressedImage(format='jpeg', data=array.array('B', cv2.imencode('.jpg', smooth)[1].tobytes()))
+        data = array.array('B', picture.tobytes())
+        return Image(width=width, height=height, encoding='rgb8', step=3 * width, data=data)
+
+
+def stamp(node, message, ahead_s: float = 0.0) -> None:
+    ns = node.get_clock().now().nanoseconds + round(ahead_s * 1e9)
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(ns, 10**9)
+
+
+def main() -> None:
+    rclpy.init()
+    player = Player()
+    for line in sys.stdin:
+        command = json.loads(line)
+        sys.stdout.write(json.dumps(getattr(player, command.pop('do'))(**command)) + '\n')
+        sys.stdout.flush()
+    rclpy.shutdown()
+
+
+if __name__ == '__main__':
+    main()

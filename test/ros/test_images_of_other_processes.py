@@ -1,0 +1,136 @@
+"""Images that another process publishes: they arrive, whatever is offered, and what is lost is told."""
+
+import pytest
+from conftest import wait_until
+
+pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
+pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+from builders.other_process import Cameras
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from affect_perception.ros import qos
+from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
+from affect_perception.ros.image_input import ImageInput
+from affect_perception.ros.topics import image_topics, subscribe
+from affect_perception.settings import TrackerSettings
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture(scope='module')
+def cameras():
+    other = Cameras()
+    yield other
+    other.close()
+
+
+class Reader(Node):
+    """A node that reads images as the tracker does: `images`, what it `got` and the conditions it was `told`."""
+
+    def __init__(self, spin, settings=None, **options):
+        super().__init__('reader', **options)
+        self.got, self.told = [], {}
+        self.images = ImageInput(self, TrackerSettings(**settings or {}), self.got.append, self.told.__setitem__)
+        spin(self)
+
+    def close(self):
+        self.images.close()
+
+
+@pytest.mark.parametrize(
+    ('width', 'height', 'fps'), [pytest.param(640, 480, 30.0, id='vga'), pytest.param(1280, 720, 5.0, id='720p')]
+)
+def test_images_of_a_reliable_publisher_arrive(spin, cameras, width, height, fps):
+    reader = Reader(spin)
+    cameras.play(20, fps, width=width, height=height)
+    assert len(reader.got) >= 18
+    stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in reader.got]
+    assert stamps == sorted(set(stamps))
+
+
+def test_images_that_were_lost_are_counted_and_told_with_what_to_do(spin, cameras):
+    reader = Reader(spin)
+    sent = cameras.play(30, 10.0, width=1280, height=720, reliability='best_effort')['sent']
+    assert not reader.images.is_reliable
+    assert sent - 10 <= len(reader.got) + reader.images.lost <= sent  # the first and last ones are not noticed
+    wait_until(lambda: 'losses' in reader.told)
+    if reader.images.lost > 5:
+        assert 'LARGE_DATA' in reader.told['losses']
+
+
+def test_publisher_that_comes_back_as_best_effort_is_heard_and_a_reliable_one_read_reliably_again(spin, cameras):
+    reader = Reader(spin)
+    assert reader.images.is_reliable
+    cameras.play(5, width=64, height=48, reliability='best_effort')
+    assert reader.got
+    assert not reader.images.is_reliable
+    wait_until(lambda: reader.images.is_reliable)
+    before = len(reader.got)
+    cameras.play(5, width=64, height=48)
+    assert len(reader.got) == before + 5
+
+
+def test_images_are_read_best_effort_as_soon_as_one_publisher_is_and_two_are_told(spin, cameras):
+    reader = Reader(spin)
+    cameras.open('first', width=64, height=48)
+    cameras.open('second', width=64, height=48, reliability='best_effort')
+    wait_until(lambda: not reader.images.is_reliable)
+    wait_until(lambda: '/first, /second' in reader.told.get('publishers', ''))
+    cameras.shut('second')
+    wait_until(lambda: reader.images.is_reliable)
+    wait_until(lambda: reader.told['publishers'] == '')
+    cameras.shut('first')
+
+
+def test_quality_of_service_that_is_given_is_kept_and_stays_with_its_topic(spin, cameras):
+    given = Parameter('qos_overrides./image.subscription.reliability', value='best_effort')
+    reader = Reader(spin, parameter_overrides=[given])
+    cameras.play(5, width=64, height=48)
+    assert reader.got
+    assert reader.get_subscriptions_info_by_topic('/image')[0].qos_profile.reliability.name == 'BEST_EFFORT'
+    subscribe(reader, Image, 'other', print)
+    assert qos.RESULTS.reliability.name == 'RELIABLE'
+
+
+def test_camera_info_that_was_sent_once_before_is_heard(spin, cameras):
+    cameras.open('latched', topic='camera_info', info=True, latched=True)
+    node, got = Node('reader'), []
+    info = AdaptiveSubscription(node, lambda: ('camera_info', CameraInfo), got.append, latched=True)
+    spin(node)
+    wait_until(lambda: got)
+    assert got[0].width == 640
+    cameras.shut('latched')
+    wait_until(lambda: not info.request.latched)
+    cameras.play(3, topic='camera_info', info=True)
+    assert len(got) > 1
+    info.close()
+
+
+@pytest.mark.parametrize(
+    ('settings', 'remap', 'topic', 'compressed'),
+    [
+        pytest.param({'image_transport': 'compressed'}, [], '/image/compressed', True, id='by transport, base topic'),
+        pytest.param({'image_transport': 'compressed', 'image_topic': 'jpeg'}, [], '/jpeg', True, id='by type'),
+        pytest.param({'image_topic': 'pictures'}, [], '/pictures', True, id='by what is published'),
+        pytest.param({}, ['-r', 'image:=/cam/image_raw/compressed'], '/cam/image_raw/compressed', True, id='remapped'),
+        pytest.param({'image_topic': 'odd/compressed'}, [], '/odd/compressed', False, id='raw in spite of its name'),
+    ],
+)
+def test_compressed_images_are_read_by_name_transport_and_type(spin, cameras, settings, remap, topic, compressed):
+    reader = Reader(spin, settings, cli_args=['--ros-args', *remap])
+    camera = {'topic': topic, 'compressed': compressed, 'width': 64, 'height': 48}
+    kind = CompressedImage if compressed else Image
+    cameras.open('driver', **camera)
+    wait_until(lambda: (reader.images.topic_name, reader.images.image_type) == (topic, kind))
+    cameras.shut('driver')
+    cameras.play(5, **camera)
+    assert isinstance(reader.got[-1], kind)
+
+
+def test_only_topics_with_a_publisher_are_named_as_image_topics(spin, cameras):
+    reader = Reader(spin, {'image_topic': 'nobody'})
+    cameras.open('driver', topic='/cam/image_raw', width=64, height=48)
+    wait_until(lambda: image_topics(reader) == ['/cam/image_raw'])
+    cameras.shut('driver')
