@@ -76,8 +76,8 @@ class AdaptiveSubscription:
     """Subscription of `node`; `callback` gets every message, in the thread of the node.
 
     `find` returns topic and message type, which may depend on what is published. Latched messages are requested if
-    `latched`. `on_publishers` gets the resolved topic and its publishers whenever they changed. `on_incompatible` gets rclpy's
-    event where reliability is fixed, by `reliable` or by YAML, and a publisher does not offer it.
+    `latched`. `on_publishers` gets the resolved topic and its publishers whenever they changed. `on_incompatible` gets
+    rclpy's event where reliability is fixed, by `reliable` or by YAML, and a publisher does not offer it.
     """
 
     def __init__(
