@@ -153,7 +153,7 @@ def train_step(
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    losses.append(float(loss))
+    losses.append(float(loss.detach()))
 
 
 def ddp(args: argparse.Namespace) -> Iterator[Row]:
