@@ -33,6 +33,10 @@ class FeatureStream:
         self.gaps = 0
         self.silent = False
 
+    def restart(self, exact: bool) -> None:
+        """Begin another source."""
+        self.resampler = Resampler(exact)
+
     def step(self, block: SoundBlock) -> AudioFeatures | None:
         """Features of the windows that the block completes; BadInputError for a block that cannot be used."""
         mono = self.resampler.step(block)

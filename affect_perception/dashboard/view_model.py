@@ -156,6 +156,7 @@ def person_message(face: Affect, camera: Intrinsics) -> dict[str, Any]:
         'arousal': number(face.arousal),
         'expressions': [number(value, 2) for value in face.expression_probabilities],
         'reactions': [number(value, 2) for value in face.reaction_intensities],
+        'speaking': number(face.speaking, 2),
     }
 
 

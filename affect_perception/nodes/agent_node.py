@@ -1,6 +1,7 @@
 """agent_node: behaviour of an agent towards the people in view, with its reason.
 
-Subscribes `face_affect` (FaceAffectArray), only while `agent_behaviour` has subscribers
+Subscribes `face_affect` (FaceAffectArray) and `audio_features` (AudioFeatures, where they are published: laughter),
+           only while `agent_behaviour` has subscribers
 Publishes  `agent_behaviour` (AgentBehaviour; reliable, depth 10), one per FaceAffectArray, stamped as the image
 """
 
@@ -11,9 +12,11 @@ from typing import Any
 
 from rclpy.node import Node
 
+from affect_perception.audio.laughter import with_laughter
+from affect_perception.audio.sound_history import SoundHistory
 from affect_perception.core.agent.group_affect import group_affect
-from affect_perception.msg import AgentBehaviour, FaceAffectArray
-from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg
+from affect_perception.msg import AgentBehaviour, AudioFeatures, FaceAffectArray
+from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg, features_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.on_demand import OnDemand
@@ -31,6 +34,7 @@ class AgentNode(Node):
         self.settings = declare_settings(self, AgentSettings, overrides, on_change=self._change)
         self._policy = PolicyRunner(self.settings, self._on_failure)
         self._action, self._people = 'none', 0
+        self._sound = SoundHistory()
         self._behaviours = advertise(self, AgentBehaviour, 'agent_behaviour')
         self.demand = OnDemand(
             self,
@@ -38,7 +42,11 @@ class AgentNode(Node):
                 'face_affect': (
                     lambda: self._behaviours.get_subscription_count() > 0,
                     lambda: subscribe(self, FaceAffectArray, 'face_affect', self._on_affect),
-                )
+                ),
+                'audio_features': (
+                    lambda: self._behaviours.get_subscription_count() > 0,
+                    lambda: subscribe(self, AudioFeatures, 'audio_features', self._on_sound),
+                ),
             },
         )
         self.diagnostics = NodeDiagnostics(
@@ -51,7 +59,7 @@ class AgentNode(Node):
 
     def _on_affect(self, msg: FaceAffectArray) -> None:
         try:
-            affect = affect_from_msg(msg)
+            affect = with_laughter(affect_from_msg(msg), self._sound)
             with self.diagnostics.timed('decide'):
                 behaviour = self._policy.decide(affect.faces, affect.stamp_ns)
             group = group_affect(affect.faces, self.settings.group_position)
@@ -61,6 +69,12 @@ class AgentNode(Node):
             return
         self._action, self._people = behaviour.action, group.people
         self.diagnostics.done((self.get_clock().now().nanoseconds - affect.stamp_ns) * 1e-6)
+
+    def _on_sound(self, msg: AudioFeatures) -> None:
+        try:
+            self._sound.put(features_from_msg(msg))
+        except Exception as error:  # noqa: BLE001 - callback border: counted and logged, the next message is processed
+            self.diagnostics.bad_input(error)
 
     def _change(self, settings: AgentSettings) -> None:
         self.settings = settings

@@ -80,7 +80,7 @@ class AudioNode(AutostartLifecycleNode):
 
     def load(self) -> None:
         """Open the extractor and create the publisher; ConfigError for a package that is not installed."""
-        self._stream = self._new_stream(exact=False)
+        self._stream = FeatureStream(self.settings.audio_features, speech=self.settings.audio_speech)
         self._features = advertise(self, AudioFeatures, 'audio_features')
 
     def stop(self) -> None:
@@ -112,9 +112,6 @@ class AudioNode(AutostartLifecycleNode):
         """True: a program does not wait for the sound to end."""
         return self._state == 'ended'
 
-    def _new_stream(self, exact: bool) -> FeatureStream:
-        return FeatureStream(self.settings.audio_features, exact, self.settings.audio_speech)
-
     def _run(self) -> None:
         """Thread of the source: opens it, again after a break, and plays it."""
         while not self._closing.is_set():
@@ -141,7 +138,10 @@ class AudioNode(AutostartLifecycleNode):
             self.diagnostics.event('audio', text, 'the images go on without sound')
 
     def _play(self, source: SoundSource) -> None:
-        stream = self._stream = self._new_stream(source.exact)
+        stream = self._stream
+        if stream is None:
+            return
+        stream.restart(source.exact)
         if not source.live and not self._playback.wait(_START_S):
             raise OSError('the images did not begin')
         if self._state not in ('not started', 'playing'):

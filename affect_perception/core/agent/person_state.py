@@ -15,6 +15,7 @@ from affect_perception.types import Affect, Box, SmileLevel
 GAP_S = 0.5  # a person missing for less is still present, with the last known smile
 _ATTENTION_DECAY_S = 60.0  # time constant of past attention
 _MAX_DISTANCE = 1.0  # face sizes, between a lost person and the new track that inherits the state
+SPEAKS, SILENT = 0.5, 0.3  # speaking from which a person speaks, and below which no longer
 _MAX_SCALE = 2.0  # ratio of their face sizes
 
 
@@ -37,6 +38,7 @@ class PersonState:
     greeted: bool = False
     left: bool = False  # farewell given
     attended_s: float = 0.0
+    speaking: bool = False
 
     def absent_s(self, stamp_ns: int) -> float:
         """Time in seconds since the person was last in view."""
@@ -107,12 +109,16 @@ def _updated(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSe
         value, value_ns = face.smile_intensity, stamp_ns
     elif (stamp_ns - value_ns) * 1e-9 > GAP_S:
         value = 0.0
-    if value >= settings.smile_on:
+    speaking = face.speaking >= (SILENT if person.speaking else SPEAKS)  # false for NaN: without sound
+    laughter = face.laughter >= SPEAKS
+    # Speech opens the mouth and draws its corners: a smile begins during speech only if it would be a laugh's.
+    smile_on = settings.laugh_on if speaking and not laughter and not smiling else settings.smile_on
+    if value >= smile_on:
         above, images, below = (stamp_ns if above is None else above), images + known, None
         smiling = smiling or (images >= 2 and (stamp_ns - above) * 1e-9 >= settings.smile_confirm_s)
     else:
         above, images = None, 0
-        if value >= min(settings.smile_off, settings.smile_on):
+        if value >= min(settings.smile_off, smile_on):
             below = None
         else:
             below = stamp_ns if below is None else below
@@ -130,7 +136,8 @@ def _updated(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSe
         above_images=images,
         below_ns=below,
         smiling=smiling,
-        laughing=smiling and value >= laugh,
+        laughing=smiling and value >= laugh and (laughter or not math.isfinite(face.speaking)),
+        speaking=speaking,
         mirrored_s=person.mirrored_s if smiling and person.smiling else 0.0,
         left=False,
     )

@@ -20,7 +20,7 @@ from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect
 
 # Urgencies. A smile that was not mirrored yet has priority over one that is being mirrored.
-_SHARED_LAUGH, _NEW_SMILE, _SMILE, _GREET, _SOOTHE, _FAREWELL, _ATTEND, _IDLE = 7, 6, 5, 4, 3, 2, 1, 0
+_SHARED_LAUGH, _NEW_SMILE, _SMILE, _GREET, _SOOTHE, _FAREWELL, _LISTEN, _ATTEND, _IDLE = 8, 7, 6, 5, 4, 3, 2, 1, 0
 _MAX_STEP_S = 1.0  # longer gaps between two images count as this
 _OUT_OF_ORDER_S = 1.0  # an image older than the last by less is late; by more, the recording has restarted
 _MAX_FAREWELL_DELAY_S = 3.0  # no farewell after this
@@ -114,6 +114,9 @@ class SocialPolicy:
         return sorted(proposals, key=lambda p: (-p.urgency, p.attended_s, p.behaviour.target_track_id))
 
     def _person_proposal(self, person: PersonState) -> Proposal:
+        if person.speaking and not (person.smiling and person.greeted):
+            text = f'person {person.track_id} speaks'
+            return Proposal(Behaviour(do.ATTEND, person.track_id, 0.6, text), _LISTEN, person.attended_s)
         if not person.smiling or not person.greeted:  # greeting comes first
             text = f'person {person.track_id} is in view, and it is their turn'
             return Proposal(Behaviour(do.ATTEND, person.track_id, 0.3, text), _ATTEND, person.attended_s)

@@ -26,6 +26,7 @@ EMOTICONS = {  # the font of RViz has no emoji
     SmileLevel.HIGH: 'XD',
     SmileLevel.UNKNOWN: ':-?',
 }
+SPEAKS = 0.5  # speaking from which a face is shown as the speaker
 # Distinguishable with red-green colour blindness: blue for unpleasant, grey, yellow for pleasant.
 _LOW, _MIDDLE, _HIGH, _UNKNOWN = (0.15, 0.35, 0.85), (0.75, 0.75, 0.75), (1.0, 0.8, 0.1), (0.35, 0.35, 0.35)
 _SMILE, _BACK, _INK = (1.0, 0.85, 0.2, 1.0), (0.08, 0.08, 0.08, 0.8), (1.0, 1.0, 1.0, 1.0)
@@ -83,7 +84,8 @@ def valence_colour(valence: float, full: float) -> Colour:
 def caption(face: Affect, expressions: Sequence[str] = (), reactions: Sequence[str] = ()) -> str:
     """Text of a face: `3  :-D  0.82` and, where known, lines of valence and arousal, of expression, of reactions."""
     smile = f'  {face.smile_intensity:.2f}' if math.isfinite(face.smile_intensity) else ''
-    first = f'{face.track_id}  {EMOTICONS[face.smile_level]}{smile}'
+    voice = '  speaks' if face.speaking >= SPEAKS else ''  # not of NaN
+    first = f'{face.track_id}  {EMOTICONS[face.smile_level]}{smile}{voice}'
     known = [f'{n} {v:+.2f}' for n, v in (('V', face.valence), ('A', face.arousal)) if math.isfinite(v)]
     lines = ['  '.join(known)] if known else []
     return '\n'.join([first, *lines, *readings(face, expressions, reactions)])

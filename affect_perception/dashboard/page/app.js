@@ -93,7 +93,7 @@ function showList(people, labels) {
       row = { id: p.id, root, level, smile, va, values: new LabelledBars(values), line: new Sparkline(canvas, colourOf(p.id)) };
       rows.set(p.id, row);
     }
-    row.level.textContent = LEVELS[p.level];
+    row.level.textContent = LEVELS[p.level] + (p.speaking >= 0.5 ? ', speaks' : ''); // null >= 0.5 is false
     row.smile.textContent = percent(p.smile);
     row.va.textContent = `valence ${signed(p.valence)}  arousal ${signed(p.arousal)}  ${p.distance_m === null ? '' : `about ${p.distance_m.toFixed(1)} m`}`;
     row.values.show([

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -261,3 +262,35 @@ def test_hour_between_two_images_is_survived():
     state, behaviour = policy.decide(state, [], T0 + 3600 * 10**9)
     assert behaviour.action == 'idle'
     assert state.people == ()
+
+
+# ---- with sound --------------------------------------------------------------------------------------------------
+
+
+def heard(track_id, smile=0.05, speaking=0.0, laughter=0.0) -> Affect:
+    """Face with sound."""
+    return replace(face(track_id, smile), speaking=speaking, laughter=laughter)
+
+
+def test_the_agent_attends_to_the_speaker():
+    show = played(lambda t: [heard(1), heard(2, speaking=0.9 * (t > 20)), heard(3)], 40)
+    attended = [b.target_track_id for t, b in show if t > 23]
+    assert attended.count(2) / len(attended) > 0.9
+    assert any('person 2 speaks' in b.reason for t, b in show if t > 23)
+
+
+def test_speech_is_no_smile_but_a_smile_without_speech_is():
+    spoken = played(lambda t: [heard(1, smile=0.55 * (t > 10), speaking=0.9 * (t > 9.5))], 20)
+    silent = played(lambda t: [heard(1, smile=0.55 * (t > 10))], 20)
+    assert not any(b.action == 'mirror_smile' for _, b in spoken)
+    assert any(b.action == 'mirror_smile' for _, b in silent)
+
+
+def test_a_broad_smile_is_a_laugh_only_with_voiced_bursts_where_there_is_sound():
+    def words(**sound):
+        show = played(lambda t: [replace(face(1, 0.9 * (t > 5)), **sound)], 12)
+        return {word for t, b in show for word in ('laughs', 'smiles') if word in b.reason}
+
+    assert words(speaking=0.0, laughter=0.0) == {'smiles'}
+    assert words(speaking=0.9, laughter=1.0) == {'laughs'}
+    assert words() == {'laughs'}  # without sound by the intensity alone
