@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.middleware import check_middleware
 from affect_perception.settings import GROUPS
 
 if TYPE_CHECKING:  # imported late, so that `--help` needs no libraries
@@ -77,7 +78,8 @@ def report_options(args: argparse.Namespace) -> ReportOptions:
 
 
 def require_ros() -> None:
-    """Raise ConfigError where rclpy or the messages of this package cannot be imported."""
+    """Raise ConfigError where rclpy, its middleware or the messages of this package cannot be imported."""
+    check_middleware()
     try:
         import rclpy  # noqa: F401 - whether it can be imported
 

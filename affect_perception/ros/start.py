@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import rclpy
-from ament_index_python.packages import get_resources
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from affect_perception.errors import ConfigError, did_you_mean
+from affect_perception.errors import ConfigError
 from affect_perception.ros.given_parameters import check_parameters
 from affect_perception.ros.log_bridge import log_to_ros
 
@@ -50,13 +49,6 @@ def _check_environment() -> None:
     domain = os.environ.get('ROS_DOMAIN_ID', '')
     if domain and not (domain.isascii() and domain.isdigit() and int(domain) <= _DOMAINS):
         raise ConfigError(f'ROS_DOMAIN_ID = {domain!r} is no domain; give a whole number from 0 to {_DOMAINS}')
-    middleware = os.environ.get('RMW_IMPLEMENTATION', '')
-    installed = sorted(get_resources('rmw_typesupport'))
-    if middleware and installed and middleware not in installed:
-        raise ConfigError(
-            f'RMW_IMPLEMENTATION = {middleware!r} is not installed{did_you_mean(middleware, installed)}; '
-            f'installed: {", ".join(installed)}'
-        )
     folder = _log_folder()
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
