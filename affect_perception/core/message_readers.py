@@ -7,6 +7,7 @@ or reads a clock: stamps come from the messages.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,15 +76,18 @@ def point_from_msg(point: Any) -> tuple[float, float, float]:
     return point.x, point.y, point.z
 
 
-def tracks_from_msg(msg: Any) -> TrackedFrame:
-    """Tracks of a FaceTrackArray; BadInputError for a crop that cannot be read."""
+def tracks_from_msg(msg: Any, on_bad: Callable[[BadInputError], object] | None = None) -> TrackedFrame:
+    """Tracks of a FaceTrackArray; BadInputError for a crop that cannot be read.
+
+    With `on_bad`, that gets the error and the track an empty crop, so that one crop does not cost all other faces.
+    """
     tracks = tuple(
         Track(
             track_id=track.track_id,
             box=box_from_msg(track.roi),
             confidence=track.confidence,
             detection_age_s=track.detection_age,
-            crop=rgb_from_image(track.crop),
+            crop=_crop(track.crop, on_bad),
             position=point_from_msg(track.position),
         )
         for track in msg.tracks
@@ -91,6 +95,16 @@ def tracks_from_msg(msg: Any) -> TrackedFrame:
     return TrackedFrame(
         stamp_from_msg(msg.header.stamp), msg.header.frame_id, msg.image_width, msg.image_height, tracks
     )
+
+
+def _crop(image: Any, on_bad: Callable[[BadInputError], object] | None) -> np.ndarray:
+    try:
+        return rgb_from_image(image)
+    except BadInputError as error:
+        if on_bad is None:
+            raise
+        on_bad(error)
+        return np.zeros((0, 0, 3), np.uint8)
 
 
 def affect_from_msg(msg: Any) -> AffectFrame:

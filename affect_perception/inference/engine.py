@@ -183,9 +183,12 @@ class AffectEngine:
         for camera in self._cameras.values():
             camera.calibrate_next = True
 
-    def reset(self) -> None:
-        """Drop the state of all tracks."""
-        self._cameras.clear()
+    def reset(self, camera: str | None = None) -> None:
+        """Drop the state of all tracks, or of those of one camera."""
+        if camera is None:
+            self._cameras.clear()
+        else:
+            self._cameras.pop(camera, None)
 
     def change(self, settings: AffectSettings) -> None:
         """Apply new values of the live settings (smile scale, stride); other settings are ignored."""

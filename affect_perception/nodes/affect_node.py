@@ -9,6 +9,7 @@ Serves     `~/calibrate_neutral` (std_srvs/Trigger): estimate everyone's neutral
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from rclpy.publisher import Publisher
 from std_srvs.srv import Trigger
 
-from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros.adaptive_subscription import AdaptiveSubscription, mixed
@@ -30,7 +31,9 @@ from affect_perception.ros.sound_input import SoundInput
 from affect_perception.ros.topics import advertise
 from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings
-from affect_perception.types import TrackedFrame
+from affect_perception.types import AffectFrame, TrackedFrame
+
+_PAUSE_S = 0.5  # without tracks, after which the tracker may be another one
 
 
 class AffectNode(AutostartLifecycleNode):
@@ -44,6 +47,8 @@ class AffectNode(AutostartLifecycleNode):
         self._worker: SlotWorker | None = None
         self._results: dict[str, Publisher] = {}  # by input topic
         self._inputs: list[AdaptiveSubscription] = []
+        self._received_s: dict[str, float] = {}  # time of the last message, by input topic
+        self._trackers: dict[str, set[bytes]] = {}  # ids of its publishers then
         self.slot = NewestItemPerKey()
         self.sound = SoundInput(self, self.settings.audio_topic, lambda error: self.diagnostics.bad_input(error))
         self.diagnostics = NodeDiagnostics(self, lambda: self.slot.dropped, self._details)
@@ -98,9 +103,7 @@ class AffectNode(AutostartLifecycleNode):
             self._hear()
             with self.diagnostics.timed('infer'):
                 results = self.engine.steps(frames)
-            results = {
-                topic: self.sound.add_speaking(topic, frames[topic], affect) for topic, affect in results.items()
-            }
+            results = {topic: self._add_speaking(topic, frames[topic], affect) for topic, affect in results.items()}
             with self.diagnostics.timed('publish'):
                 for topic, affect in results.items():
                     self._results[topic].publish(affect_to_msg(affect))
@@ -118,17 +121,40 @@ class AffectNode(AutostartLifecycleNode):
                 try:
                     if self.engine is not None:
                         self.engine.hear(features, topic)
-                except BadInputError as error:
+                except Exception as error:  # noqa: BLE001 - bad sound must not cost the faces
                     self.diagnostics.bad_input(error)
+
+    def _add_speaking(self, topic: str, tracked: TrackedFrame, affect: AffectFrame) -> AffectFrame:
+        try:
+            return self.sound.add_speaking(topic, tracked, affect)
+        except Exception as error:  # noqa: BLE001 - bad sound must not cost the faces
+            self.diagnostics.bad_input(error)
+            return affect
 
     def _read(self, messages: dict[str, FaceTrackArray]) -> dict[str, TrackedFrame]:
         frames = {}
         for topic, message in messages.items():
+            if self._is_new_tracker(topic) and self.engine is not None:
+                self.engine.reset(topic)
+                self.diagnostics.event('tracker', f'another publisher on {topic}', 'its ids are those of new people')
             try:
-                frames[topic] = tracks_from_msg(message)
+                frames[topic] = tracks_from_msg(message, self.diagnostics.bad_input)
             except Exception as error:  # noqa: BLE001 - border to other programs: counted and logged
                 self.diagnostics.bad_input(error)
         return frames
+
+    def _is_new_tracker(self, topic: str) -> bool:
+        """Whether messages of `topic` may come from a tracker that was restarted, whose ids begin again.
+
+        The publishers are looked up after a pause only, as a tracker takes seconds to start.
+        """
+        before_s, self._received_s[topic] = self._received_s.get(topic, 0.0), time.monotonic()
+        if self._received_s[topic] - before_s < _PAUSE_S:
+            return False
+        name = self.resolve_topic_name(topic)
+        now = {bytes(info.endpoint_gid) for info in self.get_publishers_info_by_topic(name)}
+        before, self._trackers[topic] = self._trackers.get(topic, now) or now, now
+        return not now <= before  # of one that was killed the middleware keeps the old id for a while
 
     def _details(self) -> dict[str, object]:
         if self.engine is None:

@@ -128,8 +128,11 @@ class AudioNode(AutostartLifecycleNode):
                     return  # a file will not be there later
             except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the images go on
                 self.diagnostics.bad_input(error)
-            if self._source is not None:
-                self._source.close()
+            try:
+                if self._source is not None:
+                    self._source.close()
+            except Exception as error:  # noqa: BLE001 - a broken device may refuse this, too; it is opened anew
+                self.diagnostics.bad_input(error)
             self._closing.wait(_RETRY_S)
 
     def _lost(self, text: str) -> None:

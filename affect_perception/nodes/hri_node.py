@@ -107,7 +107,7 @@ class HriNode(Node):
         try:
             affect, self._header = affect_from_msg(msg), msg.header
             tracks = self._tracks.pop(affect.stamp_ns)
-            tracked = None if tracks is None else tracks_from_msg(tracks)
+            tracked = None if tracks is None else tracks_from_msg(tracks, self.diagnostics.bad_input)
             self._remove({i for i, ns in self._last_seen_ns.items() if abs(affect.stamp_ns - ns) * 1e-9 > _LINGER_S})
             for face in affect.faces:
                 self._last_seen_ns[face.track_id] = affect.stamp_ns
@@ -132,7 +132,7 @@ class HriNode(Node):
             'facs': lambda: to_msg.facs_to_msg(msgs, face, header),
         }
         track = next((t for t in tracked.tracks if t.track_id == face.track_id), None) if tracked else None
-        if track is not None:
+        if track is not None and track.crop.size:  # empty where it could not be read
             makers['cropped'] = lambda: to_msg.cropped_to_msg(track, self.settings.hri_crop_size, header)
         for name, make in makers.items():
             publisher = self._faces[face.track_id][name]

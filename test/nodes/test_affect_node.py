@@ -5,14 +5,15 @@ from conftest import wait_until
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
-from builders.peer import T0, Peer, tracked
+from builders.peer import PERIOD, T0, Peer, tracked
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
-from affect_perception.msg import FaceAffectArray, FaceTrackArray
+from affect_perception.msg import FaceAffect, FaceAffectArray, FaceTrackArray
 from affect_perception.nodes.affect_node import AffectNode, input_topics
 from affect_perception.ros import conversions as convert
+from affect_perception.ros import qos
 
 pytestmark = pytest.mark.ros
 
@@ -47,6 +48,42 @@ def test_faces_of_several_cameras_are_read_together_and_answered_apart(spin):
     of_right = wait_until(lambda: right.got['right/face_affect'])[0]
     assert (len(of_left.faces), len(of_right.faces)) == (2, 1)
     assert convert.stamp_from_msg(of_right.header.stamp) == T0 + 5
+
+
+def test_a_face_whose_crop_cannot_be_read_is_unknown_and_the_others_are_read(spin):
+    node = AffectNode({'device': 'cpu'})
+    peer = Peer(('face_tracks', FaceTrackArray), [('face_affect', FaceAffectArray)])
+    spin(node, peer)
+    wait_until(peer.is_matched)
+    message = convert.tracks_to_msg(tracked(faces=3))
+    message.tracks[1].crop.encoding = 'nonsense'
+    peer.publisher.publish(message)
+    affect = wait_until(lambda: peer.got['face_affect'])[0]
+    assert [face.track_id for face in affect.faces] == [1, 2, 3]
+    unknown = FaceAffect.SMILE_UNKNOWN
+    assert [face.smile_level == unknown for face in affect.faces] == [False, True, False]
+    assert node.diagnostics.bad_inputs == {'encoding': 1}
+
+
+def test_people_of_a_tracker_that_was_started_again_inherit_nothing(spin, monkeypatch):
+    monkeypatch.setattr('affect_perception.nodes.affect_node._PAUSE_S', 0.0)
+    node, peer = AffectNode({'device': 'cpu'}), Peer(None, [('face_affect', FaceAffectArray)])
+    spin(node, peer)
+    results = peer.got['face_affect']
+
+    def track(count: int) -> list[int]:
+        publisher = peer.create_publisher(FaceTrackArray, 'face_tracks', qos.RESULTS)
+        wait_until(lambda: publisher.get_subscription_count() and peer.is_matched())
+        for _ in range(count):
+            seen = len(results)
+            publisher.publish(convert.tracks_to_msg(tracked(T0 + seen * PERIOD)))
+            wait_until(lambda seen=seen: len(results) > seen)
+        peer.destroy_publisher(publisher)
+        return [message.faces[0].evidence_frames for message in results]
+
+    assert track(2) == [1, 2]
+    assert track(2) == [1, 2, 1, 2]
+    assert node.diagnostics.bad_inputs == {'tracker': 1}
 
 
 @pytest.mark.parametrize('topics', ['', ' , ', 'face_tracks,face_tracks'])

@@ -105,3 +105,23 @@ def test_clipped_sound_is_told_and_used(heard, tmp_path):
     node, found = heard(5, audio=wav(tmp_path / 'a.wav', square, 16000, 2))
     assert found
     assert node.diagnostics.bad_inputs['clipped']
+
+
+def test_a_source_of_sound_that_fails_in_every_way_is_counted_and_opened_again(heard, monkeypatch):
+    opened = []
+
+    class Broken:
+        live, name = True, 'broken'
+
+        def __init__(self, *_):
+            opened.append(self)
+
+        def __getattr__(self, name):
+            raise LookupError(f'injected: {name}')
+
+    monkeypatch.setattr('affect_perception.nodes.audio_node.open_sound', Broken)
+    monkeypatch.setattr('affect_perception.nodes.audio_node._RETRY_S', 0.01)
+    node, _ = heard(1, seconds=1.0, audio='microphone')
+    assert len(opened) > 2
+    assert node.diagnostics.bad_inputs['internal'] > 3
+    node._source = None

@@ -13,6 +13,7 @@ from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect, Box, SmileLevel
 
 GAP_S = 0.5  # a person missing for less is still present, with the last known smile
+MAX_ABSENCE_S = 10.0  # after which the network counts the frames of a track anew (inference/track_state.py)
 _ATTENTION_DECAY_S = 60.0  # time constant of past attention
 _MAX_DISTANCE = 1.0  # face sizes, between a lost person and the new track that inherits the state
 SPEAKS, SILENT = 0.5, 0.3  # speaking from which a person speaks, and below which no longer
@@ -39,6 +40,7 @@ class PersonState:
     left: bool = False  # farewell given
     attended_s: float = 0.0
     speaking: bool = False
+    evidence_frames: int = 0  # of the last result
 
     def absent_s(self, stamp_ns: int) -> float:
         """Time in seconds since the person was last in view."""
@@ -62,6 +64,9 @@ def update_people(
     renamed: dict[int, int] = {}
     for track_id, face in in_view.items():
         person = people.get(track_id)
+        if person is not None and _is_stranger(face, person, stamp_ns):
+            del people[track_id]
+            person = PersonState(track_id, face.box, stamp_ns, stamp_ns, attended_s=least)
         if person is None:
             lost = [p for i, p in people.items() if i not in in_view and _inherits(face, p, stamp_ns, settings)]
             if lost:
@@ -72,6 +77,14 @@ def update_people(
                 person = PersonState(track_id, face.box, stamp_ns, stamp_ns, attended_s=least)
         people[track_id] = _updated(person, face, stamp_ns, settings)
     return {i: p for i, p in people.items() if not _expired(p, stamp_ns, settings)}, renamed
+
+
+def _is_stranger(face: Affect, person: PersonState, stamp_ns: int) -> bool:
+    """Whether another person has got this id: the count of frames of a track falls when a tracker starts again.
+
+    (It falls for the same person, too, after an absence of MAX_ABSENCE_S.)
+    """
+    return face.evidence_frames < person.evidence_frames and person.absent_s(stamp_ns) < MAX_ABSENCE_S
 
 
 def add_attention(person: PersonState, had_attention: bool, mirrored: bool, dt_s: float) -> PersonState:
@@ -140,4 +153,5 @@ def _updated(person: PersonState, face: Affect, stamp_ns: int, settings: AgentSe
         speaking=speaking,
         mirrored_s=person.mirrored_s if smiling and person.smiling else 0.0,
         left=False,
+        evidence_frames=face.evidence_frames,
     )

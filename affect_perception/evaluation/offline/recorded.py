@@ -73,7 +73,7 @@ class RecordedTracks(RecordedTopic):
 
     def read(self, msg: Any) -> AffectFrame:
         """Run the model on the recorded crops."""
-        return self._engine.step(tracks_from_msg(msg))
+        return self._engine.step(tracks_from_msg(msg, self._on_bad))
 
 
 class RecordedAffect(RecordedTopic):
