@@ -19,6 +19,7 @@ CALLBACKS = 'nodes/test_guarded_callbacks.py: test_an_exception_in_a_callback_is
 # (module, enclosing function, what is started) -> the test that injects an exception there
 BORDERS = {
     ('ros/topics', 'subscribe', 'create_subscription'): CALLBACKS,
+    ('ros/adaptive_subscription', 'AdaptiveSubscription._subscribe', 'create_subscription'): CALLBACKS,
     ('ros/callbacks', 'timer', 'create_timer'): CALLBACKS,
     ('ros/callbacks', 'serve', 'create_service'): 'nodes/test_guarded_callbacks.py: '
     'test_a_service_whose_work_fails_answers_that',
