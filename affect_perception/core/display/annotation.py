@@ -55,8 +55,9 @@ def _annotate_face(picture: np.ndarray, face: Affect, scale: float, lines: list[
 
 
 def _text(picture: np.ndarray, text: str, left: int, bottom: int, scale: float, colour: tuple[int, int, int]) -> None:
-    """Draw a line of text on a dark ground whose lower left corner is (left, bottom)."""
+    """Draw a line of text on a dark ground whose lower left corner is (left, bottom), or further left to fit in."""
     stroke = max(round(1.3 * scale), 1)
     (width, height), base = cv2.getTextSize(text, _FONT, 0.55 * scale, stroke)
+    left = max(min(left, picture.shape[1] - width - base), 0)
     cv2.rectangle(picture, (left, bottom - height - 2 * base), (left + width + base, bottom), _BACKGROUND, -1)
     cv2.putText(picture, text, (left + base // 2, bottom - base), _FONT, 0.55 * scale, colour, stroke, cv2.LINE_AA)

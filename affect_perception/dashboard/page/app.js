@@ -1,6 +1,6 @@
 // Main module of the page: one WebSocket, reconnected automatically; each message updates the elements.
 import { LabelledBars, Plane, Sparkline, colourOf } from './charts.js';
-import { LEVELS, strongest } from './face.js';
+import { LEVELS, leading, strongest } from './face.js';
 import { Stage } from './stage.js';
 
 const at = (id) => document.getElementById(id);
@@ -93,9 +93,13 @@ function showList(people, labels) {
       row = { id: p.id, root, level, smile, va, values: new LabelledBars(values), line: new Sparkline(canvas, colourOf(p.id)) };
       rows.set(p.id, row);
     }
-    row.level.textContent = LEVELS[p.level] + (p.speaking >= 0.5 ? ', speaks' : ''); // null >= 0.5 is false
-    row.smile.textContent = percent(p.smile);
-    row.va.textContent = `valence ${signed(p.valence)}  arousal ${signed(p.arousal)}  ${p.distance_m === null ? '' : `about ${p.distance_m.toFixed(1)} m`}`;
+    const [word, strength] = leading(p, labels) ?? [LEVELS[p.level], p.smile];
+    row.level.textContent = row.level.title = word + (p.speaking >= 0.5 ? ', speaks' : ''); // null >= 0.5 is false
+    row.smile.textContent = percent(strength);
+    row.root.classList.toggle('other', word !== LEVELS[p.level]);
+    row.va.textContent = [
+      p.valence === null && p.arousal === null ? '' : `valence ${signed(p.valence)}  arousal ${signed(p.arousal)}`,
+      p.distance_m === null ? '' : `about ${p.distance_m.toFixed(1)} m`].join('  ');
     row.values.show([
       ...strongest(labels.expressions, p.expressions).slice(0, 2), // probabilities: the others share what is left
       ...labels.reactions.map((label, i) => [label.replaceAll('_', ' '), p.reactions[i] ?? null]),
@@ -129,16 +133,10 @@ function showNodes(nodes) {
   }));
 }
 
-// The level of a person's smile; without one the most probable expression or the strongest reaction.
-function wordFor(p, labels) {
-  const found = strongest(labels.expressions, p.expressions)[0] ?? strongest(labels.reactions, p.reactions)[0];
-  return p.level === 'unknown' && found ? found[0] : LEVELS[p.level];
-}
-
 // Text for screen readers: people in view and their levels, on a change, at most every five seconds.
 function speak(people, labels) {
   const text = people.length ? `${people.length} ${people.length > 1 ? 'people' : 'person'}: ` +
-    people.slice(0, 8).map((p) => `${p.id} ${wordFor(p, labels)}`).join(', ') : 'Nobody in view';
+    people.slice(0, 8).map((p) => `${p.id} ${(leading(p, labels) ?? [LEVELS[p.level]])[0]}`).join(', ') : 'Nobody in view';
   if (Date.now() - spoke > 5000 && at('spoken').textContent !== text) { spoke = Date.now(); set('spoken', text); }
 }
 

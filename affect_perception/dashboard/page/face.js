@@ -6,6 +6,10 @@ export const LEVELS = { neutral: 'neutral', low: 'slight', medium: 'medium', hig
 export const strongest = (labels, values) => labels.map((label, i) => [label.replaceAll('_', ' '), values[i] ?? null])
   .filter(([, value]) => value !== null).sort((a, b) => b[1] - a[1]);
 
+// Of a person without a smile level: [label, value] of the most probable expression, else of the strongest reaction.
+export const leading = (person, labels) => (person.level !== 'unknown' ? undefined :
+  strongest(labels.expressions, person.expressions)[0] ?? strongest(labels.reactions, person.reactions)[0]);
+
 export function make(tag, attributes = {}, parent = null) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);

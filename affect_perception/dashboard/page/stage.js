@@ -1,5 +1,5 @@
 // Stage: people as emojis that glide to the positions of the newest message.
-import { LEVELS, newFace, strongest } from './face.js';
+import { LEVELS, leading, newFace } from './face.js';
 
 const GLIDE_MS = 90; // time constant: long enough to hide 20 messages a second, short enough not to add delay
 const still = window.matchMedia('(prefers-reduced-motion: reduce)');
@@ -19,9 +19,7 @@ export class Stage {
       face.to = person;
       face.smile = person.smile;
       const percent = person.smile === null ? '' : `${Math.round(person.smile * 100)} %`;
-      // Without a smile: the most probable expression, else the strongest reaction.
-      const [word, strength] = strongest(labels.expressions, person.expressions)[0] ??
-        strongest(labels.reactions, person.reactions)[0] ?? ['', 0];
+      const [word, strength] = leading(person, labels) ?? ['', 0];
       const label = person.level === 'unknown' ?
         `Person ${person.id}, ${word ? `${word} ${Math.round(strength * 100)} %` : 'smile not known'}` :
         `Person ${person.id}, ${LEVELS[person.level]}${person.level === 'neutral' ? '' : ' smile'}, ${percent}`;
