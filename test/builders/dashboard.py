@@ -47,14 +47,16 @@ class Publisher(Node):
         self.tracks = self.create_publisher(FaceTrackArray, 'face_tracks', qos.RESULTS)
         self.behaviour = self.create_publisher(AgentBehaviour, 'agent_behaviour', qos.RESULTS)
 
-    def send(self, *faces: Affect, behaviour: Behaviour | None = None) -> int:
-        """One result, stamped now; returns the stamp in ns."""
+    def send(self, *faces: Affect, behaviour: Behaviour | None = None, expressions=(), reactions=()) -> int:
+        """One result, stamped now, with these labels; returns the stamp in ns."""
         stamp_ns = time.time_ns()
         header = convert.header_to_msg(stamp_ns, 'optical')
         self.tracks.publish(FaceTrackArray(header=header, image_width=SIZE[0], image_height=SIZE[1]))
         if behaviour is not None:
             self.behaviour.publish(convert.behaviour_to_msg(behaviour, group_affect(faces), header))
-        self.affect.publish(convert.affect_to_msg(AffectFrame(stamp_ns, 'optical', 'first', faces)))
+        self.affect.publish(
+            convert.affect_to_msg(AffectFrame(stamp_ns, 'optical', 'first', faces, expressions, reactions))
+        )
         return stamp_ns
 
     def close(self) -> None:

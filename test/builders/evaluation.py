@@ -15,7 +15,7 @@ pytest.importorskip('motmetrics', reason='needs motmetrics (pip install affect-p
 
 from affect_perception.evaluation.labels.reader import read_labels
 from affect_perception.evaluation.metrics import mot
-from affect_perception.evaluation.offline.tables import COLUMNS, face_row, write_json
+from affect_perception.evaluation.offline.tables import face_row, header, write_json
 from affect_perception.evaluation.report.analysis import Analysis, analyse
 from affect_perception.evaluation.report.matching import match_people, parse_people
 from affect_perception.evaluation.report.report import ReportCollector, ReportOptions
@@ -62,7 +62,7 @@ def evaluate_frames(folder: Path, frames: list, labels: tuple = (), sequence: bo
     )
     folder.mkdir()
     with LineFile(folder / 'faces.csv') as table, LineFile(folder / 'tracks.txt') as tracks:
-        table.rows([COLUMNS])
+        table.rows([header(frames[0][1].expression_labels, frames[0][1].reaction_labels)])
         for index, (frame, affect) in enumerate(frames):
             table.rows(face_row(index, affect, one) for one in affect.faces)
             tracks.write(''.join(mot.line(index, one) for one in affect.faces))

@@ -1,6 +1,8 @@
 """The page in a real Chromium: what people see of what the graph says."""
 
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,24 @@ def test_numbers_agent_and_mood_are_shown(shown):
     assert shown.page.locator('#count').inner_text() == '1'
     assert shown.page.locator('.face.target').count() == 1
     assert shown.page.locator('#dots .dot').count() == 1
+
+
+def test_reactions_and_expressions_are_shown_by_the_names_of_the_model(shown):
+    felt = replace(
+        face(1), smile_probabilities=(math.nan,) * 4, smile_intensity=math.nan, valence=math.nan, arousal=math.nan
+    )
+    reacting = replace(felt, reaction_intensities=(0.1, 0.62))
+    labels = ('empathic_pain', 'surprise')
+    shown.until("document.querySelectorAll('.values div').length == 2", reacting, reactions=labels)
+    assert shown.page.locator('#people li').inner_text().split() == (
+        ['1', 'surprise', '62', '%', 'about', '1.1', 'm', 'empathic', 'pain', '10', '%', 'surprise', '62', '%']
+    )
+    assert shown.page.get_by_role('img', name='Person 1, surprise 62 %').count() == 1
+    assert shown.page.locator('#no-plane').is_visible()
+    happy = replace(felt, expression_probabilities=(0.2, 0.8), valence=0.5, arousal=0.1)
+    there = "document.querySelector('[data-id=\"1\"]').ariaLabel == 'Person 1, happiness 80 %'"
+    shown.until(there, happy, expressions=('anger', 'happiness'))
+    assert shown.page.locator('#people .values').inner_text().split() == ['happiness', '80', '%', 'anger', '20', '%']
 
 
 def test_page_comes_back_when_the_server_does(shown):

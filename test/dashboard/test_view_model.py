@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -93,3 +94,16 @@ def test_odd_count_in_diagnostics_is_no_count_and_the_page_goes_on(value):
     view_model = ViewModel(60.0)
     view_model.put_node(NodeState('affect_node', 'OK', '', {'frames_dropped': value}), 10.0)
     assert told(view_model=view_model)['status']['dropped'] is None
+
+
+def test_message_holds_expressions_and_reactions_with_the_labels_of_the_model():
+    view_model = ViewModel(60.0)
+    one = replace(face(), expression_probabilities=(0.123, math.nan), reaction_intensities=(0.5,))
+    frame = AffectFrame(5_000_000_000, 'optical', 'm', (one,), ('anger', 'fear'), ('amusement',))
+    view_model.put_affect(frame, 10.0, 0.04)
+    message = json.loads(json.dumps(view_model.message(10.0, pictures=True), allow_nan=False))
+    assert message['labels'] == {'expressions': ['anger', 'fear'], 'reactions': ['amusement']}
+    assert message['people'][0]['expressions'] == [0.12, None]
+    assert message['people'][0]['reactions'] == [0.5]
+    view_model.clear()
+    assert view_model.message(10.0, pictures=True)['labels'] == {'expressions': [], 'reactions': []}

@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 
+from builders.papers import paper_checkpoint
+
 from affect_perception.errors import ConfigError
 from affect_perception.graph.flags import parse_flags
 from affect_perception.graph.graph import Graph, has_viewer_process, overlay_settings
@@ -84,6 +86,21 @@ def test_part_that_is_switched_off_is_not_there(ros):
     try:
         assert (graph.agent, graph.hri, graph.viewers) == (None, None, None)
         assert {node.get_name() for node in graph.nodes} == {'affect_node', 'face_tracker_node', 'marker_node'}
+    finally:
+        graph.close()
+        for node in graph.nodes:
+            node.destroy_node()
+
+
+def test_crops_of_the_tracker_have_the_size_that_the_model_was_trained_on(ros, tmp_path, caplog):
+    model = paper_checkpoint('witzig2019', tmp_path, crop_size=160)
+    parts = {'agent': False, 'markers': False, 'viewer_process': 'thread'}
+    affect = {'model': model, 'device': 'cpu', 'backend': 'torch'}
+    tracker = {'detector': 'dlib_hog', 'detect_beside': 'thread', 'crop_margin': 0.3}
+    graph = Graph({'affect_node': affect, 'face_tracker_node': tracker, 'graph': parts}, camera=False)
+    try:
+        assert graph.tracker.settings.crop_size == graph.tracker.get_parameter('crop_size').value == 160
+        assert 'trained on crops with a margin of 0.15, the tracker gives 0.3' in caplog.text
     finally:
         graph.close()
         for node in graph.nodes:

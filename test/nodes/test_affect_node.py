@@ -1,15 +1,19 @@
 """The affect node with real publishers and subscribers: one result per image, several cameras, neutral faces."""
 
+import math
+
 import pytest
 from conftest import wait_until
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+from builders.papers import SMALL, needs_torchvision, paper_checkpoint
 from builders.peer import PERIOD, T0, Peer, tracked
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from affect_perception.errors import ConfigError
+from affect_perception.models import MODELS
 from affect_perception.msg import FaceAffect, FaceAffectArray, FaceTrackArray
 from affect_perception.nodes.affect_node import AffectNode, input_topics
 from affect_perception.ros import conversions as convert
@@ -32,6 +36,30 @@ def test_affect_answers_every_face_of_the_image_with_its_stamp(spin, faces):
     assert all(-1 <= face.valence <= 1 and len(face.expression_probabilities) == 8 for face in affect.faces)
     assert [face.track_id for face in affect.faces] == list(range(1, faces + 1))
     assert all(abs(sum(face.smile_probabilities) - 1) < 1e-5 for face in affect.faces)
+
+
+@pytest.mark.parametrize('name', [pytest.param(n, marks=needs_torchvision(n)) for n in SMALL])
+def test_checkpoint_of_every_paper_runs_and_says_what_it_knows(spin, name, tmp_path):
+    model = paper_checkpoint(name, tmp_path, crop_size=128)
+    node = AffectNode({'device': 'cpu', 'model': model, 'backend': 'torch'})
+    peer = Peer(('face_tracks', FaceTrackArray), [('face_affect', FaceAffectArray)])
+    spin(node, peer)
+    wait_until(peer.is_matched)
+    peer.publisher.publish(convert.tracks_to_msg(tracked(faces=2)))
+    affect = wait_until(lambda: peer.got['face_affect'])[0]
+    network = MODELS[name](**SMALL[name])
+    assert affect.model == name
+    assert tuple(affect.expression_labels) == network.expressions
+    assert tuple(affect.reaction_labels) == network.reactions
+    for face in affect.faces:
+        assert (face.smile_level != FaceAffect.SMILE_UNKNOWN) == (name == 'witzig2019')
+        assert math.isnan(face.valence) == (name in ('witzig2019', 'qian2023'))
+        assert len(face.expression_probabilities) == len(network.expressions)
+        assert len(face.reaction_intensities) == len(network.reactions)
+    details = node._details()
+    assert details['crop_px'] == '96, wanted 128'
+    assert details['tracks_with_state'] == '2'
+    assert details['window'].startswith('the ')
 
 
 def test_faces_of_several_cameras_are_read_together_and_answered_apart(spin):
