@@ -162,10 +162,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Detection:
-    """Detected face; `confidence` in [0, 1] is comparable within one detector only."""
+    """Detected face; `confidence` in [0, 1] is comparable within one detector only.
+
+    `roll`: clockwise rotation of the face in rad where the detector itself measures it.
+    """
 
     box: Box
     confidence: float
+    roll: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,13 +64,21 @@ def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
     return DlibCnnNative(settings.detector_weights, settings.detect_upsample, settings.detect_width)
 
 
+def _yunet(settings: TrackerSettings) -> FaceDetector:
+    from affect_perception.detectors.yunet import YuNet
+
+    return YuNet(settings.detector_weights, settings.detect_width)
+
+
 _LOWEST_SCORE = -0.5  # detections of dlib_cnn from here on confirm tracked faces
 
 DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {
     'dlib_cnn': _dlib_cnn,
     'dlib_hog': _dlib_hog,
+    'yunet': _yunet,  # with the user's weights file: only by name
     'dlib_cnn_native': _dlib_cnn_native,  # the reference, in seconds per image: only by name
 }
+MEASURES_ROLL = {'yunet'}  # detectors that give the roll of every face
 _AUTO = ('dlib_cnn', 'dlib_hog')  # best first
 
 

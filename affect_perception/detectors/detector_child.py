@@ -72,7 +72,7 @@ def _send(link: Link, result: DetectionResult) -> None:
     arrays: dict[str, np.ndarray] = {name: getattr(result, name) for name in MEASUREMENTS}
     arrays = {name: array for name, array in arrays.items() if array is not None}
     rows = [
-        [float(value) for value in (d.box.x, d.box.y, d.box.width, d.box.height, d.confidence)]
+        [*(float(value) for value in (d.box.x, d.box.y, d.box.width, d.box.height, d.confidence)), d.roll]
         for d in result.detections
     ]
     link.send('result', *arrays.values(), stamp_ns=result.stamp_ns, detections=rows, measurements=list(arrays))

@@ -150,6 +150,6 @@ def wants_process(settings: TrackerSettings) -> bool:
 
 
 def _result(answer: Message) -> DetectionResult:
-    detections = [Detection(Box(*box), confidence) for *box, confidence in answer.fields['detections']]
+    detections = [Detection(Box(*box), confidence, roll) for *box, confidence, roll in answer.fields['detections']]
     arrays = dict(zip(answer.fields['measurements'], answer.arrays, strict=True))
     return DetectionResult(answer.fields['stamp_ns'], tuple(detections), *(arrays.get(name) for name in MEASUREMENTS))

@@ -11,7 +11,7 @@ import numpy as np
 from affect_perception.core.boxes import boxes_to_rows
 from affect_perception.core.tracking.frame_detections import colour_histograms
 from affect_perception.core.tracking.reidentification import faces_to_embed
-from affect_perception.detectors import FaceDetector, make_detector
+from affect_perception.detectors import MEASURES_ROLL, FaceDetector, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
@@ -33,15 +33,21 @@ class Embedder(Protocol):
 class FaceAnalyzer:
     """A detector with optional landmarks (1 ms per face on one core) and embeddings (5 ms per requested face).
 
+    `measured_roll`: the rolls that the detector itself measures are used, in place of landmarks.
     `detector` is the detector's name, `name` that of all parts for log lines. Not for use by two threads at a time.
     """
 
     def __init__(
-        self, detector: FaceDetector, landmarks: Landmarks | None = None, embedder: Embedder | None = None
+        self,
+        detector: FaceDetector,
+        landmarks: Landmarks | None = None,
+        embedder: Embedder | None = None,
+        measured_roll: bool = False,
     ) -> None:
         self._detector, self._landmarks, self._embedder = detector, landmarks, embedder
+        self._measured_roll = measured_roll
         self.detector = detector.name
-        parts = ('aligned crops', landmarks), ('re-identification', embedder)
+        parts = ('aligned crops', landmarks or measured_roll or None), ('re-identification', embedder)
         self.name = ' + '.join([self.detector, *(part for part, present in parts if present is not None)])
 
     def warm_up(self) -> None:
@@ -85,6 +91,8 @@ class FaceAnalyzer:
         return rows
 
     def _rolls(self, frame: Frame, detections: Sequence[Detection]) -> np.ndarray | None:
+        if self._measured_roll:
+            return np.array([np.nan if d.roll is None else d.roll for d in detections])
         if self._landmarks is None:
             return None
         from affect_perception.detectors.dlib.landmarks import points, roll
@@ -99,16 +107,21 @@ def make_face_analyzer(settings: TrackerSettings, detector: FaceDetector | None 
     a warning.
     """
     detector = detector or make_detector(settings)
-    return FaceAnalyzer(detector, _landmarks() if settings.align else None, _embedder(settings))
+    own = settings.align and detector.name in MEASURES_ROLL
+    landmarks = _landmarks(own) if settings.align else None
+    return FaceAnalyzer(detector, landmarks, _embedder(settings), own and landmarks is None)
 
 
-def _landmarks() -> Landmarks | None:
+def _landmarks(detector_measures_roll: bool) -> Landmarks | None:
     try:
         from affect_perception.detectors.dlib.landmarks import Landmarks
 
         return Landmarks()
     except (ImportError, ConfigError) as error:
-        log.warning('Crops are not aligned (setting align): %s', error)
+        if detector_measures_roll:
+            log.info('Crops are aligned by the points of the detector, which see little of a tilt above 25°: %s', error)
+        else:
+            log.warning('Crops are not aligned (setting align): %s', error)
         return None
 
 

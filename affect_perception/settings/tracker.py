@@ -44,10 +44,14 @@ class TrackerSettings(Settings):
     )
     detector: str = setting(
         'auto',
-        'face detector; auto: dlib_cnn if its weights are installed, else dlib_hog',
-        choices=('auto', 'dlib_cnn', 'dlib_hog', 'dlib_cnn_native'),
+        'face detector; auto: dlib_cnn if its weights are installed, else dlib_hog; yunet takes `detector_weights`',
+        choices=('auto', 'dlib_cnn', 'dlib_hog', 'yunet', 'dlib_cnn_native'),
     )
-    detector_weights: str = setting('', 'path of mmod_human_face_detector.dat for dlib_cnn; empty: the installed file')
+    detector_weights: str = setting(
+        '',
+        'path of mmod_human_face_detector.dat for dlib_cnn, empty: the installed file; of a '
+        'face_detection_yunet_*.onnx (OpenCV model zoo, 2023 or later) for yunet',
+    )
     detect_device: str = setting('auto', 'device of dlib_cnn: auto, cpu, cuda or cuda:N')
     detect_precision: str = setting(
         'auto',

@@ -77,23 +77,33 @@ class DlibCnn:
         """Return dlib's (left, top, right, bottom, score) of each face, edges inclusive, best first."""
         if min(rgb.shape[:2]) < MIN_SIDE:
             return []
-        with self._lock, torch.inference_mode():
-            image = torch.from_numpy(np.array(rgb)).to(self._device)  # a copy: torch takes no read-only array
-            image = image.permute(2, 0, 1)[None].float()  # (1, 3, H, W), channels last in memory
-            for _ in range(self._upsample):
-                image = _doubled(image)
-            canvas = _canvas(*image.shape[2:], *self._paddings)
-            scores = self._network(image, canvas, self._lowest_score)
         return [
             (*upsampled_to_image((left, top, right, bottom), self._upsample), score)
-            for left, top, right, bottom, score in self._suppressed(scores, canvas)
+            for left, top, right, bottom, score in self._suppress(self._above(*self.scores(rgb)))
         ]
 
-    def _suppressed(self, scores: np.ndarray, canvas: Canvas) -> list[RawDetection]:
+    def scores(self, rgb: np.ndarray) -> tuple[np.ndarray, Canvas]:
+        """Return the score of each cell of the canvas, (h, w) float32, and the canvas; `rgb` at least MIN_SIDE px."""
+        with self._lock, torch.inference_mode():
+            return self._whole(rgb)
+
+    def _whole(self, rgb: np.ndarray) -> tuple[np.ndarray, Canvas]:
+        image = torch.from_numpy(np.array(rgb)).to(self._device)  # a copy: torch takes no read-only array
+        image = image.permute(2, 0, 1)[None].float()  # (1, 3, H, W), channels last in memory
+        for _ in range(self._upsample):
+            image = _doubled(image)
+        canvas = canvas_of(*image.shape[2:], *self._paddings)
+        return self._network(image, canvas, self._lowest_score), canvas
+
+    def _above(self, scores: np.ndarray, canvas: Canvas) -> list[RawDetection]:
+        """Windows of all cells above the lowest score, in image pixels."""
         found: list[RawDetection] = []
         for row, column in np.argwhere(scores > self._lowest_score).tolist():
             rect = canvas_to_image(canvas, to_canvas(column), to_canvas(row), *self._loss['window'])
             found.append((*rect, float(scores[row, column])))
+        return found
+
+    def _suppress(self, found: list[RawDetection]) -> list[RawDetection]:
         return suppress(found, self._loss['nms_iou'], self._loss['nms_covered'])
 
 
@@ -103,7 +113,7 @@ def _doubled(image: torch.Tensor) -> torch.Tensor:
     return F.interpolate(image, size, mode='bilinear', align_corners=True).floor_()
 
 
-_canvas = functools.lru_cache(maxsize=16)(canvas_for)
+canvas_of = functools.lru_cache(maxsize=16)(canvas_for)
 
 
 def _precision(name: str, device: torch.device) -> str:

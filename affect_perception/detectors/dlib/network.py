@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from affect_perception.detectors.dlib.pyramid import Canvas
+from affect_perception.detectors.dlib.pyramid import STEP, VIEW, Canvas
 from affect_perception.detectors.dlib.weights import DlibNet, folded_convolutions
 from affect_perception.detectors.dlib.winograd import Scratch, Winograd
 
@@ -37,8 +37,6 @@ LAYERS: tuple[tuple[object, ...], ...] = (
     *_block(45, 45, 1, 2),
     ('con', 1, 45, 9, 9, 1, 4),
 )
-STEP = 8  # canvas px from one score to the next: three strides of 2
-VIEW = 29  # receptive field of the first three convolutions, canvas px
 REACH = 10  # cells on each side that a score depends on: 2 + 2 + 2 + 4
 MARGIN = 0.05  # above the largest error of half precision (0.012 on 275 faces)
 _STRIP = 16  # rows of cells per strip: its intermediates are 5 MB at 1280 px
@@ -52,11 +50,12 @@ class DetectorNetwork:
 
     def __init__(self, net: DlibNet, device: torch.device, dtype: torch.dtype) -> None:
         self._mean = torch.tensor(net.input['mean'], device=device)
+        self.mean = np.array(net.input['mean'], np.float32)  # of the three colours, subtracted from the pixels
         self._dtype = dtype
-        self._exact = _convolutions(net, device, torch.float32)
+        self.exact = _convolutions(net, device, torch.float32)
         self._quick = _convolutions(net, device, dtype)
         self._winograd = (
-            [Winograd(weight, bias) for weight, bias, *_ in self._exact[3:6]] if device.type == 'cpu' else []
+            [Winograd(weight, bias) for weight, bias, *_ in self.exact[3:6]] if device.type == 'cpu' else []
         )
         self._scratch = Scratch()
         self._canvas: tuple[Canvas, torch.Tensor] | None = None
@@ -72,26 +71,26 @@ class DetectorNetwork:
             return self._all_exact(tiled)
         for region in regions:
             rows, columns = region.pixels
-            scores[region.cells] = _scores(tiled[:, :, rows, columns], self._exact)[region.inner]
+            scores[region.cells] = _scores(tiled[:, :, rows, columns], self.exact)[region.inner]
         return scores
 
     def _all_exact(self, tiled: torch.Tensor) -> np.ndarray:
         if not self._winograd:
-            return _scores(tiled, self._exact)
+            return _scores(tiled, self.exact)
         x = self._cells(tiled)
         for number, convolution in enumerate(self._winograd):
             x = convolution(x, self._scratch, f'answer {number}')
-        weight, bias, _, padding = self._exact[6]
+        weight, bias, _, padding = self.exact[6]
         return _last_layer(x, weight, bias, padding)
 
     def _cells(self, tiled: torch.Tensor) -> torch.Tensor:
         """Run the first three convolutions strip by strip: (1, 3, H, W) to (1, 32, h, w)."""
         height, width = ((side - VIEW) // STEP + 1 for side in tiled.shape[2:])
-        cells = self._scratch.of('cells', 1, height, width, self._exact[2][0].shape[0]).permute(0, 3, 1, 2)
+        cells = self._scratch.of('cells', 1, height, width, self.exact[2][0].shape[0]).permute(0, 3, 1, 2)
         for first in range(0, height, _STRIP):
             last = min(first + _STRIP, height)
             x = tiled[:, :, STEP * first : STEP * (last - 1) + VIEW]
-            for convolution in self._exact[:3]:
+            for convolution in self.exact[:3]:
                 x = F.conv2d(x, *convolution).relu_()
             cells[:, :, first:last] = x
         return cells

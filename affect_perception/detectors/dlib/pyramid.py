@@ -18,6 +18,8 @@ from affect_perception.types import Box, Detection
 
 RATE = 5 / 6  # pyramid_down<6>
 MIN_HEIGHT = 5  # px; no level is lower
+STEP = 8  # canvas px from one score of the network to the next: three strides of 2
+VIEW = 29  # receptive field of the network's first three convolutions, canvas px
 MIN_SIDE = 10  # px; below, dlib's layout and network fail, and no face fits in
 
 Rect = tuple[float, float, float, float]
