@@ -27,11 +27,11 @@ from affect_perception.bench.machine import machine, resident_mb
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.inference.backends import selection
 from affect_perception.inference.backends.backend import NAMES, Backend, is_available
-from affect_perception.inference.backends.onnx_export import file_sha256
 from affect_perception.inference.crop_encoder import MAX_BATCH
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.runtime.devices import chosen_device, default_threads
+from affect_perception.runtime.kept_files import sha256
 from affect_perception.settings import AffectSettings
 from affect_perception.types import Box, Track, TrackedFrame
 
@@ -111,7 +111,7 @@ def network(name: str) -> tuple[Any, str]:
         raise ConfigError(f'no temporal network {name!r}; choose one of {known}')
     file = checkpoint.WEIGHTS / f'{name}{checkpoint.SUFFIX}'
     if file.is_file():
-        return checkpoint.load(name).model.fold(), file_sha256(file)
+        return checkpoint.load(name).model.fold(), sha256(file)
     torch.manual_seed(0)
     return MODELS[name]().fold(), f'{name} random'
 

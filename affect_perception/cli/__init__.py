@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     elif unknown:
         root.error(f'unrecognized arguments: {" ".join(unknown)}')
     log_to()
+    os.umask(0o077)  # recordings, tables and reports are of people: for the user alone
     try:
         result = args.call(args)
         if result is not None and not isinstance(result, int):

@@ -21,7 +21,6 @@ from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.audio_input import AudioBuffer, AudioNeed
 from affect_perception.inference.backends import selection
 from affect_perception.inference.backends.backend import Backend
-from affect_perception.inference.backends.onnx_export import file_sha256
 from affect_perception.inference.backends.pytorch import BATCH_SIZES, MemoryBoundBackend
 from affect_perception.inference.crop_check import CropCheck
 from affect_perception.inference.crop_encoder import CropEncoder
@@ -34,6 +33,7 @@ from affect_perception.models.face_model import FaceModel, TemporalModel
 from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.models.smile_va import USUAL_GAP_S
 from affect_perception.runtime.devices import chosen_device, default_threads
+from affect_perception.runtime.kept_files import sha256
 from affect_perception.settings import AffectSettings
 from affect_perception.types import AffectFrame, Box, Track, TrackedFrame
 
@@ -67,7 +67,7 @@ class AffectEngine:
         try:
             self._model: FaceModel = loaded.model.fold().to(self._device)
             self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
-            self._backend = self._select_backend(settings.backend, file_sha256(loaded.path), threads)
+            self._backend = self._select_backend(settings.backend, sha256(loaded.path), threads)
             if self._device.type == 'cuda':
                 self._backend = MemoryBoundBackend(self._backend)
             else:

@@ -55,7 +55,9 @@ class BagWriter:
             self._writer.open()
         except (OSError, WriterError) as error:
             raise ConfigError(f'cannot record to {path}: {error}') from None
+        path.chmod(0o700)  # faces are for the user alone
         self._file = next(path.glob('*.mcap'))
+        self._file.chmod(0o600)
         self._thread = threading.Thread(target=self._run, name='record', daemon=True)
         self._thread.start()
 

@@ -73,6 +73,17 @@ def test_recording_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch):
         os.system(f'umount {disk}')
 
 
+def test_recording_is_for_its_user_alone(tmp_path):
+    before = os.umask(0o022)
+    try:
+        writer = BagWriter(tmp_path / 'bag', print)
+        writer.close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / 'bag').stat().st_mode & 0o777 == 0o700
+    assert next((tmp_path / 'bag').glob('*.mcap')).stat().st_mode & 0o777 == 0o600
+
+
 def test_message_that_cannot_be_written_is_counted_and_the_next_one_is_recorded(tmp_path):
     said = []
     writer = BagWriter(tmp_path / 'bag', said.append)

@@ -10,7 +10,6 @@ MNN prints one line about the CPU ("The device supports: ...") on the process's 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from affect_perception.runtime.kept_files import discard, kept
 
 _CONVERT = """
 import sys, _tools
@@ -68,7 +69,7 @@ class _Session:
             # On a CPU `normal` is float32 with the same bytes as `high`, for which MNN prints a line per session.
             self._session = self._network.createSession({'backend': 'CPU', 'numThread': 1, 'precision': 'normal'})
         except Exception as error:  # MNN raises plain Exception; the error becomes one line
-            file.unlink(missing_ok=True)  # a damaged file is converted anew next time
+            discard(file)  # it is converted anew next time
             raise RuntimeError(f'MNN cannot load {file}: {error}') from error
         self._input = self._network.getSessionInput(self._session)
 
@@ -94,9 +95,10 @@ class _Session:
 def convert_to_mnn(onnx: Path) -> Path:
     """MNN file of an ONNX file, converted once and kept beside it; RuntimeError if MNN cannot convert it."""
     path = onnx.with_suffix(f'.{version("MNN")}.mnn')
-    if path.is_file():
-        return path
-    part = path.with_suffix(f'.{os.getpid()}.part')
+    return kept(path, lambda part: _convert(onnx, part))
+
+
+def _convert(onnx: Path, part: Path) -> None:
     command = [sys.executable, '-c', _CONVERT, str(onnx), str(part)]
     try:  # in the cache folder, for -c imports from the working folder first
         done = subprocess.run(command, cwd=onnx.parent, capture_output=True, text=True, timeout=_CONVERT_TIMEOUT_S)
@@ -105,5 +107,3 @@ def convert_to_mnn(onnx: Path) -> Path:
         said = [str(error)]
     if not part.is_file():  # the exit status is 0 whatever happens
         raise RuntimeError(f'MNN cannot convert {onnx}: {" ".join(said[-2:])}')
-    os.replace(part, path)
-    return path

@@ -1,6 +1,7 @@
 """Export of the CNN of a checkpoint to ONNX, once; kept in the cache folder under a hash of the checkpoint.
 
-The cache, `~/.cache/affect_perception` or $XDG_CACHE_HOME/affect_perception, holds weights only and may be deleted.
+The cache, `~/.cache/affect_perception` or $XDG_CACHE_HOME/affect_perception, holds weights only, each with its
+checksum, and may be deleted.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.models.face_model import FaceModel
+from affect_perception.runtime.kept_files import cache_folder, kept
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,6 @@ class FeatureExtractor(nn.Module):
         return self.model.features(x)
 
 
-def cache_folder() -> Path:
-    """Folder of the exports; a temporary one where the cache cannot be written."""
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    folder = Path(base) / 'affect_perception'
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.mkdtemp(prefix='affect_perception-'))
-
-
 def export_onnx(model: FaceModel, x: Tensor, weights_hash: str) -> Path:
     """ONNX file of the CNN of `model` (folded, on the CPU) for inputs like `x` (N, ...) with any N ≤ 4096.
 
@@ -54,10 +43,11 @@ def export_onnx(model: FaceModel, x: Tensor, weights_hash: str) -> Path:
     """
     key = hashlib.sha256(f'{FORMAT} {torch.__version__} {weights_hash}'.encode()).hexdigest()[:24]
     path = cache_folder() / f'{key}.onnx'
-    if path.is_file():
-        return path
+    return kept(path, lambda part: _export(model, x, path, part))
+
+
+def _export(model: FaceModel, x: Tensor, path: Path, part: Path) -> None:
     log.info('Exporting %s to ONNX once (about 10 s): %s', type(model).__name__, path)
-    part = path.with_suffix(f'.{os.getpid()}.part')
     example = x[:1].expand(2, *x.shape[1:]).contiguous()  # two inputs: a batch of one would become a constant
     for name in ('torch.onnx', 'onnx_ir', 'onnxscript'):
         logging.getLogger(name).setLevel(logging.ERROR)  # they log every pass
@@ -73,10 +63,3 @@ def export_onnx(model: FaceModel, x: Tensor, weights_hash: str) -> Path:
         if program is None:
             raise RuntimeError('torch.onnx exported nothing')
         program.save(str(part))
-    os.replace(part, path)
-    return path
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

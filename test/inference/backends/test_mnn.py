@@ -13,6 +13,7 @@ from conftest import ROOT
 from affect_perception.inference.backends.mnn import MnnBackend, convert_to_mnn
 from affect_perception.inference.backends.onnx_export import export_onnx
 from affect_perception.models import checkpoint
+from affect_perception.runtime import kept_files
 
 pytest.importorskip('MNN', reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
 
@@ -84,6 +85,7 @@ def test_a_file_that_mnn_cannot_convert_or_load_is_refused_and_not_kept(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ['junk.onnx']
     damaged = tmp_path / f'junk.{version("MNN")}.mnn'
     damaged.write_text('junk')
+    kept_files._checksum_file(damaged).write_text(kept_files.sha256(damaged))
     with pytest.raises(RuntimeError, match='MNN cannot load'):
         MnnBackend(tmp_path / 'junk.onnx', threads=1)
     assert not damaged.exists()
