@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from affect_perception.audio.mouth import mouth_darkness
 from affect_perception.audio.sound_history import SoundHistory
 from affect_perception.core.sound import AudioFeatures
-from affect_perception.types import TrackedFrame
+from affect_perception.types import AffectFrame, TrackedFrame
 
 WINDOW_S = 1.0
 LATE_S = 0.5  # sound that ends longer before an image is missing for it
@@ -59,6 +60,12 @@ class WhoSpeaks:
                 self._mouths.setdefault(track.track_id, deque()).append((now, darkness))
         self._forget(now)
         return self._speaking([track.track_id for track in tracked.tracks], now)
+
+    def added(self, tracked: TrackedFrame, affect: AffectFrame) -> AffectFrame:
+        """Copy of the results of an image with `speaking`."""
+        speaking = self.step(tracked)
+        faces = tuple(replace(face, speaking=speaking.get(face.track_id, math.nan)) for face in affect.faces)
+        return replace(affect, faces=faces)
 
     def hears(self, stamp_ns: int) -> bool:
         """Whether sound reaches to at most `LATE_S` before an image."""

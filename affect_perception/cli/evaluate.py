@@ -10,7 +10,7 @@ from typing import Any
 
 from affect_perception.cli.flags import Commands, add_flags, add_report_flags, report_options, settings_of
 from affect_perception.errors import ConfigError
-from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
+from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
 
 
 def add_parsers(commands: Commands) -> None:
@@ -44,6 +44,7 @@ def add_parsers(commands: Commands) -> None:
     )
     evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
     add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
+    add_flags(evaluate, 'audio_node', skip=('audio_period_s',))
     add_report_flags(evaluate)
     evaluate.set_defaults(call=_evaluate)
 
@@ -60,8 +61,15 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
     tracker = TrackerSettings.from_mapping(settings_of(args, 'face_tracker_node'))
     affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))
-    options = {'sequence': args.sequence, 'video': args.video, 'truth': args.truth, 'start_from': args.start_from}
+    options: dict[str, Any] = {
+        'sequence': args.sequence,
+        'video': args.video,
+        'truth': args.truth,
+        'start_from': args.start_from,
+    }
     options['report'] = report_options(args)
+    if args.audio is not None:
+        options['audio'] = AudioSettings.from_mapping(settings_of(args, 'audio_node'))
     if is_several(args.input):
         return _evaluate_many(args, source, tracker, affect, options)
     from tqdm import tqdm

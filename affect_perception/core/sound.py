@@ -37,6 +37,10 @@ class SoundBlock:
         """Duration in s by the nominal rate."""
         return len(self.samples) / self.rate
 
+    def stamped(self, end_ns: int) -> SoundBlock:
+        """Copy whose last sample was taken at `end_ns`."""
+        return SoundBlock(end_ns - round(self.duration_s * 1e9), self.samples, self.rate)
+
 
 @dataclass(frozen=True, eq=False)
 class AudioFeatures:

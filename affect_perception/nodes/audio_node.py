@@ -200,7 +200,7 @@ class AudioNode(AutostartLifecycleNode):
         try:
             block = sound_from_msg(msg, settings.audio_rate, settings.audio_channels, settings.audio_format)
             if block.stamp_ns == 0:  # messages without a header: stamped on arrival
-                block = replace(block, stamp_ns=self._now_ns() - round(block.duration_s * 1e9))
+                block = block.stamped(self._now_ns())
             if self._stream is not None:
                 self._take(self._stream, [block], live=True)
         except Exception as error:  # noqa: BLE001 - border to other programs: counted and logged

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -73,11 +72,10 @@ class SoundInput:
             for features in self._recent:
                 who.put(features)
         who = self._cameras[camera]
-        speaking = who.step(tracked)
+        added = who.added(tracked, affect)
         self.skew_s = who.skew_s(tracked.stamp_ns)
         self._tell(who.hears(tracked.stamp_ns))
-        faces = tuple(replace(face, speaking=speaking.get(face.track_id, math.nan)) for face in affect.faces)
-        return replace(affect, faces=faces)
+        return added
 
     def _tell(self, heard: bool) -> None:
         if heard != self.heard:

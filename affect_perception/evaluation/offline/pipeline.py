@@ -12,12 +12,15 @@ from contextlib import closing
 
 import cv2
 
+from affect_perception.audio.who_speaks import WhoSpeaks
+from affect_perception.core.sound import AudioFeatures
 from affect_perception.core.tracking.inline import step_inline
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.detectors.prefetch import DetectorPrefetch
 from affect_perception.errors import BadInputError
+from affect_perception.evaluation.offline.sound import RecordedSound
 from affect_perception.inference.engine import AffectEngine, reproducible_settings
 from affect_perception.runtime.prefetch import batched, prefetch
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
@@ -27,6 +30,7 @@ from affect_perception.types import AffectFrame, DetectionRequest, DetectionResu
 _READ = 12  # frames that wait for the tracker: more than detect_every, so that the detector has all that time
 _TRACKED = 4  # frames that wait for the network
 _TOGETHER = 4  # frames per batch of the network; a fixed number, so that results do not depend on timing
+_HEARD_AHEAD_NS = 200_000_000  # of sound after a frame, for mouths that move before their sound
 _TURN_S = 0.0005  # of the interpreter; a thread waits one turn after each operation of a network, by default 5 ms
 _JUMP_S = 10.0  # a longer time between two frames is reported
 
@@ -45,6 +49,8 @@ class FrameProcessor:
             self._analyzer = make_face_analyzer(tracker, starting.result() if starting else None)
         self._engine.crops.check_margin(tracker)
         tracker = tracker.changed(crop_size=max(tracker.crop_size, self._engine.crops.size))
+        self._crop_margin = tracker.crop_margin
+        self._who: WhoSpeaks | None = None  # with sound
         self._detections = DetectorPrefetch(self._analyzer.detect, 1 if single_images else tracker.detect_every)
         self._tracker = FaceTracker(tracker)
         self._single_images = single_images
@@ -67,10 +73,20 @@ class FrameProcessor:
     def _analyze(self, request: DetectionRequest) -> DetectionResult:
         return self._analyzer.analyze_detections(request, self._detections.detections(request.frame))
 
+    def hear(self, features: AudioFeatures) -> None:
+        """Take sound, before the frames of its time; BadInputError for features that cannot be used."""
+        if self._who is None:
+            self._who = WhoSpeaks(self._crop_margin)
+        self._who.put(features)
+        self._engine.hear(features)
+
     def classify(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:
         """Run the affect network on the faces of some frames, in one batch where they are a sequence."""
         if not self._single_images:
-            return self._engine.sequence(tracked)
+            results = self._engine.sequence(tracked)
+            if self._who is None:
+                return results
+            return [self._who.added(frame, affect) for frame, affect in zip(tracked, results, strict=True)]
         results = []
         for one in tracked:
             self._engine.reset()
@@ -97,8 +113,9 @@ class ImageResults:
         affect: AffectSettings,
         sequence: bool,
         on_bad: BadInputCallback,
+        sound: RecordedSound | None = None,
     ) -> None:
-        self._on_bad = on_bad
+        self._on_bad, self._sound = on_bad, sound
         self._unread: list[BadInputError] = []  # reports of the source that `on_bad` did not get yet
         self._frames = open_source(source, self._unread.append)
         self.file_of = getattr(self._frames, 'file_of', None)
@@ -116,11 +133,20 @@ class ImageResults:
             with closing(prefetch(self._tracked(), _TRACKED, self._processor.close)) as items:
                 for group in batched(items, _TOGETHER):
                     indices, frames, tracked = zip(*group, strict=True)
+                    self._hear(tracked[-1].stamp_ns)
                     yield from zip(indices, frames, self._processor.classify(tracked), strict=True)
         finally:
             cv2.setNumThreads(before[0])
             sys.setswitchinterval(before[1])
             self._processor.close()
+
+    def _hear(self, stamp_ns: int) -> None:
+        """Give the sound up to a frame, and a little after it, to the processor."""
+        for features in self._sound.until(stamp_ns + _HEARD_AHEAD_NS) if self._sound is not None else ():
+            try:
+                self._processor.hear(features)
+            except BadInputError as error:
+                self._on_bad(error)
 
     def _read(self) -> Iterator[tuple[Frame | None, list[BadInputError]]]:
         """The frames, each with the reports of the source before it; at the end None with the last reports."""

@@ -6,6 +6,7 @@ Images of a folder are single images, unless they are said to be a sequence.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.offline.annotated_video import VideoWriter
 from affect_perception.evaluation.offline.pipeline import ImageResults
 from affect_perception.evaluation.offline.recorded import RecordedAffect, RecordedTracks
+from affect_perception.evaluation.offline.sound import RecordedSound
 from affect_perception.evaluation.offline.tables import BadInputs, face_row, header, write_json
 from affect_perception.evaluation.report.report import ReportCollector, ReportOptions
 from affect_perception.runtime.files import LineFile
-from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
+from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.types import AffectFrame, Frame
 
@@ -44,28 +46,30 @@ def evaluate(
     progress: Callable[[Any], Iterable[Item]] = _no_progress,
     start_from: str = 'images',
     report: ReportOptions | None = None,
+    audio: AudioSettings | None = None,
 ) -> dict:
     """Write `faces.csv`, `frames.csv`, `tracks.txt` (MOTChallenge), `metrics.json` and `report.html` to `out`.
 
     Returns the content of metrics.json. `video` adds `annotated.mp4`. `truth`, tracks in MOTChallenge form, adds the
     scores of the ids to the metrics. `progress` wraps the frames, whose number is `frames.length` where it is known.
     `start_from` `tracks` or `affect` re-uses these recorded topics of a bag. `report` names the labels and the content
-    of report.html. Raises ConfigError for unusable arguments, AffectPerceptionError on a full disk.
+    of report.html. `audio` also reads the sound: `audio.csv`, and who speaks. Raises ConfigError for unusable
+    arguments, AffectPerceptionError on a full disk.
     """
     collector = ReportCollector(report or ReportOptions(), given)
     if truth is not None:
         mot.check_truth(truth)
     bad = BadInputs()
-    results = _open_results(given, source, tracker, affect, sequence, video, start_from, bad)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
+    if audio is not None and start_from != 'images':
+        raise ConfigError(f'--audio needs images, and --from {start_from} reads none; leave one of them out')
+    sound = RecordedSound(given, out, audio, bad) if audio is not None and audio.audio != 'off' else None
+    results = _open_results(given, source, tracker, affect, sequence, video, start_from, bad, sound)
+    _make_folder(out)
     metrics = {
         'input': given,
         'version': affect_perception.__version__,
         'model': results.model,
-        **_write_tables(results, out, video, progress, collector),
+        **_write_tables(results, out, video, progress, collector, sound),
         'bad_inputs': bad.texts,
         'bad_input_counts': dict(sorted(bad.counts.items())),
         'from': start_from,
@@ -80,6 +84,13 @@ def evaluate(
     return metrics
 
 
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
+
+
 def _open_results(
     given: str,
     source: SourceSettings,
@@ -89,30 +100,38 @@ def _open_results(
     video: bool,
     start_from: str,
     on_bad: BadInputCallback,
+    sound: RecordedSound | None = None,
 ) -> Results:
     if source.source in ('auto', 'scene') or source.source.startswith('camera:'):
         raise ConfigError(f'cannot evaluate {given!r}: give a video file, a bag or a folder of images')
     if start_from == 'images':
-        return ImageResults(source, tracker, affect, sequence, on_bad)
+        return ImageResults(source, tracker, affect, sequence, on_bad, sound)
     if video:
         raise ConfigError(f'--video draws into images, and --from {start_from} reads none; leave one of them out')
     return RecordedTracks(source, affect, on_bad) if start_from == 'tracks' else RecordedAffect(source, on_bad)
 
 
 def _write_tables(
-    results: Results, out: Path, video: bool, progress: Callable[[Any], Iterable[Item]], collector: ReportCollector
-) -> dict[str, int]:
-    """Write faces.csv, tracks.txt and the video; returns the numbers of frames, faces and track ids."""
+    results: Results,
+    out: Path,
+    video: bool,
+    progress: Callable[[Any], Iterable[Item]],
+    collector: ReportCollector,
+    sound: RecordedSound | None = None,
+) -> dict[str, Any]:
+    """Write faces.csv, tracks.txt and the video; returns the numbers of frames, faces and track ids, and the sound."""
+    hears = sound is not None and bool(sound.source)
+    spoken: Counter[int] = Counter()  # images in which each track speaks
     counts = {'frames': 0, 'frames_with_faces': 0, 'faces': 0}
     ids: set[int] = set()
     writer = VideoWriter(out / 'annotated.mp4', results.fps) if video else None
     file_of = results.file_of
     with LineFile(out / 'faces.csv') as table, LineFile(out / 'tracks.txt') as tracks:
-        columns = header(results.expression_labels, results.reaction_labels)
+        columns = header(results.expression_labels, results.reaction_labels, hears)
         table.rows([[*(['file'] if file_of else []), *columns]])
         for index, frame, affect in progress(results):
             file = [file_of(affect.stamp_ns)] if file_of else []
-            table.rows([*file, *face_row(index, affect, face)] for face in affect.faces)
+            table.rows([*file, *face_row(index, affect, face, hears)] for face in affect.faces)
             tracks.write(''.join(mot.line(index, face) for face in affect.faces))
             collector.add_frame(index, frame, affect, *file)
             if writer is not None and frame is not None:
@@ -121,6 +140,11 @@ def _write_tables(
             counts['frames_with_faces'] += bool(affect.faces)
             counts['faces'] += len(affect.faces)
             ids.update(face.track_id for face in affect.faces)
+            spoken.update(face.track_id for face in affect.faces if face.speaking >= 0.5)
     if writer is not None:
         writer.close()
-    return {**counts, 'track_ids': len(ids)}
+    heard: dict[str, Any] = {}
+    if sound is not None:
+        seconds = {str(i): round(count / results.fps, 2) for i, count in sorted(spoken.items())}
+        heard = {'sound': {**sound.close(), 'speaking_seconds': seconds}}
+    return {**counts, 'track_ids': len(ids), **heard}

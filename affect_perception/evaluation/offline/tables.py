@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from affect_perception.errors import AffectPerceptionError, BadInputError
-from affect_perception.evaluation.report.results import REACTION
+from affect_perception.evaluation.report.results import REACTION, SPEAKING
 from affect_perception.types import Affect, AffectFrame
 
 # fmt: off
@@ -21,9 +21,12 @@ COLUMNS = (
 MAX_TEXTS = 100  # of bad inputs in metrics.json; the others are only counted
 
 
-def header(expressions: Sequence[str], reactions: Sequence[str]) -> list[str]:
-    """Names of the columns of faces.csv for a model with these labels: `reaction_NAME` for a reaction."""
-    return [*COLUMNS, *expressions, *(f'{REACTION}{name}' for name in reactions)]
+def header(expressions: Sequence[str], reactions: Sequence[str], sound: bool = False) -> list[str]:
+    """Names of the columns of faces.csv for a model with these labels: `reaction_NAME` for a reaction.
+
+    With `sound`: `speaking` at the end.
+    """
+    return [*COLUMNS, *expressions, *(f'{REACTION}{name}' for name in reactions), *([SPEAKING] if sound else [])]
 
 
 class BadInputs:
@@ -40,8 +43,8 @@ class BadInputs:
             self.texts.append(str(error))
 
 
-def face_row(index: int, affect: AffectFrame, face: Affect) -> list[Any]:
-    """One row of faces.csv: the values of COLUMNS, then one per expression and one per reaction.
+def face_row(index: int, affect: AffectFrame, face: Affect, sound: bool = False) -> list[Any]:
+    """One row of faces.csv: the values of COLUMNS, one per expression, one per reaction and, with `sound`, speaking.
 
     Numbers are text of fixed precision; a face without a crop has NaN in all columns of the network.
     """
@@ -55,6 +58,7 @@ def face_row(index: int, affect: AffectFrame, face: Affect) -> list[Any]:
         f'{face.confidence:.4f}',
         face.smile_level.name.lower(),
         *(f'{v:.6f}' for v in (*numbers, *face.expression_probabilities, *face.reaction_intensities)),
+        *([f'{face.speaking:.4f}'] if sound else []),
     ]
 
 

@@ -14,6 +14,7 @@ from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
 
 REACTION = 'reaction_'  # before the name of a reaction in faces.csv, which may also be that of an expression
+SPEAKING = 'speaking'  # the last column of faces.csv where there is sound
 NO_FACE = -1  # in place of a row of faces.csv: the person has no face in that frame
 _FIXED = ('frame', 'stamp', 'track_id', 'x', 'y', 'width', 'height', 'confidence', 'smile_level', 'smile_intensity')
 
@@ -101,6 +102,7 @@ def load_run(folder: Path, name: str, sequence: bool) -> EvaluationRun:
         raise ValueError(f'faces.csv has the columns {", ".join(header)}')
     table = {column: [row[i] for row in rows] for i, column in enumerate(header)}
     labels = header[header.index('arousal') + 1 :] if 'arousal' in header else []
+    labels = [label for label in labels if label != SPEAKING]
     expressions = tuple(label for label in labels if not label.startswith(REACTION))
     reactions = tuple(label.removeprefix(REACTION) for label in labels if label.startswith(REACTION))
     return replace(run_from_tables(name, frames, table, expressions, sequence), reactions=reactions)

@@ -47,6 +47,13 @@ def summarize_recording(run: EvaluationRun, metrics: dict) -> str:
     text = f'{length}; {_percent(faces, frames)} of them show a face'
     if run.sequence:
         text += f', under {ids} track ids' if ids != 1 else ', under one track id'
+    sound = metrics.get('sound') or {}
+    if sound.get('source'):
+        text += (
+            f'; {sound["seconds"]:.1f} s of sound, {_percent(sound["speech_seconds"], sound["seconds"])} of it speech'
+        )
+        spoken = {i: s for i, s in sound.get('speaking_seconds', {}).items() if s >= 0.5}
+        text += ''.join(f', {s:.1f} s by person {i}' for i, s in spoken.items())
     skipped = sum(metrics.get('bad_input_counts', {}).values())
     return text + (f'. {skipped} inputs could not be used; metrics.json lists them.' if skipped else '.')
 

@@ -1,0 +1,143 @@
+"""The sound of a recording, read beside its images: features by stamp, and `audio.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from affect_perception.audio.stream import FeatureStream
+from affect_perception.core.message_readers import features_from_msg, sound_from_msg
+from affect_perception.core.sound import AudioFeatures
+from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.runtime.files import LineFile
+from affect_perception.settings import AudioSettings
+from affect_perception.sources import BadInputCallback
+from affect_perception.sources.bags.files import is_bag
+
+FEATURES = 'affect_perception/msg/AudioFeatures'
+SAMPLES = tuple(f'audio_common_msgs/msg/{name}' for name in ('AudioDataStamped', 'AudioStamped', 'AudioData'))
+_TOGETHER_S = 0.1  # of sound in one step
+
+
+class RecordedSound:
+    """Features of the sound of `given`, a clip or a bag, in the time of its images; or of another file.
+
+    `until` reads on and writes `audio.csv` to `out`. ConfigError for a file of sound that cannot be read; a recording
+    without sound is told to `on_bad`, and `source` is then ''.
+    """
+
+    def __init__(self, given: str, out: Path, settings: AudioSettings, on_bad: BadInputCallback) -> None:
+        self._settings, self._on_bad = settings, on_bad
+        self.source = ''
+        self.seconds = self.speech_s = 0.0
+        self._next: AudioFeatures | None = None
+        self._features = self._open(given)
+        self._path = out / 'audio.csv'
+        self._table: LineFile | None = None
+
+    def _open(self, given: str) -> Iterator[AudioFeatures]:
+        wanted = given if self._settings.audio == 'auto' else self._settings.audio
+        path = Path(wanted).expanduser()
+        if not path.exists() or (path.is_dir() and not is_bag(path)):
+            raise ConfigError(f'no sound {wanted!r}: give a media file or a bag, or --audio auto for that of the input')
+        try:
+            features = self._of_bag(path) if is_bag(path) else self._of_media(path)
+        except ConfigError as error:
+            if wanted != given:
+                raise
+            self._on_bad(BadInputError('audio', str(error)))  # the images are evaluated without
+            return iter(())
+        self.source = path.name
+        return features
+
+    def _of_media(self, path: Path) -> Iterator[AudioFeatures]:
+        from affect_perception.sources.sound.media import MediaSound
+
+        sound = MediaSound(path)
+        stream = FeatureStream(self._settings.audio_features, exact=True, speech=self._settings.audio_speech)
+
+        def read() -> Iterator[AudioFeatures]:
+            waiting, seconds = [], 0.0
+            for block in sound:
+                waiting.append(block)
+                seconds += block.duration_s
+                if seconds >= _TOGETHER_S:
+                    yield from stream.steps(waiting, self._on_bad)
+                    waiting, seconds = [], 0.0
+            yield from stream.steps(waiting, self._on_bad)
+            if (last := stream.finish()) is not None:
+                yield last
+
+        return read()
+
+    def _of_bag(self, path: Path) -> Iterator[AudioFeatures]:
+        from affect_perception.sources.bags.reader import BagReader
+
+        reader, settings = BagReader(path, self._on_bad), self._settings
+        found = {
+            kind: name for name, kind in reader.topics.items() if kind in (FEATURES, *SAMPLES) and reader.counts[name]
+        }
+        kind = next((kind for kind in (FEATURES, *SAMPLES) if kind in found), None)
+        if kind is None:
+            raise ConfigError(f'{path} holds no sound: no topic of {FEATURES} or audio_common_msgs')
+        stream = None
+        if kind != FEATURES:
+            stream = FeatureStream(settings.audio_features, speech=settings.audio_speech)
+
+        def read() -> Iterator[AudioFeatures]:
+            for topic, log_ns, data in reader.messages(found[kind]):
+                try:
+                    msg = topic.decode(data)
+                    if stream is None:
+                        yield features_from_msg(msg)
+                        continue
+                    block = sound_from_msg(msg, settings.audio_rate, settings.audio_channels, settings.audio_format)
+                    features = stream.step(block if block.stamp_ns else block.stamped(log_ns))
+                    if features is not None:
+                        yield features
+                except BadInputError as error:
+                    self._on_bad(error)
+
+        return read()
+
+    def until(self, stamp_ns: int) -> list[AudioFeatures]:
+        """Features that begin at or before a stamp and were not returned yet."""
+        found: list[AudioFeatures] = []
+        while True:
+            if self._next is None:
+                self._next = next(self._features, None)
+                if self._next is None:
+                    return found
+                self._write(self._next)
+            if self._next.stamp_ns > stamp_ns:
+                return found
+            found.append(self._next)
+            self._next = None
+
+    def _write(self, features: AudioFeatures) -> None:
+        seconds = len(features.values) * features.period_s
+        self.seconds += seconds
+        self.speech_s += seconds * features.speech
+        if self._table is None:
+            self._table = LineFile(self._path)
+            self._table.rows([['stamp', 'speech', *features.names]])
+        stamps = features.stamp_ns + np.round(np.arange(len(features.values)) * features.period_s * 1e9).astype(
+            np.int64
+        )
+        self._table.rows(
+            [f'{ns // 10**9}.{ns % 10**9:09d}', int(features.speech), *(f'{v:.5g}' for v in row)]
+            for ns, row in zip(stamps.tolist(), features.values.tolist(), strict=True)
+        )
+
+    def close(self) -> dict[str, object]:
+        """Close audio.csv; what metrics.json says of the sound."""
+        if self._table is not None:
+            self._table.__exit__(None, None, None)
+        return {
+            'source': self.source,
+            'features': self._settings.audio_features,
+            'seconds': round(self.seconds, 2),
+            'speech_seconds': round(self.speech_s, 2),
+        }
