@@ -1,7 +1,8 @@
 """camera_node: images of a camera, file, stream or of the scene as sensor_msgs/Image.
 
-Publishes  `image` (reliable: a best-effort reader may subscribe, too)
-           `camera_info` and `depth` (16UC1 in mm, aligned to the image) if the source has them (realsense)
+Publishes  `image` (reliable: a best-effort reader may subscribe, too) and `image/compressed` (JPEG)
+           beside it `camera_info`, of the source (realsense) or of `camera_info_url`, and `depth` (16UC1 in mm, aligned
+           to the image) if the source has it
 Subscribes `face_affect` when `rate` is 0: the next image is sent when the last one has been answered
 
 A live source stamps its images when they are captured. Recorded images keep their own times, counted from the start of
@@ -18,16 +19,15 @@ from dataclasses import replace
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, Image
 
+from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceAffectArray
-from affect_perception.ros import qos
-from affect_perception.ros.conversions import depth_to_msg, frame_to_msg, intrinsics_to_msg, stamp_from_msg
+from affect_perception.ros.camera_output import CameraOutput
+from affect_perception.ros.conversions import stamp_from_msg
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.parameters import Overrides, declare_settings
-from affect_perception.ros.topics import advertise, subscribe
+from affect_perception.ros.topics import subscribe
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
 from affect_perception.sources.playback_clock import Playback, PlaybackClock
@@ -53,8 +53,7 @@ class CameraNode(Node):
         self._answered = threading.Event()
         self._lossless = self.settings.rate == 0
         self.playback = Playback()  # for the sound of a recording
-        self._extra: dict[str, Publisher] = {}  # of depth and camera_info, made with the first of each
-        self._images = self._advertise(Image, 'image')
+        self._output = CameraOutput(self, self.settings)
         if self._lossless:
             subscribe(self, FaceAffectArray, 'face_affect', self._on_affect)
         name = self.settings.source
@@ -62,9 +61,6 @@ class CameraNode(Node):
         self.diagnostics = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': name}, hardware_id=hardware)
         self.source = source if source is not None else open_source(self.settings, self.diagnostics.bad_input)
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
-
-    def _advertise(self, msgtype: type, topic: str) -> Publisher:
-        return advertise(self, msgtype, topic, qos.RELIABLE_IMAGES if self._lossless else qos.CAMERA_IMAGES)
 
     def start(self) -> CameraNode:
         """Start publishing; apart from the constructor so that other nodes can subscribe first."""
@@ -79,7 +75,7 @@ class CameraNode(Node):
     def _run(self) -> None:
         try:
             if self._lossless:
-                self._wait_until(lambda: self._images.get_subscription_count() > 0)
+                self._wait_until(lambda: self._output.has_subscribers)
             self._play()
         except Exception as error:  # noqa: BLE001 - thread border: a failing source must not end the graph
             self.diagnostics.bad_input(error, 'the source has ended')
@@ -141,21 +137,14 @@ class CameraNode(Node):
             self._answered.set()
 
     def publish(self, frame: Frame) -> None:
-        """Publish an image, and its camera_info and depth before it, so that both are there when it is processed."""
-        with self.diagnostics.timed('publish'):
-            message = frame_to_msg(frame)
-            if frame.intrinsics is not None:
-                self._publish_with_image('camera_info', intrinsics_to_msg(frame.intrinsics, message.header))
-            if frame.depth is not None:
-                self._publish_with_image('depth', depth_to_msg(frame.depth, frame.frame_id))
-            self._images.publish(message)
+        """Publish an image with what belongs to it."""
+        try:
+            with self.diagnostics.timed('publish'):
+                self._output.publish(frame)
+        except BadInputError as error:
+            self.diagnostics.bad_input(error, 'camera_info is not published')
         self.published += 1
         self.diagnostics.done((self._now_ns() - frame.stamp_ns) * 1e-6)
-
-    def _publish_with_image(self, topic: str, message: CameraInfo | Image) -> None:
-        if topic not in self._extra:
-            self._extra[topic] = self._advertise(type(message), topic)
-        self._extra[topic].publish(message)
 
     def _wait_until(self, true: Callable[[], bool]) -> None:
         while not true() and not self._closing.is_set():

@@ -34,6 +34,12 @@ class SourceSettings(Settings):
         high=240.0,
     )
     frame_id: str = setting('camera_color_optical_frame', 'frame_id of the images, the optical frame of the camera')
+    camera_info_url: str = setting(
+        '',
+        'calibration of a camera without its own: a YAML file of camera_calibration, as file:///path, '
+        'package://PACKAGE/path or a path; published as camera_info beside the images',
+    )
+    jpeg_quality: int = setting(90, 'JPEG quality of image/compressed', low=1, high=100)
     bag_topic: str = setting('', 'image topic of a bag; empty: the only one')
     scene_people: int = setting(4, 'number of people in the scene', unit='people', low=0, high=50)
     scene_seed: int = setting(0, 'random seed of the scene; equal seeds give equal pixels', low=0, high=2**31 - 1)

@@ -120,3 +120,45 @@ def test_failures_of_a_part_are_counted_by_kind_and_the_silence_of_inputs_goes_o
     assert {v.key: v.value for v in newest.values}['bad_inputs_detector'] == '2'
     assert newest.level == ERROR
     assert newest.message.startswith('no detection for 12 s')
+
+
+def test_stamps_ahead_give_no_latency_and_one_warning(watched, monkeypatch):
+    node, diagnostics, _, status = watched
+    warnings = []
+    monkeypatch.setattr(type(node.get_logger()), 'warning', lambda _, text, **__: warnings.append(text))
+    for _ in range(3):
+        diagnostics.done(-2977.0)
+    newest = status()
+    assert newest.level == WARN
+    assert 'the stamps are 3.0 s ahead of this clock' in newest.message
+    assert {v.key: v.value for v in newest.values}['latency_ms_p95'] == '-'
+    assert wait_until(lambda: diagnostics.done(1.8e12) or 'not of this clock' in status().message)
+    assert 'latency' not in diagnostics.timings_ms()
+    assert len(warnings) == 1
+    newest = wait_until(lambda: diagnostics.done(12.0) or ((s := status()).level == OK and s))
+    assert {v.key: v.value for v in newest.values}['latency_ms_p95'] == '12.0'
+
+
+def test_time_of_a_simulation_that_never_comes_is_told_although_it_stands_still(ros, monkeypatch):
+    monkeypatch.setattr('affect_perception.ros.diagnostics._NO_CLOCK_S', 0.1)
+    node, peer = Node('affect_node', parameter_overrides=[Parameter('use_sim_time', value=True)]), Node('peer')
+    got = []
+    peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
+    NodeDiagnostics(node, lambda: 0)
+    spinner = Spinner([node, peer])
+    try:
+        wait_until(lambda: any('nothing has come on /clock' in a.status[0].message for a in got))
+        assert got[-1].status[0].level >= WARN
+    finally:
+        spinner.close()
+        for one in (node, peer):
+            one.destroy_node()
+
+
+def test_lasting_condition_is_a_warning_until_it_ends(watched):
+    _, diagnostics, state, status = watched
+    state['idle_reason'] = 'nobody is subscribed'
+    diagnostics.warn('publishers', '2 nodes publish on /image')
+    assert (status().level, status().message) == (WARN, '2 nodes publish on /image; nobody is subscribed')
+    diagnostics.warn('publishers', '')
+    assert wait_until(lambda: status().level == OK)
