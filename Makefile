@@ -10,7 +10,7 @@ ACTIVE := . "$(VENV)/bin/activate" &&
 SOURCES := $(shell find affect_perception launch config resource -type f -not -name '*.pyc')
 # Extras of setup.cfg to install. Further ones: realsense (cameras of that make; needs libusb-1.0-0), browser (tests of the
 # dashboard; needs chromium), ray (evaluation on a Ray cluster), check (ruff and mypy).
-EXTRAS ?= ros,build,bags,cnn,fast,eval,web,test
+EXTRAS ?= ros,build,bags,heif,cnn,fast,eval,web,test
 # Flags for pip. Without an NVIDIA GPU, PyTorch's CPU build saves several GB of download:
 #   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_FLAGS ?=

@@ -75,11 +75,15 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
     from tqdm import tqdm
 
     from affect_perception.evaluation.offline.runner import evaluate
+    from affect_perception.evaluation.offline.tables import left_out_lines
 
     def progress(frames: Any) -> Any:
         return tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None)
 
-    return evaluate(args.input[0], args.out, source, tracker, affect, progress=progress, **options)
+    metrics = evaluate(args.input[0], args.out, source, tracker, affect, progress=progress, **options)
+    for line in left_out_lines(metrics['files']):
+        print(f'affect-perception: {line}', file=sys.stderr)
+    return metrics
 
 
 def _evaluate_many(
@@ -100,9 +104,12 @@ def _evaluate_many(
         raise ConfigError(
             'for several inputs --labels is a folder with a file named as each; --people is for one input'
         )
-    jobs = make_jobs(find_inputs(args.input, args.out), args.out, source, tracker, affect, **options)
-    result = run_batch(jobs, args.out, args.jobs, args.ray)
+    found = find_inputs(args.input, args.out)
+    jobs = make_jobs(found.inputs, args.out, source, tracker, affect, **options)
+    result = run_batch(jobs, args.out, args.jobs, args.ray, found.left_out)
     print(json.dumps(result))
+    if result['failed'] == result['inputs']:
+        return 2
     return 1 if result['failed'] else 0
 
 

@@ -22,7 +22,7 @@ from affect_perception.detectors.prefetch import DetectorPrefetch
 from affect_perception.errors import BadInputError
 from affect_perception.runtime.prefetch import prefetch
 from affect_perception.settings import SourceSettings, TrackerSettings
-from affect_perception.sources.folder import SUFFIXES
+from affect_perception.sources.file_kinds import IMAGE_SUFFIXES
 from affect_perception.sources.video import open_file
 from affect_perception.types import Box, DetectionRequest, DetectionResult, Frame, Track
 
@@ -112,7 +112,9 @@ class FaceExtractor:
         """
         tracker = FaceTracker(self._settings)
         choosers = [FaceChooser(select) for select in selects]
-        detections = DetectorPrefetch(self._analyzer.detect, self._settings.detect_every)
+        detections = DetectorPrefetch(
+            self._analyzer.detect, self._settings.detect_every, self._settings.detect_period_s
+        )
 
         def analyze(request: DetectionRequest) -> DetectionResult:
             return self._analyzer.analyze_detections(request, detections.detections(request.frame))
@@ -172,7 +174,9 @@ class FaceExtractor:
 
 def numbered_images(folder: Path) -> list[tuple[int, Path]]:
     """(frame number from 0, file) of images named by their frame from 1, such as 00001.jpg, in order; no others."""
-    return sorted((int(p.stem) - 1, p) for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.stem.isdecimal())
+    return sorted(
+        (int(p.stem) - 1, p) for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.stem.isdecimal()
+    )
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.series import Series
-from affect_perception.sources.folder import SUFFIXES
+from affect_perception.sources.file_kinds import IMAGE_SUFFIXES
 from affect_perception.types import Box
 
 SPLITS = ('train', 'val', 'test')
@@ -88,7 +88,7 @@ class Clip:
     @property
     def single_image(self) -> bool:
         """True for a medium that is one image."""
-        return self.media.suffix.lower() in SUFFIXES
+        return self.media.suffix.lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, eq=False)

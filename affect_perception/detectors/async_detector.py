@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 
 from affect_perception.detectors.detector_process import FaceAnalyzerProcess
 from affect_perception.detectors.face_analyzer import FaceAnalyzer
@@ -66,8 +67,13 @@ class AsyncDetector:
             self._on_done(seconds)
         return result
 
-    def collect(self, wait: bool = False) -> DetectionResult | None:
-        """Return the finished result, once, or None. Raises the detector's error in place of a result."""
+    def collect(self, wait: bool = False, wait_s: float = 0.0) -> DetectionResult | None:
+        """Return the finished result, once, or None. Raises the detector's error in place of a result.
+
+        `wait`: for as long as it takes; `wait_s`: that long at most.
+        """
+        if self._running is not None and wait_s > 0:
+            wait_for([self._running], wait_s)
         if self._running is None or not (wait or self._running.done()):
             return None
         running, self._running = self._running, None

@@ -34,6 +34,8 @@ from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionResult, Frame
 
+_LONGEST_WAIT_S = 2.0  # for the detector, where images come slowly
+
 
 class FaceTrackerNode(AutostartLifecycleNode):
     """Node of detection and tracking. `overrides` are settings given by a program; they weigh more than YAML.
@@ -110,8 +112,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
         try:
             with self.diagnostics.timed('decode'):
                 frame = frame_from_msg(msg)
-            self._check_order(frame)
-            result = self._detect(frame, tracker, detector)
+            spare_s = self._check_order(frame)
+            result = self._detect(frame, tracker, detector, spare_s)
             with self.diagnostics.timed('track'):
                 tracked = tracker.step(frame, result)
             with self.diagnostics.timed('depth'):
@@ -126,18 +128,24 @@ class FaceTrackerNode(AutostartLifecycleNode):
         self.people = len(tracked.tracks)
         self.diagnostics.done((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-6)
 
-    def _check_order(self, frame: Frame) -> None:
-        stuck = frame.stamp_ns == self.last_stamp_ns
-        self.diagnostics.warn('stuck', 'the stamps of the images do not change; time stands still' if stuck else '')
-        if frame.stamp_ns < self.last_stamp_ns:
-            back_s = (self.last_stamp_ns - frame.stamp_ns) * 1e-9
-            self.diagnostics.event('stamp', f'the stamps went back by {back_s:.3f} s', 'all tracks restart')
+    def _check_order(self, frame: Frame) -> float:
+        """Report stamps that go back. Returns the time in s to wait for the detector: 0, but for slow images."""
+        step_s = (frame.stamp_ns - self.last_stamp_ns) * 1e-9
+        stuck = 'the stamps of the images do not change; time stands still' if step_s == 0 else ''
+        self.diagnostics.warn('stuck', stuck)
+        if step_s < 0:
+            self.diagnostics.event('stamp', f'the stamps went back by {-step_s:.3f} s', 'all tracks restart')
+        slow = self.last_stamp_ns > 0 and step_s >= self.settings.detect_period_s
         self.last_stamp_ns = frame.stamp_ns
+        return min(step_s / 2, _LONGEST_WAIT_S) if slow else 0.0
 
-    def _detect(self, frame: Frame, tracker: FaceTracker, detector: AsyncDetector) -> DetectionResult | None:
+    def _detect(
+        self, frame: Frame, tracker: FaceTracker, detector: AsyncDetector, spare_s: float
+    ) -> DetectionResult | None:
         """Collect a finished detection, of this frame if it is waited for (`detect_inline`), else of an earlier one.
 
-        A failed detection is counted; tracking goes on without it.
+        Images that come slowly leave `spare_s` to wait in: by the next one the face would be elsewhere. A failed
+        detection is counted; tracking goes on without it.
         """
         try:
             result = detector.collect()
@@ -146,6 +154,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
                 detector.submit(request)
                 if self.settings.detect_inline:
                     result = detector.collect(wait=True)
+                elif spare_s:
+                    result = detector.collect(wait_s=spare_s) or result
         except Exception as error:  # noqa: BLE001 - whatever a detector raises: counted and logged
             self.diagnostics.event('detector', str(error), 'tracking continues without this detection')
             return None

@@ -1,14 +1,25 @@
-"""Text files that stay complete up to the last whole line, also on a full disk or when the program is killed."""
+"""Names of files as text; text files that stay complete up to the last whole line, also on a full disk."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from affect_perception.errors import AffectPerceptionError
+
+
+def text_of_name(path: Path | str) -> str:
+    """Name or path as text that can be printed and written: bytes that are no UTF-8 are taken for Latin-1."""
+    given = os.fspath(path)
+    try:
+        given.encode()
+    except UnicodeEncodeError:  # Python keeps such bytes of the file system as lone surrogates
+        return os.fsencode(given).decode('latin-1')
+    return given
 
 
 class LineFile:
@@ -22,7 +33,7 @@ class LineFile:
         try:
             self._file = path.open('wb', buffering=0)
         except OSError as error:
-            raise AffectPerceptionError(f'{path} cannot be written: {error.strerror}') from None
+            raise AffectPerceptionError(f'{text_of_name(path)} cannot be written: {error.strerror}') from None
         self._whole = 0  # bytes up to the end of the last whole line
         self._lines = 0
 

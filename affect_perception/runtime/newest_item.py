@@ -19,7 +19,7 @@ class NewestItemSlot(Generic[T]):
 
     def __init__(self) -> None:
         self._item: T | None = None
-        self._closed = False
+        self._closed = self._ended = False
         self._ready = threading.Condition()
         self.received = 0
         self.dropped = 0
@@ -37,23 +37,29 @@ class NewestItemSlot(Generic[T]):
         with self._ready:
             self._ready.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
-            return None if self._closed else item
+            return None if self._closed and not self._ended else item
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
+        """Whether there is nothing to take, now and later."""
+        return self._closed and not (self._ended and self._item is not None)
 
     def close(self) -> None:
         """Make every present and future `take` return None."""
         with self._ready:
-            self._closed = True
+            self._closed, self._ended = True, False
+            self._ready.notify_all()
+
+    def end(self) -> None:
+        """Close the slot for new items; the one that it holds can still be taken."""
+        with self._ready:
+            self._ended = self._closed = True
             self._ready.notify_all()
 
     def reopen(self) -> None:
         """Empty the slot and make it usable again after `close`; the counts continue."""
         with self._ready:
-            self._item, self._closed = None, False
+            self._item, self._closed, self._ended = None, False, False
 
 
 class NewestItemPerKey(NewestItemSlot[dict[str, Any]]):

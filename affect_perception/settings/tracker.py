@@ -69,6 +69,14 @@ class TrackerSettings(Settings):
     detect_every: int = setting(
         10, 'frames from one detector run to the next', unit='frames', low=1, high=300, live=True
     )
+    detect_period_s: float = setting(
+        0.7,
+        'time from one detector run to the next where images come so slowly that detect_every images take longer',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        live=True,
+    )
     detect_inline: bool = setting(
         False, 'wait for the detector on every run instead of running it asynchronously: slower, and deterministic'
     )

@@ -15,13 +15,13 @@ from typing import Protocol
 
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
+from affect_perception.sources.addresses import scheme_of
 from affect_perception.types import Frame
 
 KINDS = (
     'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, a bag, an image, an image folder, '
     'a stream URL, auto'
 )
-STREAMS = ('http://', 'https://', 'rtsp://', 'rtsps://', 'tcp://', 'udp://')
 
 BadInputCallback = Callable[[BadInputError], None]  # gets each unusable input; may run in a thread of the source
 
@@ -57,6 +57,8 @@ def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     for prefix, opener in OPENERS.items():
         if text == prefix or (prefix.endswith((':', '/')) and text.startswith(prefix)):
             return opener(settings, on_bad)
+    if scheme_of(text):
+        return _open_stream(settings, on_bad)
     return _open_path(settings, on_bad)
 
 
@@ -143,5 +145,4 @@ OPENERS: dict[str, Callable[[SourceSettings, BadInputCallback], Source]] = {
     'realsense': _open_realsense,
     'realsense:': _open_realsense,
     'topic:': _refuse_topic,
-    **dict.fromkeys(STREAMS, _open_stream),
 }

@@ -26,7 +26,7 @@ class Connection(Protocol):
     def read(self) -> np.ndarray | Frame:
         """Return the next image, (H, W, 3) uint8 RGB, to be stamped on arrival, or a `Frame` if the device stamps it.
 
-        BadInputError for one image to skip, OSError when the connection is over.
+        BadInputError for one image to skip, OSError when the connection is over, EOFError when there is no more.
         """
 
     def close(self) -> None:
@@ -105,6 +105,9 @@ class LiveSource:
                 pause_s = FIRST_PAUSE_S
             except BadInputError as error:
                 self._on_bad(error)
+            except EOFError:  # a medium that was played to its end
+                self._slot.end()
+                break
             except Exception as error:  # noqa: BLE001 - thread border: whatever a driver raises, it is opened again
                 if connection is not None:
                     self._connection = None

@@ -1,18 +1,14 @@
-"""Network streams: MJPEG over HTTP (multipart) or bare TCP is parsed here, all others by FFmpeg."""
+"""Network streams: MJPEG over HTTP (multipart) or bare TCP and polled single images here, all others by FFmpeg.
+
+A login in the address works with basic and digest authentication, and is shown to nobody.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 
 from affect_perception.core.images.compressed import decode_compressed
@@ -21,19 +17,29 @@ from affect_perception.errors import ConfigError
 from affect_perception.runtime.time_limit import within
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback
-from affect_perception.sources.capture import CaptureConnection, open_capture
+from affect_perception.sources.addresses import check_address, masked, scheme_of
+from affect_perception.sources.http_stream import CONNECT_S, TIMEOUT_S, HttpAddress, reader, shut_down
 from affect_perception.sources.live import Connection, LiveSource
+from affect_perception.sources.media_stream import MediaConnection
+from affect_perception.sources.snapshots import SnapshotConnection
 
-TIMEOUT_S = 4.0  # between two pieces of data
-CONNECT_S = 4.5  # for everything until the first piece of the body: look-up of the name, connections, headers
+_PLAYLISTS = ('.m3u8', '.m3u')
 
 
 def open_stream(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSource:
-    """Open a stream URL; ConfigError within 5 s if there is no answer."""
-    url = settings.source
-    scheme = urlsplit(url).scheme
-    connect = {'tcp': _connect_tcp, 'http': _connect_http, 'https': _connect_http}.get(scheme, _connect_ffmpeg)
-    return LiveSource(url, lambda: connect(url), settings.frame_id, settings.fps, on_bad)
+    """Open a stream address; ConfigError within 5 s if there is no answer."""
+    url, fps = settings.source, settings.fps
+    check_address(url)
+    scheme = scheme_of(url)
+
+    def connect() -> Connection:
+        if scheme == 'tcp':
+            return _connect_tcp(url)
+        if scheme in ('http', 'https'):
+            return _connect_http(url, fps)
+        return MediaConnection(url, live=True)
+
+    return LiveSource(masked(url), connect, settings.frame_id, fps, on_bad)
 
 
 class MjpegConnection:
@@ -65,112 +71,30 @@ class MjpegConnection:
 
 
 def _connect_tcp(url: str) -> Connection:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if not host or not port:
-        raise ConfigError(f'{url!r} lacks a host or a port; wanted tcp://HOST:PORT')
+    parts = urlsplit(url)
+    place = (parts.hostname or '', parts.port or 0)
     try:
         connection = within(
-            CONNECT_S, lambda: socket.create_connection((host, port), timeout=TIMEOUT_S), _nothing, socket.socket.close
+            CONNECT_S, lambda: socket.create_connection(place, timeout=TIMEOUT_S), _nothing, socket.socket.close
         )
     except (OSError, UnicodeError) as error:  # UnicodeError: a name of a host that is none
-        raise ConfigError(f'{url} cannot be reached: {error}') from None
-    return MjpegConnection(connection.recv, connection.close, lambda: _shut_down([connection]))
-
-
-def _connect_http(url: str) -> Connection:
-    sockets: list[socket.socket] = []
-    opener = urllib.request.build_opener(_HttpHandler(sockets), _HttpsHandler(sockets))
-    try:
-        response = within(
-            CONNECT_S,
-            lambda: opener.open(url, timeout=TIMEOUT_S),
-            lambda: _shut_down(sockets),
-            http.client.HTTPResponse.close,
-        )
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise ConfigError(f'{url} cannot be reached: {reason}') from None
-    kind = response.headers.get_content_type()
-    if kind.startswith('multipart/') or kind in ('image/jpeg', 'video/x-motion-jpeg'):
-        return MjpegConnection(_http_reader(response), response.close, lambda: _shut_down(sockets))
-    response.close()
-    if kind.startswith('text/'):
-        raise ConfigError(f'{url} is a page ({kind}), not a video; give the address of the stream itself')
-    return _connect_ffmpeg(url)
-
-
-class _Http(http.client.HTTPConnection):
-    """HTTP connection that adds its socket to `sockets`, so that another thread can shut it down."""
-
-    def __init__(self, host: str, sockets: list[socket.socket], **options: Any) -> None:
-        super().__init__(host, **options)
-        self._sockets = sockets
-
-    def connect(self) -> None:
-        """Connect to the host."""
-        super().connect()
-        self._sockets.append(self.sock)
-
-
-class _Https(http.client.HTTPSConnection):
-    """HTTPS connection that adds its socket to `sockets` after the handshake."""
-
-    def __init__(self, host: str, sockets: list[socket.socket], **options: Any) -> None:
-        super().__init__(host, **options)
-        self._sockets = sockets
-
-    def connect(self) -> None:
-        """Connect to the host, with TLS."""
-        super().connect()
-        self._sockets.append(self.sock)
-
-
-class _HttpHandler(urllib.request.HTTPHandler):
-    def __init__(self, sockets: list[socket.socket]) -> None:
-        super().__init__()
-        self._sockets = sockets
-
-    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_Http, sockets=self._sockets), request)
-
-
-class _HttpsHandler(urllib.request.HTTPSHandler):
-    def __init__(self, sockets: list[socket.socket]) -> None:
-        super().__init__()
-        self._sockets = sockets
-
-    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_Https, sockets=self._sockets), request)
-
-
-def _shut_down(sockets: list[socket.socket]) -> None:
-    for connection in list(sockets):
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        raise ConfigError(f'{masked(url)} cannot be reached: {error}') from None
+    return MjpegConnection(connection.recv, connection.close, lambda: shut_down([connection]))
 
 
 def _nothing() -> None:
     pass
 
 
-def _http_reader(response: http.client.HTTPResponse) -> Callable[[int], bytes]:
-    def receive(size: int) -> bytes:
-        try:
-            return response.read1(size)
-        except http.client.HTTPException as error:
-            raise OSError(str(error)) from error
-
-    return receive
-
-
-def _connect_ffmpeg(url: str) -> Connection:
-    limits = {'OPEN_TIMEOUT_MSEC': TIMEOUT_S * 1000, 'READ_TIMEOUT_MSEC': TIMEOUT_S * 1000}
-    with contextlib.suppress(ValueError):
-        capture = open_capture(url, cv2.CAP_FFMPEG, **limits)
-        if capture is not None:
-            return CaptureConnection(capture)
-    raise ConfigError(f'{url} cannot be reached, or is not a video that OpenCV can read')
+def _connect_http(url: str, fps: float) -> Connection:
+    address = HttpAddress(url)
+    response = address.request()
+    kind = response.headers.get_content_type()
+    if kind.startswith('multipart/') or kind == 'video/x-motion-jpeg':
+        return MjpegConnection(reader(response), response.close, address.shut_down)
+    if kind in ('image/jpeg', 'image/jpg', 'image/png'):
+        return SnapshotConnection(address, response, fps)
+    response.close()
+    if kind.startswith('text/') and not urlsplit(url).path.lower().endswith(_PLAYLISTS):
+        raise ConfigError(f'{masked(url)} is a page ({kind}), not a video; give the address of the stream itself')
+    return MediaConnection(url, live=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from affect_perception.core.images.bit_depth import deep_to_eight_bits
 from affect_perception.core.images.compressed import Buffer, check_size
 from affect_perception.errors import BadInputError
 
@@ -33,17 +34,27 @@ _COLOUR = {
     'mono8': (1, cv2.COLOR_GRAY2RGB),
     '8UC1': (1, cv2.COLOR_GRAY2RGB),
 }
-_GREY16 = ('mono16', '16UC1')
-ENCODINGS = (*_COLOUR, *_GREY16, *_YUV422, *_YUV420, *_BAYER)
+# Of 16 bits per value: channels, conversion of the values without alpha, brought to 8 bits.
+_DEEP = {
+    'mono16': (1, cv2.COLOR_GRAY2RGB),
+    '16UC1': (1, cv2.COLOR_GRAY2RGB),
+    'rgb16': (3, None),
+    'bgr16': (3, cv2.COLOR_BGR2RGB),
+    '16UC3': (3, cv2.COLOR_BGR2RGB),
+    'rgba16': (4, None),
+    'bgra16': (4, cv2.COLOR_BGR2RGB),
+    '16UC4': (4, cv2.COLOR_BGR2RGB),
+}
+_DEEP_BAYER = {name.removesuffix('8') + '16': name for name in _BAYER}
+ENCODINGS = (*_COLOUR, *_DEEP, *_YUV422, *_YUV420, *_BAYER, *_DEEP_BAYER)
 
 
 def to_rgb(data: Buffer, width: int, height: int, step: int, encoding: str, is_bigendian: bool = False) -> np.ndarray:
     """Convert the fields of a sensor_msgs/Image to (height, width, 3) uint8 RGB.
 
     `data` is any buffer (bytes, array.array, memoryview, numpy), `step` the bytes from one row to the next. rgb8 is not
-    copied: the result is a view of `data`. mono16 is divided by 257, so that white stays white; 16UC1, whose range
-    is not declared, is divided by the smallest of 1, 4, 16, 64, 256 that brings the brightest pixel under 256 (sensors
-    of 8, 10, 12, 14 or 16 bits). nv12 and nv21 hold height·3/2 rows.
+    copied: the result is a view of `data`. Values of 16 bits are brought to 8 by `deep_to_eight_bits`. nv12 and nv21
+    hold height·3/2 rows.
 
     Raises BadInputError `encoding`, `size` or `data`.
     """
@@ -55,9 +66,15 @@ def to_rgb(data: Buffer, width: int, height: int, step: int, encoding: str, is_b
         channels, conversion = _COLOUR[encoding]
         pixels = _rows(data, height, step, width * channels).reshape(height, width, channels)
         return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
-    if encoding in _GREY16:
-        values = np.ascontiguousarray(_rows(data, height, step, width * 2)).view('>u2' if is_bigendian else '<u2')
-        return cv2.cvtColor(_eight_bits(values, encoding), cv2.COLOR_GRAY2RGB)
+    order = '>u2' if is_bigendian else '<u2'
+    if encoding in _DEEP:
+        channels, conversion = _DEEP[encoding]
+        values = np.ascontiguousarray(_rows(data, height, step, width * channels * 2)).view(order)
+        pixels = deep_to_eight_bits(values.reshape(height, width, channels)[..., :3])
+        return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+    if encoding in _DEEP_BAYER:
+        values = np.ascontiguousarray(_rows(data, height, step, width * 2)).view(order)
+        return _demosaic(deep_to_eight_bits(values), _BAYER[_DEEP_BAYER[encoding]])
     if encoding in _YUV422:
         if width % 2:
             raise BadInputError('size', f'{encoding} needs an even width; got {width}x{height}')
@@ -91,15 +108,6 @@ def _planes(data: np.ndarray, width: int, height: int, step: int, encoding: str)
     if step * height == data.size == width * rows:  # some senders set step = 3/2 · width, with packed rows
         step = width
     return np.ascontiguousarray(_rows(data, rows, step, width))
-
-
-def _eight_bits(values: np.ndarray, encoding: str) -> np.ndarray:
-    """(H, W) uint8 of 16-bit grey values, see `to_rgb`."""
-    if encoding == 'mono16':
-        scaled: np.ndarray = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return scaled
-    bits = next(b for b in (8, 10, 12, 14, 16) if int(values.max()) < 2**b)
-    return (values >> (bits - 8)).astype(np.uint8)
 
 
 def _demosaic(mosaic: np.ndarray, conversion: int) -> np.ndarray:

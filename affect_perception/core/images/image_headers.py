@@ -16,6 +16,7 @@ LARGEST = (7680, 4320)  # px
 SMALLEST = 2  # px per side; one pixel is half a chroma sample
 STREAMED = ('jpeg', 'png')  # formats of topics and streams
 FILES = (*STREAMED, 'bmp', 'pnm', 'tiff', 'webp')  # formats of image files
+HEIF = 'avif or heif'
 
 JPEG_START = b'\xff\xd8\xff'
 JPEG_SCAN = 0xDA  # marker before the compressed data, in which FF is only followed by 0, restarts or the next marker
@@ -31,6 +32,7 @@ _PNM = re.compile(rb'P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\
 _TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _TIFF_SIDES = {256: 'width', 257: 'height', 322: 'tile width', 323: 'tile height'}
 _TIFF_TAGS = 200  # of one image; cameras write about 30
+_HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'mif2', b'avif')  # single images
 _OTHERS = {
     b'\0\0\0\x0cjP  ': 'jpeg 2000',
     b'\xff\x4f\xff\x51': 'jpeg 2000',
@@ -84,8 +86,8 @@ def read_header(data: bytes) -> ImageHeader:
             return ImageHeader('pnm', (int(match[1]), int(match[2])))
     except (struct.error, IndexError):
         raise BadInputError('compressed', f'an image of {len(data)} bytes is cut off in its header') from None
-    if data[4:8] == b'ftyp':
-        return ImageHeader('avif or heif')
+    if data[4:8] == b'ftyp' and data[8:12] in _HEIF_BRANDS:
+        return ImageHeader(HEIF)
     return ImageHeader(next((name for start, name in _OTHERS.items() if data.startswith(start)), ''))
 
 

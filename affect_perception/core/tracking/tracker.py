@@ -71,6 +71,7 @@ class FaceTracker:
         self._history = SnapshotHistory()
         self._last: FlowImage | None = None
         self._requested_index: int | None = None  # of the last frame given to the detector
+        self._requested_ns = 0  # its stamp
         self._result_ns: int | None = None  # stamp of the newest detection result
         self._timeout_s = self._settings.max_unseen_s
 
@@ -81,12 +82,13 @@ class FaceTracker:
     def request(self, frame: Frame) -> DetectionRequest | None:
         """Detection request for `frame`, the next to step, or None where no detection is due.
 
-        Due are the first frame, every `detect_every`-th, and the first after a scene cut; sooner while an id is open.
+        Due are the first frame, every `detect_every`-th, the first that is `detect_period_s` later than the last one
+        requested, and the first after a scene cut; sooner while an id is open.
         Call only while the detector is free: a request counts as made once `frame` is stepped.
         """
         image = self._flow_image(frame)
         restarts = bool(self._restart_reason(image))
-        self._requested = frame if restarts or self._detection_due() else None
+        self._requested = frame if restarts or self._detection_due(image.stamp_ns) else None
         if self._requested is None:
             return None
         return DetectionRequest(frame) if restarts else DetectionRequest(frame, *self._known_faces(image))
@@ -96,7 +98,7 @@ class FaceTracker:
         image, self._prepared = self._flow_image(frame), None
         self._restart_if_needed(image)
         if self._requested is frame:
-            self._requested_index = self._index
+            self._requested_index, self._requested_ns = self._index, frame.stamp_ns
             if result is None or result.stamp_ns != frame.stamp_ns:
                 self._history.request(frame.stamp_ns)
         self._requested = None
@@ -120,10 +122,12 @@ class FaceTracker:
 
     # Requests
 
-    def _detection_due(self) -> bool:
+    def _detection_due(self, stamp_ns: int) -> bool:
         if self._requested_index is None:
             return True
         every, since = self._settings.detect_every, self._index - self._requested_index
+        if stamp_ns - self._requested_ns >= self._settings.detect_period_s * 1e9:
+            return True
         return since >= (min(every, _OPEN_ID_EVERY) if any(f.identity is None for f in self._faces) else every)
 
     def _known_faces(self, image: FlowImage) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +180,7 @@ class FaceTracker:
         """Apply a detection result to faces and identities; a late one without its snapshot is counted and dropped."""
         if result.stamp_ns == image.stamp_ns:
             snapshot: Snapshot | None = self._snapshot(frame, image)
-            self._requested_index = self._index
+            self._requested_index, self._requested_ns = self._index, frame.stamp_ns
         else:
             snapshot = self._history.pop(result.stamp_ns)
         if snapshot is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,21 @@ from affect_perception.errors import AffectPerceptionError
 from affect_perception.evaluation.offline.batch_scores import format_pooled, pooled_smile
 from affect_perception.evaluation.offline.batch_summary import (
     BatchProgress,
+    file_rows,
     format_table,
     summary_row,
     write_summary,
 )  # fmt: skip
 from affect_perception.evaluation.offline.jobs import FINISHED, Job, make_jobs
+from affect_perception.evaluation.offline.tables import (
+    FILE_COLUMNS,
+    left_out_lines,
+    make_folder,
+    write_files,
+    write_json,
+)
+from affect_perception.runtime.files import text_of_name
+from affect_perception.sources.file_kinds import READ, FileStatus
 
 __all__ = ['make_jobs', 'run_batch', 'run_job']
 _EVERY = 20  # frames between two progress reports
@@ -37,7 +47,6 @@ def _ignore(_: float) -> None:
 def run_job(job: Job, report: ReportProgress = _ignore) -> dict:
     """Evaluate one input; returns its metrics, or `{'error': reason}` for a failed input."""
     from affect_perception.evaluation.offline.runner import evaluate
-    from affect_perception.evaluation.offline.tables import write_json
 
     try:
         key = job.key
@@ -65,12 +74,16 @@ class _ReportingFrames:
             yield item
 
 
-def run_batch(jobs: list[Job], out: Path, workers: int = 1, ray_address: str = '') -> dict:
+def run_batch(
+    jobs: list[Job], out: Path, workers: int = 1, ray_address: str = '', left_out: Sequence[FileStatus] = ()
+) -> dict:
     """Run the jobs that are not finished; prints the table, writes `summary.csv`, returns the last line of the command.
 
-    `workers` processes share the cores; with `ray_address` each input is a task of that cluster instead. Raises
-    ConfigError for a model or device that would make every input fail.
+    `workers` processes share the cores; with `ray_address` each input is a task of that cluster instead. `left_out` are
+    files beside the inputs: `files.csv` and `metrics.json` tell what became of every file given. Raises ConfigError for
+    a model or device that would make every input fail, and a folder that cannot be written.
     """
+    make_folder(out)
     _check(jobs[0])
     results = {job.name: done for job in jobs if (done := job.finished()) is not None}
     earlier = set(results)
@@ -87,15 +100,21 @@ def run_batch(jobs: list[Job], out: Path, workers: int = 1, ray_address: str = '
                 bar.write(f'affect-perception: {job.name}: {result["error"]}', file=sys.stderr)
     rows = [summary_row(job.name, results[job.name], job.name in earlier) for job in jobs]
     write_summary(out / 'summary.csv', rows)
-    print(format_table(rows))  # noqa: T201  # the table of the command, before its JSON line
+    files = [row for job in jobs for row in file_rows(job.name, results[job.name])]
+    files += [status.as_row() | {'input': ''} for status in left_out]
+    write_files(out / 'files.csv', files, (*FILE_COLUMNS, 'input'))
+    print('\n'.join([format_table(rows), *left_out_lines(files)]))  # noqa: T201  # before the JSON line of the command
     smile = pooled_smile([job for job in jobs if 'error' not in results[job.name]])
     if smile is not None:
         print(format_pooled(smile))  # noqa: T201  # as above
     count = {status: sum(row['status'] == status for row in rows) for status in ('done', 'kept', 'failed')}
     seconds = round(time.monotonic() - started, 1)
     totals = {name: sum(row[name] or 0 for row in rows) for name in ('frames', 'faces')}
-    found = {'inputs': len(rows), **count, **totals, 'seconds': seconds, 'out': str(out), 'results': rows}
-    return found if smile is None else found | {'smile': smile}
+    totals |= {'files': len(files), 'left_out': sum(row['status'] != READ for row in files)}
+    found = {'inputs': len(rows), **count, **totals, 'seconds': seconds, 'out': text_of_name(out), 'results': rows}
+    found = found if smile is None else found | {'smile': smile}
+    write_json(out / 'metrics.json', found | {'files': files})
+    return found
 
 
 def _check(job: Job) -> None:

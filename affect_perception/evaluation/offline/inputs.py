@@ -10,15 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.files import text_of_name
 from affect_perception.sources.bags.files import is_bag
-from affect_perception.sources.folder import SUFFIXES, natural_sort_key
-
-VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.gif', '.m4v', '.mpg', '.mpeg', '.wmv', '.ogv', '.flv')
+from affect_perception.sources.file_kinds import (
+    BAG,
+    FOLDER,
+    IMAGE,
+    LEFT_OUT,
+    VIDEO,
+    FileStatus,
+    kind_of,
+)
+from affect_perception.sources.folder import natural_sort_key
 
 
 @dataclass(frozen=True)
 class Input:
-    """One recording: a bag, a video or a folder of images; `name` is unique and can name a folder."""
+    """One recording: a bag, a video or the images of a folder; `name` is unique and can name a folder."""
 
     name: str
     path: Path
@@ -28,7 +36,9 @@ class Input:
         """All files of the recording, sorted."""
         if self.path.is_file():
             return [self.path]
-        return sorted(file for file in self.path.rglob('*') if file.is_file())
+        if is_bag(self.path):
+            return sorted(file for file in self.path.rglob('*') if file.is_file())
+        return sorted(file for file in self.path.iterdir() if kind_of(file).kind == IMAGE)
 
     @property
     def size(self) -> int:
@@ -54,56 +64,98 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def is_recording(path: Path) -> bool:
-    """Whether `path` is a bag, a video, or a folder that directly holds images."""
-    if is_bag(path):
-        return True
-    if path.is_file():
-        return path.suffix.lower() in VIDEOS
-    return path.is_dir() and any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
+@dataclass(frozen=True)
+class FoundInputs:
+    """Recordings found among the given paths, and the files and folders that are none, with the reason."""
+
+    inputs: list[Input]
+    left_out: list[FileStatus]
 
 
 def is_several(given: Sequence[str]) -> bool:
-    """Whether the arguments mean a batch: several inputs, or a folder of recordings."""
+    """Whether the arguments mean a batch: several inputs, or a folder of recordings.
+
+    A folder of images alone is one recording, also with other files or folders beside them.
+    """
     path = Path(given[0]).expanduser()
-    return len(given) > 1 or (path.is_dir() and not is_recording(path) and bool(_find_below(path)))
+    if len(given) > 1:
+        return True
+    if not path.is_dir() or is_bag(path):
+        return False
+    kinds = {kind_of(child).kind for child in _children(path)}
+    if IMAGE in kinds:
+        return bool(kinds & {VIDEO, BAG})
+    return bool(kinds & {VIDEO, BAG}) or bool(_find_below(path)[0])
 
 
-def find_inputs(given: Sequence[str], out: Path) -> list[Input]:
+def find_inputs(given: Sequence[str], out: Path) -> FoundInputs:
     """Find the recordings among `given` paths, searching folders; each once, in order.
 
-    Paths below `out` are results of this package and are skipped. Raises ConfigError for a missing path and for a
-    folder without a recording.
+    The images of a folder are one recording. Paths below `out` are results of this package and are skipped. Raises
+    ConfigError for a missing path and for a folder without a recording.
     """
     found: dict[Path, None] = {}  # in order
+    others: dict[Path, str] = {}
+    results = out.resolve()
     for text in given:
         path = Path(text).expanduser()
         if not path.exists():
-            raise ConfigError(f'no file or folder {text!r}')
-        inside = [path] if path.is_file() or is_recording(path) else _find_below(path)
+            raise ConfigError(f'no file or folder {text_of_name(text)!r}')
+        inside, left_out = _find_below(path) if path.is_dir() and not is_bag(path) else ([path], {})
         if not inside:
-            raise ConfigError(f'no bag, video or image in folder {text!r}')
-        found |= dict.fromkeys(p for item in inside if out.resolve() not in (p := item.resolve()).parents)
-    return _named(list(found))
+            reasons = '; '.join(f'{text_of_name(p.name)} {reason}' for p, reason in list(left_out.items())[:3])
+            text = f'no bag, video or image in folder {text_of_name(text)!r}'
+            raise ConfigError(f'{text} ({len(left_out)} files: {reasons})' if reasons else text)
+        found |= dict.fromkeys(p for item in inside if results not in (p := item.resolve()).parents)
+        others |= {p: why for item, why in left_out.items() if results not in (p := item.resolve()).parents}
+    root = Path(os.path.commonpath([*found, *others])) if len(found) + len(others) > 1 else None
+    left = [FileStatus(_relative(path, root), LEFT_OUT, reason) for path, reason in others.items() if path not in found]
+    return FoundInputs(_named(list(found)), left)
 
 
-def _find_below(folder: Path) -> list[Path]:
-    out = []
-    for path in sorted(folder.iterdir(), key=lambda p: natural_sort_key(p.name)):
-        if path.name.startswith('.'):
-            continue
-        if is_recording(path):
-            out.append(path)
-        elif path.is_dir() and not path.is_symlink():
-            out += _find_below(path)
-    return out
+def _relative(path: Path, root: Path | None) -> str:
+    return text_of_name(path.relative_to(root) if root is not None and path != root else path.name)
+
+
+def _find_below(folder: Path) -> tuple[list[Path], dict[Path, str]]:
+    """Recordings in a folder and the folders below it, and the other files with the reason."""
+    found: list[Path] = []
+    others: dict[Path, str] = {}
+    images = False
+    for path in _children(folder):
+        kind = kind_of(path)
+        if kind.kind == IMAGE:
+            if not images:
+                found.append(folder)
+            images = True
+        elif kind.kind in (VIDEO, BAG):
+            found.append(path)
+        elif kind.kind == FOLDER and not path.is_symlink():
+            below, more = _find_below(path)
+            found += below
+            others |= more
+        else:
+            others[path] = kind.reason or 'is a link to a folder'
+    return found, others
+
+
+def _children(folder: Path) -> list[Path]:
+    """Files and folders in a folder, in natural order of their names."""
+    try:
+        return sorted(folder.iterdir(), key=lambda p: natural_sort_key(p.name))
+    except OSError as error:
+        raise ConfigError(f'folder {text_of_name(folder)!r} cannot be read: {error.strerror}') from None
 
 
 def _named(paths: list[Path]) -> list[Input]:
     """Name each by the last part of its path; where that is not unique, by its path from the common folder on."""
-    count = Counter(path.name for path in paths)
+    names = [text_of_name(path.name) for path in paths]
+    count = Counter(names)
     if len(paths) < 2:
-        return [Input(path.name, path) for path in paths]
+        return [Input(name, path) for name, path in zip(names, paths, strict=True)]
     root = Path(os.path.commonpath(paths))
-    names = [p.name if count[p.name] == 1 else '__'.join(p.relative_to(root).parts) for p in paths]
+    names = [
+        name if count[name] == 1 else text_of_name('__'.join(path.relative_to(root).parts) or path.name)
+        for name, path in zip(names, paths, strict=True)
+    ]
     return [Input(name, path) for name, path in zip(names, paths, strict=True)]

@@ -25,6 +25,7 @@ from affect_perception.inference.engine import AffectEngine, reproducible_settin
 from affect_perception.runtime.prefetch import batched, prefetch
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import BadInputCallback, open_source
+from affect_perception.sources.file_kinds import FileStatus
 from affect_perception.types import AffectFrame, DetectionRequest, DetectionResult, Frame, TrackedFrame
 
 _READ = 12  # frames that wait for the tracker: more than detect_every, so that the detector has all that time
@@ -51,7 +52,9 @@ class FrameProcessor:
         tracker = tracker.changed(crop_size=max(tracker.crop_size, self._engine.crops.size))
         self._crop_margin = tracker.crop_margin
         self._who: WhoSpeaks | None = None  # with sound
-        self._detections = DetectorPrefetch(self._analyzer.detect, 1 if single_images else tracker.detect_every)
+        self._detections = DetectorPrefetch(
+            self._analyzer.detect, 1 if single_images else tracker.detect_every, tracker.detect_period_s
+        )
         self._tracker = FaceTracker(tracker)
         self._single_images = single_images
         self.model = self._engine.model_name
@@ -102,7 +105,8 @@ class FrameProcessor:
 class ImageResults:
     """Affect of every frame of an image source: iterates over (index, frame, affect) in order.
 
-    An unusable image is reported to `on_bad` and skipped; its index stays unused. Reading, detection, tracking and the
+    `time_zero_s` is the stamp at which the clock of the medium begins, None where it has none. An unusable image is
+    reported to `on_bad` and skipped; its index stays unused. Reading, detection, tracking and the
     network each have a thread and work on different images; the results equal those of one after the other.
     """
 
@@ -121,9 +125,15 @@ class ImageResults:
         self.file_of = getattr(self._frames, 'file_of', None)
         self.length, self.fps = getattr(self._frames, 'length', None), self._frames.fps
         self.topic = getattr(self._frames, 'topic', None)
+        self.time_zero_s: float | None = getattr(self._frames, 'time_zero_s', None)
         self._processor = FrameProcessor(tracker, affect, self.file_of is not None and not sequence)
         self.model, self.expression_labels = self._processor.model, self._processor.expression_labels
         self.reaction_labels = self._processor.reaction_labels
+
+    @property
+    def file_statuses(self) -> list[FileStatus] | None:
+        """What became of every file of the source, as far as it has been read; None where the source does not say."""
+        return getattr(self._frames, 'file_statuses', None)
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
         before = cv2.getNumThreads(), sys.getswitchinterval()

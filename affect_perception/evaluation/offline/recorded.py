@@ -15,6 +15,7 @@ from affect_perception.inference.engine import AffectEngine, reproducible_settin
 from affect_perception.settings import AffectSettings, SourceSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.files import is_bag
+from affect_perception.sources.file_kinds import FileStatus
 from affect_perception.types import AffectFrame, Frame
 
 
@@ -22,6 +23,8 @@ class RecordedTopic:
     """Messages of one topic of a bag, converted by `read`; unusable ones are reported to `on_bad` and skipped."""
 
     file_of: Callable[[int], str] | None = None
+    file_statuses: list[FileStatus] | None = None
+    time_zero_s: float | None = None
     model: str
     expression_labels: tuple[str, ...]
     reaction_labels: tuple[str, ...]

@@ -18,11 +18,19 @@ from affect_perception.evaluation.offline.annotated_video import VideoWriter
 from affect_perception.evaluation.offline.pipeline import ImageResults
 from affect_perception.evaluation.offline.recorded import RecordedAffect, RecordedTracks
 from affect_perception.evaluation.offline.sound import RecordedSound
-from affect_perception.evaluation.offline.tables import BadInputs, face_row, header, write_json
+from affect_perception.evaluation.offline.tables import (
+    BadInputs,
+    face_row,
+    header,
+    make_folder,
+    write_files,
+    write_json,
+)
 from affect_perception.evaluation.report.report import ReportCollector, ReportOptions
-from affect_perception.runtime.files import LineFile
+from affect_perception.runtime.files import LineFile, text_of_name
 from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import BadInputCallback
+from affect_perception.sources.file_kinds import READ, READ_IN_PART, FileStatus
 from affect_perception.types import AffectFrame, Frame
 
 START_FROM = ('images', 'tracks', 'affect')
@@ -56,6 +64,8 @@ def evaluate(
     of report.html. `audio` also reads the sound: `audio.csv`, and who speaks. Raises ConfigError for unusable
     arguments, AffectPerceptionError on a full disk.
     """
+    check_given(given, source)
+    make_folder(out)
     collector = ReportCollector(report or ReportOptions(), given)
     if truth is not None:
         mot.check_truth(truth)
@@ -63,13 +73,20 @@ def evaluate(
     if audio is not None and start_from != 'images':
         raise ConfigError(f'--audio needs images, and --from {start_from} reads none; leave one of them out')
     sound = RecordedSound(given, out, audio, bad) if audio is not None and audio.audio != 'off' else None
-    results = _open_results(given, source, tracker, affect, sequence, video, start_from, bad, sound)
-    _make_folder(out)
+    results = _open_results(source, tracker, affect, sequence, video, start_from, bad, sound)
+    tables = _write_tables(results, out, video, progress, collector, sound)
+    files = [status.as_row() for status in _file_statuses(results, given, bad)]
+    write_files(out / 'files.csv', files)
+    if not tables['frames']:
+        reason = bad.texts[0] if bad.texts else 'there is no frame in it'
+        raise ConfigError(f'nothing in {text_of_name(given)} can be evaluated: {reason}')
     metrics = {
-        'input': given,
+        'input': text_of_name(given),
         'version': affect_perception.__version__,
         'model': results.model,
-        **_write_tables(results, out, video, progress, collector, sound),
+        **tables,
+        **({'time_zero': results.time_zero_s} if results.time_zero_s is not None else {}),
+        'files': files,
         'bad_inputs': bad.texts,
         'bad_input_counts': dict(sorted(bad.counts.items())),
         'from': start_from,
@@ -84,15 +101,24 @@ def evaluate(
     return metrics
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f'cannot write to {out}: {error.strerror}; give another --out') from None
+def check_given(given: str, source: SourceSettings) -> None:
+    """Refuse an input that is no recording, before network and detector are loaded: ConfigError."""
+    if source.source in ('auto', 'scene') or source.source.startswith('camera:'):
+        raise ConfigError(f'cannot evaluate {given!r}: give a video file, a bag or a folder of images')
+    if not Path(source.source).expanduser().exists():
+        raise ConfigError(f'no file or folder {text_of_name(source.source)!r}')
+
+
+def _file_statuses(results: Results, given: str, bad: BadInputs) -> list[FileStatus]:
+    """What became of every file of the input; of a source that does not say, of the input as a whole."""
+    statuses = results.file_statuses
+    if statuses is not None:
+        return statuses
+    name = text_of_name(Path(given).name)
+    return [FileStatus(name, READ_IN_PART, bad.texts[0]) if bad.texts else FileStatus(name, READ)]
 
 
 def _open_results(
-    given: str,
     source: SourceSettings,
     tracker: TrackerSettings,
     affect: AffectSettings,
@@ -102,8 +128,6 @@ def _open_results(
     on_bad: BadInputCallback,
     sound: RecordedSound | None = None,
 ) -> Results:
-    if source.source in ('auto', 'scene') or source.source.startswith('camera:'):
-        raise ConfigError(f'cannot evaluate {given!r}: give a video file, a bag or a folder of images')
     if start_from == 'images':
         return ImageResults(source, tracker, affect, sequence, on_bad, sound)
     if video:

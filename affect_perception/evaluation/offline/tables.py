@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from affect_perception.errors import AffectPerceptionError, BadInputError
+from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
 from affect_perception.evaluation.report.results import REACTION, SPEAKING
+from affect_perception.runtime.files import LineFile, text_of_name
+from affect_perception.sources.file_kinds import READ
 from affect_perception.types import Affect, AffectFrame
 
 # fmt: off
@@ -60,6 +63,39 @@ def face_row(index: int, affect: AffectFrame, face: Affect, sound: bool = False)
         *(f'{v:.6f}' for v in (*numbers, *face.expression_probabilities, *face.reaction_intensities)),
         *([f'{face.speaking:.4f}'] if sound else []),
     ]
+
+
+FILE_COLUMNS = ('file', 'status', 'reason')
+_MOST_LINES = 20  # of files left out, at the terminal
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of the results and try to write in it; ConfigError where that fails."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        text = f'cannot write to {text_of_name(out)}: {error.strerror}; give another --out'
+        raise ConfigError(text) from None
+
+
+def write_files(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = FILE_COLUMNS) -> None:
+    """Write `files.csv`: one row for every given file, with what became of it and why."""
+    with LineFile(path) as table:
+        table.rows([list(columns), *([row.get(column, '') for column in columns] for row in rows)])
+
+
+def left_out_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines for the terminal about the files that were not read, or not wholly; the first twenty, and a count."""
+    others = [row for row in rows if row['status'] != READ]
+    named = [row for row in others if not row['file'].rpartition('/')[2].startswith('.')]
+    lines = [f'{row["status"]}: {row["file"]}: {row["reason"]}' for row in named[:_MOST_LINES]]
+    hidden, more = len(others) - len(named), len(named) - len(lines)
+    parts = [f'{more} more' if more > 0 else '', f'{hidden} hidden files' if hidden else '']
+    if any(parts):
+        lines.append(f'left out: {" and ".join(part for part in parts if part)}; files.csv lists them')
+    return lines
 
 
 def write_json(path: Path, content: dict) -> None:

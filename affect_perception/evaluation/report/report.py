@@ -23,7 +23,7 @@ from affect_perception.evaluation.report.matching import check_people, match_peo
 from affect_perception.evaluation.report.results import EvaluationRun, load_run
 from affect_perception.evaluation.report.thumbnails import Thumbnails
 from affect_perception.models import checkpoint
-from affect_perception.runtime.files import LineFile
+from affect_perception.runtime.files import LineFile, text_of_name
 from affect_perception.settings import AffectSettings, Settings
 from affect_perception.types import AffectFrame, Frame
 
@@ -82,7 +82,7 @@ class ReportCollector:
             return found | {
                 'report': f'none: it needs {", ".join(missing_packages())} (pip install affect-perception[eval])'
             }
-        run = load_run(out, metrics['model'], sequence)
+        run = load_run(out, metrics['model'], sequence, metrics.get('time_zero'))
         analysis = None
         if self.labels is not None:
             from affect_perception.evaluation.report.analysis import analyse
@@ -95,7 +95,7 @@ class ReportCollector:
         from affect_perception.evaluation.report.page import write_page
 
         one = ReportRun(f'model {metrics["model"]}', run, analysis, {**metrics, **found})
-        write_page(out / 'report.html', Path(self.given).name, [one], self.faces)
+        write_page(out / 'report.html', text_of_name(Path(self.given).name), [one], self.faces)
         return found
 
     def _made(self, metrics: dict, settings: Mapping[str, Settings]) -> dict:
@@ -103,7 +103,7 @@ class ReportCollector:
         affect = settings.get('affect_node')
         model = affect.model if isinstance(affect, AffectSettings) else ''
         return {
-            'command': self.options.command,
+            'command': text_of_name(self.options.command),
             'versions': versions(metrics['version']),
             'model_sha256': sha256(model) if metrics.get('from') != 'affect' else None,
             'settings': {node: asdict(group) for node, group in settings.items()},

@@ -27,7 +27,7 @@ class EvaluationRun:
     index of the frame (0 to F - 1) of each face; `boxes` (N, 4) are x, y, width, height in px. `columns` holds every
     number of faces.csv by its name, (N,) each; `level` (N,) is 0 to 3, or NaN. `files` (F,) are the names of single
     images, which are no `sequence`. `expressions` and `reactions` are the model's labels; the columns of reactions have
-    the prefix REACTION.
+    the prefix REACTION. `zero_s` is the stamp at which times begin; None: that of the first frame.
     """
 
     name: str
@@ -42,6 +42,7 @@ class EvaluationRun:
     files: tuple[str, ...] = ()
     sequence: bool = True
     reactions: tuple[str, ...] = ()
+    zero_s: float | None = None
 
     def predicts(self, name: str) -> bool:
         """Whether a column, or `level`, has numbers; also true without any face."""
@@ -50,8 +51,11 @@ class EvaluationRun:
 
     @property
     def times(self) -> np.ndarray:
-        """(F,) seconds since the first frame."""
-        return self.stamps - self.stamps[0] if len(self.stamps) else self.stamps
+        """(F,) seconds since the start of the medium, where its clock is known, else since the first frame."""
+        if self.zero_s is not None or not len(self.stamps):
+            return self.stamps - (self.zero_s or 0.0)
+        first: np.ndarray = self.stamps - self.stamps[0]
+        return first
 
     @property
     def period_s(self) -> float:
@@ -85,14 +89,14 @@ def read_run(folder: Path) -> EvaluationRun:
     """Read the results that `evaluate` left in `folder`; ConfigError for missing or damaged ones."""
     try:
         metrics = json.loads((folder / 'metrics.json').read_text())
-        return load_run(folder, str(metrics['model']), metrics.get('sequence', True))
+        return load_run(folder, str(metrics['model']), metrics.get('sequence', True), metrics.get('time_zero'))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f'{folder} holds no finished evaluation: {error}; make one with `affect-perception evaluate`'
         ) from None
 
 
-def load_run(folder: Path, name: str, sequence: bool) -> EvaluationRun:
+def load_run(folder: Path, name: str, sequence: bool, zero_s: float | None = None) -> EvaluationRun:
     """Read `faces.csv` and `frames.csv` of `folder`; raises OSError, or ValueError for other columns."""
     with (folder / 'faces.csv').open(newline='') as file:
         header, *rows = csv.reader(file)
@@ -105,7 +109,7 @@ def load_run(folder: Path, name: str, sequence: bool) -> EvaluationRun:
     labels = [label for label in labels if label != SPEAKING]
     expressions = tuple(label for label in labels if not label.startswith(REACTION))
     reactions = tuple(label.removeprefix(REACTION) for label in labels if label.startswith(REACTION))
-    return replace(run_from_tables(name, frames, table, expressions, sequence), reactions=reactions)
+    return replace(run_from_tables(name, frames, table, expressions, sequence, zero_s), reactions=reactions)
 
 
 def run_from_tables(
@@ -114,6 +118,7 @@ def run_from_tables(
     table: dict[str, list],
     expressions: tuple[str, ...],
     sequence: bool,
+    zero_s: float | None = None,
 ) -> EvaluationRun:
     """Build a run from (number, stamp in s, file) of each frame and the columns of faces.csv as text or numbers."""
     frames = list(frames)
@@ -134,4 +139,5 @@ def run_from_tables(
         expressions,
         files if any(files) else (),
         sequence,
+        zero_s=zero_s,
     )

@@ -48,6 +48,11 @@ def sixteen(rgb: np.ndarray, factor: int) -> np.ndarray:
     return (grey_of(rgb).astype('<u2') * factor).view(np.uint8)
 
 
+def deep(values: np.ndarray) -> np.ndarray:
+    """Values of 8 bits as a sensor of 12 bits sends them, in 16."""
+    return (values.astype('<u2') * 16).view(np.uint8)
+
+
 ENCODE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'rgb8': lambda rgb: rgb,
     'bgr8': lambda rgb: rgb[..., ::-1],
@@ -59,6 +64,12 @@ ENCODE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     '8UC1': grey_of,
     'mono16': lambda rgb: sixteen(rgb, 257),
     '16UC1': lambda rgb: sixteen(rgb, 16),  # a sensor of 12 bits
+    'rgb16': deep,
+    'bgr16': lambda rgb: deep(rgb[..., ::-1]),
+    '16UC3': lambda rgb: deep(rgb[..., ::-1]),
+    'rgba16': lambda rgb: deep(with_alpha(rgb)),
+    'bgra16': lambda rgb: deep(with_alpha(rgb[..., ::-1])),
+    '16UC4': lambda rgb: deep(with_alpha(rgb[..., ::-1])),
     'yuv422': lambda rgb: packed_422(rgb, 'uyvz'),
     'uyvy': lambda rgb: packed_422(rgb, 'uyvz'),
     'yuv422_yuy2': lambda rgb: packed_422(rgb, 'yuzv'),
@@ -69,9 +80,14 @@ ENCODE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'bayer_bggr8': lambda rgb: mosaic(rgb, 'bggr'),
     'bayer_gbrg8': lambda rgb: mosaic(rgb, 'gbrg'),
     'bayer_grbg8': lambda rgb: mosaic(rgb, 'grbg'),
+    'bayer_rggb16': lambda rgb: deep(mosaic(rgb, 'rggb')),
+    'bayer_bggr16': lambda rgb: deep(mosaic(rgb, 'bggr')),
+    'bayer_gbrg16': lambda rgb: deep(mosaic(rgb, 'gbrg')),
+    'bayer_grbg16': lambda rgb: deep(mosaic(rgb, 'grbg')),
 }
 GREY = ('mono8', '8UC1', 'mono16', '16UC1')
 EXACT = ('rgb8', 'bgr8', '8UC3', 'rgba8', 'bgra8', '8UC4', *GREY)
+EXACT += ('rgb16', 'bgr16', '16UC3', 'rgba16', 'bgra16', '16UC4')
 
 
 def test_every_encoding_has_a_picture_here():
@@ -98,7 +114,8 @@ def test_known_picture_comes_out_of_every_encoding(encoding, padding):
 def test_bayer_pattern_is_that_of_ros(encoding):
     red = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     red[:] = (200, 60, 20)
-    result = to_rgb(mosaic(red, encoding[6:10]).tobytes(), WIDTH, HEIGHT, WIDTH, encoding)
+    data = ENCODE[encoding](red)
+    result = to_rgb(data.tobytes(), WIDTH, HEIGHT, data.size // HEIGHT, encoding)
     np.testing.assert_allclose(result, red, atol=1)
 
 
@@ -120,10 +137,11 @@ def test_mono16_of_a_big_endian_sender():
     np.testing.assert_array_equal(result[..., 0], grey_of(smooth_image()))
 
 
-@pytest.mark.parametrize(('bits', 'shown'), [(8, 200), (10, 200), (12, 200), (14, 200), (16, 200)])
-def test_16uc1_is_scaled_by_the_bits_it_uses(bits, shown):
-    data = np.full((4, 4), 200 << (bits - 8), '<u2').tobytes()
-    assert to_rgb(data, 4, 4, 8, '16UC1')[0, 0, 0] == shown
+@pytest.mark.parametrize('bits', [8, 10, 12, 14, 16])
+@pytest.mark.parametrize(('encoding', 'channels'), [('16UC1', 1), ('mono16', 1), ('bgr16', 3), ('bayer_rggb16', 1)])
+def test_sixteen_bits_are_scaled_by_the_bits_that_are_used(encoding, channels, bits):
+    data = np.full((4, 4 * channels), 200 << (bits - 8), '<u2').tobytes()
+    assert to_rgb(data, 4, 4, 8 * channels, encoding)[0, 0, 0] == 200
 
 
 def test_nv12_whose_step_counts_the_chroma_rows_too():

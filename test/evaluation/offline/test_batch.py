@@ -77,19 +77,19 @@ def results(alone, tmp_path) -> Path:
 
 
 def test_folder_is_searched_for_recordings_and_each_gets_its_own_name(recordings, tmp_path):
-    found = find_inputs([str(recordings)], tmp_path / 'out')
+    found = find_inputs([str(recordings)], tmp_path / 'out').inputs
     assert [item.name for item in found] == ['monday__walk', 'person.avi', 'walk']
 
 
 def test_an_input_given_twice_is_evaluated_once(recordings, tmp_path):
     given = [str(recordings / 'walk'), str(recordings / 'walk'), str(recordings)]
-    assert len(find_inputs(given, tmp_path / 'out')) == 3
+    assert len(find_inputs(given, tmp_path / 'out').inputs) == 3
 
 
 def test_own_results_below_the_folder_are_no_inputs(recordings):
     out = recordings / 'results'
     shutil.copytree(recordings / 'walk', out / 'walk')
-    assert len(find_inputs([str(recordings)], out)) == 3
+    assert len(find_inputs([str(recordings)], out).inputs) == 3
 
 
 def test_one_recording_is_not_several(recordings):
