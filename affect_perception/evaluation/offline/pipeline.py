@@ -106,8 +106,8 @@ class ImageResults:
     """Affect of every frame of an image source: iterates over (index, frame, affect) in order.
 
     `time_zero_s` is the stamp at which the clock of the medium begins, None where it has none. An unusable image is
-    reported to `on_bad` and skipped; its index stays unused. Reading, detection, tracking and the
-    network each have a thread and work on different images; the results equal those of one after the other.
+    reported to `on_bad` and skipped; its index stays unused. Reading, detection, tracking and the network each have a
+    thread and work on different images; the results equal those of one after the other.
     """
 
     def __init__(
