@@ -15,13 +15,15 @@ from typing import Protocol
 
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
-from affect_perception.sources.addresses import scheme_of
+from affect_perception.sources.addresses import SCHEMES, scheme_of
 from affect_perception.types import Frame
 
 KINDS = (
     'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, a bag, an image, an image folder, '
     'a stream URL, auto'
 )
+
+STREAMS = tuple(f'{scheme}://' for scheme in SCHEMES)
 
 BadInputCallback = Callable[[BadInputError], None]  # gets each unusable input; may run in a thread of the source
 

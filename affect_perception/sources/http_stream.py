@@ -28,7 +28,7 @@ class HttpAddress:
         self._sockets: list[socket.socket] = []
         logins = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         if user or password:
-            logins.add_password(None, self._plain, user, password)  # type: ignore[arg-type]  # None: any realm
+            logins.add_password(None, self._plain, user, password)  # None: any realm
         self._opener = urllib.request.build_opener(
             _HttpHandler(self._sockets),
             _HttpsHandler(self._sockets),
