@@ -19,7 +19,8 @@ def add_parsers(commands: Commands) -> None:
     prepare.add_argument(
         'name',
         metavar='NAME',
-        help='aff_wild2, hume_reaction, afew, sfew, raf_db, affectnet, sewa, elan (videos with ELAN tiers) or csv',
+        help='aff_wild2, hume_reaction, afew, sfew, raf_db, affectnet, sewa, elan (videos with ELAN tiers) or csv; '
+        'generated makes clips of the picture sets of docs/training.md (docs/papers.md)',
     )
     prepare.add_argument('src', type=Path, metavar='SRC', help='folder of the data set')
     prepare.add_argument('dst', type=Path, metavar='DST', help='folder for the shards; run again to continue')
@@ -39,6 +40,12 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> int:
+    if args.name == 'generated':
+        from affect_perception.training.synthetic.generated_clips import Plan, generate
+
+        made = generate(args.src.absolute(), args.dst.absolute(), Plan())
+        print(json.dumps({**made, 'out': str(args.dst)}))
+        return 0
     from affect_perception.datasets.prepare import PrepareOptions, prepare
     from affect_perception.datasets.summary import format_table
 

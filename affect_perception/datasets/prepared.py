@@ -62,6 +62,7 @@ class PreparedDataset:
             raise ConfigError(f'{root} has no split {split!r}; it has {", ".join(about["shards"])}')
         self.name: str = about['name']
         self.crop_size: int = about['crop_size']
+        self.about: dict[str, Any] = about  # content of dataset.json
         self.quantities: tuple[str, ...] = tuple(about['quantities'])
         self.classes: dict[str, tuple[str, ...]] = {q: tuple(c) for q, c in about['classes'].items()}
         self._files = [self.root / f'{shard}.tar' for shard in about['shards'][split]]

@@ -59,8 +59,9 @@ class Vielzeuf2018(ClipModel):
     """ResNet-18 with heads, temporal pooling and optional audio MLP; `audio` features per clip (the paper's: 1582).
 
     Batches: single images (N, 3, H, W), or clips of `images` or `embeddings` with `mask`, and `audio` (N, A). Targets:
-    `affect` (N, 2) and `expression` (N,) of images, `expression` (N,) of clips. `classes` names the expressions of
-    images and clips: AffectNet's eight in the first stage, AFEW's seven afterwards (`replace_classes`).
+    `affect` (N, 2) and `expression` (N,) of images, `expression` (N,) of clips, and optional `weight` (N,) of the
+    expressions. `classes` names the expressions of images and clips: AffectNet's eight in the first stage, AFEW's seven
+    afterwards (`replace_classes`).
     """
 
     metrics = {'accuracy': 'expression', 'macro_f1': 'expression'}  # noqa: RUF012
@@ -175,12 +176,13 @@ class Vielzeuf2018(ClipModel):
 
     def loss(self, outputs: Parts, targets: Batch, player: str = 'all') -> tuple[Tensor, Parts]:  # noqa: ARG002
         """Cross entropy of the expression, plus the squared error of affect (images) or cross entropy of audio."""
-        parts = {'expression': cross_entropy(outputs['expression'], targets['expression'])}
+        weight = targets.get('weight')
+        parts = {'expression': cross_entropy(outputs['expression'], targets['expression'], weight)}
         if 'affect' in outputs and 'affect' in targets:
             parts['affect'] = mse(outputs['affect'], targets['affect'])
         if 'audio' in outputs:
             absent = ~outputs['audio_mask']
-            parts['audio'] = cross_entropy(outputs['audio'], targets['expression'].masked_fill(absent, -1))
+            parts['audio'] = cross_entropy(outputs['audio'], targets['expression'].masked_fill(absent, -1), weight)
         return torch.stack(list(parts.values())).sum(), parts
 
     def read(self, state: Tensor, embedding: Tensor, audio: Tensor | None = None) -> SequenceOutput:

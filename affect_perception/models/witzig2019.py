@@ -43,8 +43,8 @@ class LevelOutput(NamedTuple):
 class Witzig2019(VggFaceModel):
     """VGG-16, fc6 and two GRU layers of `hidden` units; E = 4096 × width.
 
-    Targets: `levels` (N, T), classes of `level_names`, -1 unlabelled. `width` scales the number of channels: 1 is the
-    paper's network, smaller ones are for tests.
+    Targets: `levels` (N, T), classes of `level_names`, -1 unlabelled, and optional `weight` (N, T). `width` scales the
+    number of channels: 1 is the paper's network, smaller ones are for tests.
     """
 
     metrics = {'macro_f1': 'levels', 'accuracy': 'levels'}  # noqa: RUF012
@@ -82,7 +82,7 @@ class Witzig2019(VggFaceModel):
     def loss(self, outputs: Parts, targets: Batch, player: str = 'all') -> tuple[Tensor, Parts]:  # noqa: ARG002
         """Cross entropy over the labelled frames inside the mask."""
         classes = targets['levels'].masked_fill(~outputs['mask'], -1)
-        loss = cross_entropy(outputs['levels'], classes)
+        loss = cross_entropy(outputs['levels'], classes, targets.get('weight'))
         return loss, {'cross_entropy': loss}
 
     def initial_state(self, faces: int) -> Tensor:

@@ -7,36 +7,32 @@ process prints and saves. Without torchrun everything here does nothing.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
 from affect_perception.errors import ConfigError
 from affect_perception.training.data.batches import Batch
-from affect_perception.training.settings import TrainingSettings
+
+BATCHES = ('ferplus_batch', 'lfw_batch', 'diffusionfer_batch', 'portraits_batch', 'no_face_batch', 'london_persons')
 
 
-def start(settings: TrainingSettings) -> str:
-    """Join the other processes, if any; the device of this one. ConfigError where a batch cannot be shared."""
+def start(settings: Any, batches: Sequence[str] = BATCHES) -> str:
+    """Join the other processes, if any; the device of this one. ConfigError where one of `batches` cannot be shared."""
     if 'WORLD_SIZE' not in os.environ or int(os.environ['WORLD_SIZE']) < 2:
-        return settings.device
+        return str(settings.device)
     world, rank = int(os.environ['WORLD_SIZE']), int(os.environ.get('LOCAL_RANK', 0))
     cuda = settings.device.startswith('cuda')
-    for name in (
-        'ferplus_batch',
-        'lfw_batch',
-        'diffusionfer_batch',
-        'portraits_batch',
-        'no_face_batch',
-        'london_persons',
-    ):
+    for name in batches:
         count = getattr(settings, name)
         if count and count % world:
             raise ConfigError(f'{name} = {count} cannot be shared by {world} processes; give a multiple of {world}')
     if not distributed.is_initialized():
         distributed.init_process_group('nccl' if cuda else 'gloo')
     if not cuda:
-        return settings.device
+        return str(settings.device)
     torch.cuda.set_device(rank)
     return f'cuda:{rank}'
 
@@ -49,6 +45,20 @@ def size() -> int:
 def first() -> bool:
     """Whether this process scores, prints and saves."""
     return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
+def rank() -> int:
+    """Number of this process from 0; 0 outside torchrun."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def total(value: float, device: torch.device) -> float:
+    """Sum of a number over all processes."""
+    if size() == 1:
+        return value
+    summed = torch.tensor(float(value), device=device)
+    distributed.all_reduce(summed)
+    return float(summed)
 
 
 def share_of(batch: Batch) -> Batch:

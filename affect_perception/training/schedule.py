@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Tensor
 
 from affect_perception.errors import AffectPerceptionError
-from affect_perception.training.settings import TrainingSettings
 
 
 class TrainingDiverged(AffectPerceptionError):
@@ -22,7 +22,7 @@ def one_cycle(step: int, steps: int, warm_up: float, highest: float) -> float:
     return highest * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1))) / 2
 
 
-def refuse_nan(loss: Tensor, step: int, batch: str, settings: TrainingSettings) -> None:
+def refuse_nan(loss: Tensor, step: int, batch: str, settings: Any) -> None:
     """TrainingDiverged, with the step and the batch, when the loss is no number."""
     if not loss.isfinite():
         raise TrainingDiverged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -95,6 +96,11 @@ class TrainingSettings(Settings):
 
 def load_settings(path: str | Path) -> TrainingSettings:
     """The settings in a YAML file; ConfigError where the file is missing, is no mapping or holds a wrong value."""
+    return TrainingSettings.from_mapping(read_mapping(path))
+
+
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; ConfigError where the file is missing, is no YAML or no mapping."""
     path = Path(path)
     try:
         values = yaml.safe_load(path.read_text()) or {}
@@ -106,4 +112,4 @@ def load_settings(path: str | Path) -> TrainingSettings:
         raise ConfigError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
     if not isinstance(values, dict):
         raise ConfigError(f'{path} holds a {type(values).__name__}; wanted lines of the form `name: value`')
-    return TrainingSettings.from_mapping(values)
+    return values

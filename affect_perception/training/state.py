@@ -1,27 +1,29 @@
 """The state of a training run: saved, loaded, never pickled.
 
 Batches and all chance are functions of (seed, step), so the step number is the state of the random generators; the
-learning rate is a function of the step. What is left is weights, averages and the moments of AdamW.
+learning rate is a function of the step. What is left is weights, averages and the moments of the optimisers.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.checkpoint import read_safetensors, write_safetensors
-from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.settings import TrainingSettings
 
 # Settings that may differ between a run and its continuation: they do not change the result.
 _FREE = (
     *('data', 'prepared', 'save_every', 'tensorboard', 'device', 'bf16', 'threads', 'workers'),
     *('level_clips', 'min_confidence'),  # read after training
+    *('image_data', 'tune_data', 'cache_mb'),  # of the papers' networks
 )
 # Settings that only the second part of training reads: they may differ when the first part is continued.
 FILM_SETTINGS = tuple(
@@ -34,7 +36,10 @@ FILM_SETTINGS = tuple(
 class TrainingState:
     """Weights in training, their running average (`ema`), the optimiser, and the best average seen on validation."""
 
-    def __init__(self, model: SmileVa, settings: TrainingSettings) -> None:
+    def __init__(
+        self, model: Any, settings: Any, optimisers: Mapping[str, torch.optim.Optimizer] | None = None
+    ) -> None:
+        """Begin training `model`; `optimisers` by name share no parameter, AdamW of all trainable ones by default."""
         self.settings = settings
         self.step = 0
         self.seconds = 0.0  # spent in training, over all continuations
@@ -42,11 +47,18 @@ class TrainingState:
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
         self.best = copy.deepcopy(self.ema.state_dict())
         self.history: list[dict] = []  # one row per finished epoch
-        taught = [p for p in model.parameters() if p.requires_grad]
+        if optimisers is None:
+            optimisers = {'all': self._adamw()}
+        self.optimisers = dict(optimisers)
+        self.optimiser = next(iter(self.optimisers.values()))
+
+    def _adamw(self) -> torch.optim.Optimizer:
+        settings = self.settings
+        taught = [p for p in self.model.parameters() if p.requires_grad]
         plain = [p for p in taught if p.ndim < 2]  # biases, normalisation, thresholds: no decay
         decayed = [p for p in taught if p.ndim >= 2]
         groups = [{'params': decayed, 'weight_decay': settings.weight_decay}, {'params': plain, 'weight_decay': 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
 
     @torch.no_grad()
     def average(self) -> None:
@@ -83,7 +95,7 @@ class TrainingState:
         """Continue where `save` was called; ConfigError when that run had other settings, but for those in `free`."""
         tensors, header = read_safetensors(path)
         mine = dataclasses.asdict(self.settings)
-        theirs = dataclasses.asdict(TrainingSettings()) | header.get('settings', {})
+        theirs = dataclasses.asdict(type(self.settings)()) | header.get('settings', {})
         for name in mine:
             if name not in (*_FREE, *free) and mine[name] != theirs.get(name):
                 raise ConfigError(
@@ -103,8 +115,9 @@ class TrainingState:
         """Every tensor of the state, by kind and name; the tensors are the live ones."""
         moments = {}
         for name, parameter in self.model.named_parameters():
-            for key, value in self.optimiser.state.get(parameter, {}).items():
-                moments[f'{name}/{key}'] = value
+            for optimiser in self.optimisers.values():
+                for key, value in optimiser.state.get(parameter, {}).items():
+                    moments[f'{name}/{key}'] = value
         return {
             'model': self.model.state_dict(),
             'ema': self.ema.state_dict(),
@@ -113,11 +126,12 @@ class TrainingState:
         }
 
     def _start_moments(self, names: set[str]) -> None:
-        """Let AdamW make the moments of the parameters `names`, to have something to load into.
+        """Let the optimisers make the moments of the parameters `names`, to have something to load into.
 
         The others (heads that nothing teaches yet) never had any. The weights are overwritten right after.
         """
         for name, parameter in self.model.named_parameters():
             parameter.grad = torch.zeros_like(parameter) if name in names else None
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+            optimiser.zero_grad()

@@ -5,15 +5,14 @@ Called by `train.main` for networks that have `over_time`. Resumable like the fi
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from affect_perception.models.smile_va import AffectOutput
+from affect_perception.training import loop
 from affect_perception.training.data.face_sets import CIRCUMPLEX, EXPRESSIONS, Sets
 from affect_perception.training.losses import (
     affect_loss,
@@ -29,7 +28,6 @@ from affect_perception.training.scoring.temporal_probe import Probe
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.state import TrainingState
 from affect_perception.training.synthetic.sequences import Bank, banks
-from affect_perception.training.tensorboard import Board
 
 HAPPINESS, NEUTRAL = EXPRESSIONS.index('happiness'), EXPRESSIONS.index('neutral')
 
@@ -74,49 +72,50 @@ def graded_loss(output: AffectOutput, bank: Bank, steadiness: float) -> Tensor:
     return 0.3 * mean_of(presence, graded) + 2 * mean_of(error, graded) + moving + 0.1 * mild
 
 
+class FilmTask:
+    """Task of the loop: the recurrent layers of smile_va on banks of films of the training split of `sets`."""
+
+    name = 'film'
+
+    def __init__(self, state: TrainingState, sets: Sets) -> None:
+        settings = state.settings
+        self._device = next(state.model.parameters()).device
+        graded, stills, looks = (films.to(self._device) for films in banks(state.model, sets, settings))
+        self._probe = Probe(state.model, sets, 'val', settings)
+        self.epochs, self.per_epoch = settings.film_epochs, max(len(graded) // settings.film_batch, 1)
+        self._portions = [(graded, settings.film_batch)]
+        self._portions += [(films, max(len(films) // self.per_epoch, 1)) for films in (stills, looks)]
+        state.model.recurrent.train()  # cuDNN needs it
+
+    def step(self, state: TrainingState) -> Tensor:
+        """Train on films of every kind, drawn for `state.step`; returns the loss."""
+        settings, step = state.settings, state.step
+        loss = torch.zeros(())
+        for group in state.optimiser.param_groups:
+            group['lr'] = one_cycle(step, self.epochs * self.per_epoch, settings.warm_up, settings.film_learning_rate)
+        generator = torch.Generator(self._device).manual_seed(settings.seed * 1_000_003 + step)
+        state.optimiser.zero_grad()
+        for films, size in self._portions:
+            epoch = torch.Generator().manual_seed(settings.seed + step // self.per_epoch)
+            chosen = torch.randperm(len(films), generator=epoch)[step % self.per_epoch * size :][:size]
+            batch = films[chosen]
+            keep = (torch.rand(batch.embeddings.shape, generator=generator, device=self._device) > 0.1) / 0.9
+            output, _ = state.model.over_time(batch.embeddings, batch.gaps_s, keep=keep)
+            part = film_loss(output, batch, settings)
+            refuse_nan(part, step, f'of films {chosen[:5].tolist()} …', settings)
+            part.backward()
+            loss = loss + part.detach().cpu()
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+        state.optimiser.step()
+        state.step += 1
+        state.average()
+        return loss
+
+    def scores(self, state: TrainingState, epoch: int) -> dict[str, float] | None:
+        """Scores of the probe on validation films, after every third epoch and the last."""
+        return self._probe.scores(state.ema) if epoch % 3 == 0 or epoch == self.epochs else None
+
+
 def fit_films(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
-    """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
-    settings = state.settings
-    began = time.monotonic() - state.seconds
-    device = next(state.model.parameters()).device
-    graded, stills, looks = (films.to(device) for films in banks(state.model, sets, settings))
-    probe = Probe(state.model, sets, 'val', settings)
-    state.model.recurrent.train()  # cuDNN needs it
-    per_epoch = max(len(graded) // settings.film_batch, 1)
-    portions = [(graded, settings.film_batch)]
-    portions += [(films, max(len(films) // per_epoch, 1)) for films in (stills, looks)]
-    whole = settings.film_epochs * per_epoch
-    last = whole if stop_after is None else min(whole, state.step + stop_after)
-    board = Board(settings, state_file.parent, 'film ')
-    with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, dynamic_ncols=True) as bar:
-        while state.step < last and not state.out_of_patience():
-            step, loss = state.step, 0.0
-            for group in state.optimiser.param_groups:
-                group['lr'] = one_cycle(step, whole, settings.warm_up, settings.film_learning_rate)
-            generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
-            state.optimiser.zero_grad()
-            for films, size in portions:
-                epoch = torch.Generator().manual_seed(settings.seed + step // per_epoch)
-                order = torch.randperm(len(films), generator=epoch)
-                batch = films[order[step % per_epoch * size :][:size]]
-                keep = (torch.rand(batch.embeddings.shape, generator=generator, device=device) > 0.1) / 0.9
-                output, _ = state.model.over_time(batch.embeddings, batch.gaps_s, keep=keep)
-                part = film_loss(output, batch, settings)
-                refuse_nan(part, step, f'of films {order[step % per_epoch * size :][:5].tolist()} …', settings)
-                part.backward()
-                loss += part.item()
-            torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
-            state.optimiser.step()
-            state.step += 1
-            state.average()
-            bar.update()
-            bar.set_postfix(loss=f'{loss:.3f}', refresh=False)
-            if state.step % per_epoch == 0 and (state.step // per_epoch % 3 == 0 or state.step == whole):
-                scores = probe.scores(state.ema)
-                chosen = ' (best so far)' if state.end_epoch(scores) else ''
-                values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
-                bar.write(f'film epoch {len(state.history)}: loss {loss:.3f}  {values}{chosen}')
-                board.note(scores | {'loss': loss}, state.step)
-                state.seconds = time.monotonic() - began
-                state.save(state_file)
-    return state
+    """Train the recurrent layers to the last epoch, or for `stop_after` steps (`loop.train`)."""
+    return loop.train(FilmTask(state, sets), state, state_file, stop_after)

@@ -1,7 +1,8 @@
 """`affect-perception train CONFIG`: from the data sets to a checkpoint with its scores.
 
-The loop is in `fit`; `main` is parse, load, fit, calibrate, score, save, print. Scores on validation splits choose the
-epoch and the calibration; the test splits are scored once, at the end.
+`main` is parse, load, fit, calibrate, score, save, print, for smile_va; files that name a network of a paper go to
+`papers/train_paper.py`. Scores on validation splits choose the epoch and the calibration; the test splits are scored
+once, at the end. The loop of both is `loop.train`.
 """
 
 from __future__ import annotations
@@ -9,33 +10,32 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import time
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from affect_perception.errors import ConfigError
 from affect_perception.models import MODELS, checkpoint
 from affect_perception.models.face_model import FaceModel
 from affect_perception.models.smile_va import SmileVa
-from affect_perception.training import distributed
+from affect_perception.training import distributed, loop
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
 from affect_perception.training.data.soft_labels import taught, teacher_of
 from affect_perception.training.losses import batch_loss, coefficients_loss
+from affect_perception.training.papers import train_paper
+from affect_perception.training.papers.settings import is_paper
 from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.scoring import temporal_report
 from affect_perception.training.scoring.calibration import calibrate
 from affect_perception.training.scoring.stills import validation
 from affect_perception.training.scoring.temporal_probe import Probe
-from affect_perception.training.settings import TrainingSettings, load_settings
+from affect_perception.training.settings import TrainingSettings, load_settings, read_mapping
 from affect_perception.training.state import FILM_SETTINGS, TrainingState
 from affect_perception.training.synthetic.expression_transfer import with_strangers
 from affect_perception.training.temporal import fit_films
-from affect_perception.training.tensorboard import Board
 
 COEFFICIENTS = 52  # of the graded labels, see strength.py
 NAN_EVERY = 50  # steps on a GPU
@@ -73,36 +73,34 @@ def train_step(state: TrainingState, batches: Batches, steps: int, teacher: Face
     return loss.detach()
 
 
-def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
-    """Train to the last epoch, or for `stop_after` steps; saves the state as it goes and shows the time left."""
-    settings = state.settings
-    began = time.monotonic() - state.seconds
-    batches = Batches(sets, settings, next(state.model.parameters()).device)
-    teacher = teacher_of(settings, batches.device)
-    whole = settings.epochs * batches.per_epoch
-    last = whole if stop_after is None else min(whole, state.step + stop_after)
-    board = Board(settings, state_file.parent)
-    silent = None if distributed.first() else True
-    with tqdm(total=whole, initial=state.step, unit='step', mininterval=5.0, disable=silent) as bar:
-        mean: Tensor | None = None
+class CnnTask:
+    """Task of the loop: the CNN of smile_va and its heads, on the training pictures of `sets`."""
+
+    name = ''
+
+    def __init__(self, state: TrainingState, sets: Sets) -> None:
+        self._sets, self.epochs = sets, state.settings.epochs
+        self._batches = Batches(sets, state.settings, next(state.model.parameters()).device)
+        self._teacher = teacher_of(state.settings, self._batches.device)
+        self.per_epoch: int = self._batches.per_epoch
         state.model.train()
-        while state.step < last and not state.out_of_patience():
-            loss = train_step(state, batches, whole, teacher)
-            mean = loss if mean is None else 0.98 * mean + 0.02 * loss
-            bar.update()
-            if state.step % batches.per_epoch == 0 and scored(state.step // batches.per_epoch, settings):
-                scores = validation(state.ema, sets)
-                chosen = ' (best so far)' if state.end_epoch(scores) else ''
-                values = '  '.join(f'{name} {value:.4f}' for name, value in scores.items())
-                if distributed.first():
-                    bar.write(f'epoch {len(state.history)}: loss {float(mean):.3f}  {values}{chosen}')
-                board.note(scores | {'loss': float(mean)}, state.step)
-                state.model.train()
-            if state.step % settings.save_every == 0 or state.step % batches.per_epoch == 0:
-                state.seconds = time.monotonic() - began
-                if distributed.first():
-                    state.save(state_file)
-    return state
+
+    def step(self, state: TrainingState) -> Tensor:
+        """Train on the batch of `state.step`; returns the loss."""
+        return train_step(state, self._batches, self.epochs * self.per_epoch, self._teacher)
+
+    def scores(self, state: TrainingState, epoch: int) -> dict[str, float] | None:
+        """Scores of the validation splits, after every epoch of few, every tenth part of many, and the last."""
+        if not scored(epoch, state.settings):
+            return None
+        scores = validation(state.ema, self._sets)
+        state.model.train()
+        return scores
+
+
+def fit(state: TrainingState, sets: Sets, state_file: Path, stop_after: int | None = None) -> TrainingState:
+    """Train the CNN to the last epoch, or for `stop_after` steps (`loop.train`)."""
+    return loop.train(CnnTask(state, sets), state, state_file, stop_after)
 
 
 def prepared(settings: TrainingSettings) -> TrainingState:
@@ -168,6 +166,9 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     resume: continue the run whose state lies in `out_dir`. Raises ConfigError before any work for a missing file,
     set or device, and TrainingDiverged when the loss is no number any more.
     """
+    values = read_mapping(config)
+    if is_paper(values.get('model')):
+        return train_paper.main(Path(config), values, out_dir, resume)
     settings = load_settings(config)
     out = Path(out_dir or Path('runs') / settings.name)
     state_file = out / 'state.safetensors'

@@ -4,6 +4,7 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import builders.packages  # noqa: F401  # before torchmetrics
 import numpy as np
 import pytest
 

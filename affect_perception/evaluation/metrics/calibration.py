@@ -10,12 +10,16 @@ import math
 
 import numpy as np
 
+from affect_perception.runtime.torchvision_import import import_torchmetrics
+
 BINS = 10
 
 
 def expected_calibration_error(probabilities: np.ndarray, reference: np.ndarray, bins: int = BINS) -> float:
     """ECE (Guo et al. 2017) of the likeliest class of (N, K), (N,) true classes; by torchmetrics. NaN for N = 0."""
     import torch
+
+    import_torchmetrics()
     from torchmetrics.functional.classification import multiclass_calibration_error
 
     if not len(reference):

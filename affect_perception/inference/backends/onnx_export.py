@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from affect_perception.models.face_model import FaceModel
 from affect_perception.runtime.kept_files import cache_folder, kept
+from affect_perception.runtime.torchvision_import import import_torchvision
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ def export_onnx(model: FaceModel, x: Tensor, weights_hash: str) -> Path:
 def _export(model: FaceModel, x: Tensor, path: Path, part: Path) -> None:
     log.info('Exporting %s to ONNX once (about 10 s): %s', type(model).__name__, path)
     example = x[:1].expand(2, *x.shape[1:]).contiguous()  # two inputs: a batch of one would become a constant
+    with contextlib.suppress(ImportError):  # torch.onnx imports torchvision where it is installed
+        import_torchvision()
     for name in ('torch.onnx', 'onnx_ir', 'onnxscript'):
         logging.getLogger(name).setLevel(logging.ERROR)  # they log every pass
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

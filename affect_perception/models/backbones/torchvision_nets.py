@@ -8,42 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.backbones.weight_files import LoadReport, load_matching, read_tensors
+from affect_perception.runtime.torchvision_import import import_torchvision
 
 DOWNLOAD = 'torchvision:'
 BACKBONES = ('vgg16', 'resnet18', 'resnet50')
-_OPERATORS = {
-    'nms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
-    'qnms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
-}
-_library: list[Any] = []  # alive as long as the process: operators vanish with their library
 
 
 def torchvision() -> Any:
-    """Import torchvision; ConfigError says how to install it.
-
-    PyPI's wheel is built for CUDA. Beside PyTorch's CPU build its operators cannot be loaded and its import fails,
-    although the networks need none of them: then those that its import asks for are declared, without implementation.
-    """
+    """Import torchvision (`runtime.torchvision_import`); ConfigError says how to install it."""
     try:
-        import torchvision as module
+        return import_torchvision()
     except ImportError:
         raise ConfigError(
             'the backbones of this network need torchvision; pip install "affect-perception[papers]"'
         ) from None
-    except RuntimeError as error:
-        if 'torchvision::nms' not in str(error):
-            raise
-        library: Any = torch.library.Library('torchvision', 'FRAGMENT')  # type: ignore[no-untyped-call]
-        for name, signature in _OPERATORS.items():
-            library.define(name + signature)
-        _library.append(library)
-        import torchvision as module
-    return module
 
 
 class Backbone(nn.Module):

@@ -53,11 +53,16 @@ def mse(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
     return (there * (x - y).square()).sum() / there.sum().clamp_min(EPSILON)
 
 
-def cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
-    """Mean cross entropy of logits (..., K) with classes (...), over classes of at least 0; 0 without any."""
+def cross_entropy(logits: Tensor, classes: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean cross entropy of logits (..., K) with classes (...), over classes of at least 0; 0 without any.
+
+    `weight` of the shape of the classes: the mean is weighted by it.
+    """
     flat = classes.flatten().long()
-    total = functional.cross_entropy(logits.flatten(0, -2), flat.clamp_min(-1), ignore_index=-1, reduction='sum')
-    return total / (flat >= 0).sum().clamp_min(1)
+    total = functional.cross_entropy(logits.flatten(0, -2), flat.clamp_min(-1), ignore_index=-1, reduction='none')
+    there = (flat >= 0).to(total.dtype)
+    share = there if weight is None else there * weight.flatten()
+    return (share * total).sum() / there.sum().clamp_min(1)
 
 
 def accuracy(logits: Tensor, classes: Tensor) -> float:
@@ -81,12 +86,14 @@ def macro_f1(logits: Tensor, classes: Tensor) -> float:
 
 def _columns(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], float]:
     def over_columns(x: Tensor, y: Tensor) -> float:
-        return float(metric(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])).mean())
+        x, y = x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])
+        labelled = ~y.isnan().all(0)
+        return float(metric(x[:, labelled], y[:, labelled]).mean())
 
     return over_columns
 
 
-# Metric of predictions and targets over a whole split; numbers (..., D) are averaged over their D columns.
+# Metric of predictions and targets over a whole split; numbers (..., D) are averaged over their labelled columns.
 METRICS: dict[str, Callable[[Tensor, Tensor], float]] = {
     'ccc': _columns(ccc),
     'pearson': _columns(pearson),

@@ -1,5 +1,6 @@
 """Calibration errors and curves of probabilities: against worked examples."""
 
+import builders.packages  # noqa: F401  # before torchmetrics
 import numpy as np
 import pytest
 

@@ -2,6 +2,7 @@
 
 import math
 
+import builders.packages  # noqa: F401  # before torchmetrics
 import numpy as np
 import pytest
 
