@@ -18,7 +18,7 @@ DURATION ?= 0
 SOURCE ?= auto
 PIP := python -m pip install --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: demo test test-fast check bench constraints set-up clean
+.PHONY: demo test test-fast fuzz check bench constraints set-up clean
 
 demo: set-up  ## the whole graph on a camera, else on the built-in scene; DURATION=20 stops by itself
 	@$(ACTIVE) affect-perception run --source $(SOURCE) --duration $(DURATION)
@@ -31,6 +31,9 @@ test-fast: set-up  ## the tests that need no ROS graph, browser or data sets and
 
 check: set-up  ## linter, formatter and types; what CI runs before the tests
 	@$(ACTIVE) ruff check . && ruff format --check . && mypy
+
+fuzz: set-up  ## a million hostile inputs for every reader and setting, about an hour; CASES=20000 is faster
+	@$(ACTIVE) FUZZ_CASES=$(or $(CASES),1000000) python -m pytest test/test_fuzz.py --timeout 36000
 
 bench: set-up  ## the speed of the whole graph on this machine
 	@$(ACTIVE) affect-perception bench pipeline

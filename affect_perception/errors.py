@@ -4,8 +4,11 @@
 text says what was given, what is wanted and what to do.
 """
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import PurePath
 
 
 class AffectPerceptionError(Exception):
@@ -31,3 +34,20 @@ def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Suggestion of the nearest of the `known` names for a misspelt one, `; did you mean X?`; '' if none is near."""
     nearest = get_close_matches(given, list(known), 1, cutoff)
     return f'; did you mean {nearest[0]}?' if nearest else ''
+
+
+@contextmanager
+def untrusted(place: object) -> Iterator[None]:
+    """Turn any exception that content at `place` (a file) causes in a reader into a ConfigError; ours pass unchanged.
+
+    For structures that no list of exceptions covers: numbers of 5,000 digits, lists in place of texts, deep nesting.
+    """
+    try:
+        yield
+    except AffectPerceptionError:
+        raise
+    except Exception as error:  # a hostile structure raises anything
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = ' '.join(str(error).split())[:200]
+        reader = f'{PurePath(where.filename).name}:{where.lineno}'
+        raise ConfigError(f'{place} is damaged: {type(error).__name__}: {text} ({reader})') from error

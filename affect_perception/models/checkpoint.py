@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 
 from affect_perception import __version__
-from affect_perception.errors import ConfigError
+from affect_perception.errors import ConfigError, untrusted
 from affect_perception.models import MODELS
 from affect_perception.models.face_model import FaceModel
 
@@ -117,6 +117,11 @@ def resolve(name_or_path: str) -> Path:
 def load(name_or_path: str, device: str | torch.device = 'cpu') -> Checkpoint:
     """Load an installed checkpoint or a file onto `device`; ConfigError says what is wrong with the file."""
     path = resolve(name_or_path)
+    with untrusted(path):
+        return _load(path, device)
+
+
+def _load(path: Path, device: str | torch.device) -> Checkpoint:
     tensors, header = read_safetensors(path)
     if header.get('model') not in MODELS:
         raise ConfigError(f'{path} is for the network {header.get("model")!r}; this version knows {", ".join(MODELS)}')

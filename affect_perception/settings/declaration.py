@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from affect_perception.errors import ConfigError, did_you_mean
 
 Self = TypeVar('Self', bound='Settings')  # typing.Self needs Python 3.11
+_LARGEST = 2.0**31  # of numbers: both ends of a range that rclpy takes
 # A ROS topic name: relative, absolute or private (~/), no part empty or beginning with a digit.
 _TOPIC = re.compile(r'(~/|/)?[A-Za-z_{][A-Za-z0-9_{}]*(/[A-Za-z_{][A-Za-z0-9_{}]*)*')
 
@@ -88,24 +90,34 @@ class Setting:
         An int is accepted where a float is wanted; nothing else is converted.
         """
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = float(value) if abs(value) < _LARGEST else math.inf
         if type(value) is not self.type:
             raise ConfigError(
-                f'{self.name} = {value!r} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
+                f'{self.name} = {_shown(value)} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
             )
         number: Any = value
         below = self.low is not None and not number >= self.low  # written so that NaN is out of range
         above = self.high is not None and not number <= self.high
-        if below or above or (self.choices and value not in self.choices):
-            raise ConfigError(f'{self.name} = {value!r} is out of range; allowed: {self.allowed}')
+        limitless = self.type in (int, float) and not abs(number) < _LARGEST  # also NaN and infinity
+        if below or above or limitless or (self.choices and value not in self.choices):
+            raise ConfigError(f'{self.name} = {_shown(value)} is out of range; allowed: {self.allowed}')
         if self.topic and value not in ('', self.default) and not _TOPIC.fullmatch(str(value)):
             raise ConfigError(
-                f'{self.name} = {value!r} is no topic name; wanted letters, digits and _ in parts separated by /, '
-                'no part beginning with a digit'
+                f'{self.name} = {_shown(value)} is no topic name; wanted letters, digits and _ in parts separated by '
+                '/, no part beginning with a digit'
             )
         if self.topic and not value and self.default not in ('', 'auto'):
             raise ConfigError(f'{self.name} is empty; give the name of a topic, as {self.default}')
         return value
+
+
+def _shown(value: Any) -> str:
+    """Short text of a value that was given, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - an integer of 5,000 digits has no text
+        text = f'a value without a text ({error})'
+    return text if len(text) <= 200 else f'{text[:200]}...'
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,7 @@ class Settings:
         known = {declared.name for declared in cls.declared()}
         aliases = {declared.alias: declared.name for declared in cls.declared() if declared.alias}
         for name in values:
-            if name not in known | set(aliases):
+            if not isinstance(name, str) or name not in known | set(aliases):
                 nearest = did_you_mean(name, known | set(aliases))
                 raise ConfigError(f'no setting {name!r} in {cls.__name__}{nearest}; known: {", ".join(sorted(known))}')
         return cls(**{aliases.get(name, name): value for name, value in values.items()})

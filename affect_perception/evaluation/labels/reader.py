@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import ConfigError, untrusted
 from affect_perception.evaluation.labels import affwild2, csv_labels, elan, elan_table
 from affect_perception.evaluation.labels.face_tools import TOOLS
 from affect_perception.evaluation.labels.series import BOX, Labels, Series
@@ -32,7 +32,8 @@ def read_labels(paths: Iterable[Path], recording: str = '') -> Labels:
     series: list[Series] = []
     notes: list[str] = []
     for file in [file for path in paths for file in _label_files(Path(path), recording)]:
-        read = _reader_of(file, recording)(file)
+        with untrusted(file):
+            read = _reader_of(file, recording)(file)
         for one in read.series:
             if any((s.annotator, s.person, s.quantity) == (one.annotator, one.person, one.quantity) for s in series):
                 if one.quantity == BOX:
