@@ -30,6 +30,7 @@ class FeatureStream:
         self._rows = 0  # given since the last gap
         self._samples = 0  # taken since the last gap
         self._block = MonoBlock(0, 1e9 / RATE, np.zeros(0, np.float32), 0, False)  # the last one with samples
+        self.on_samples: Callable[[int, np.ndarray, bool], object] | None = None  # stamp, 16 kHz samples, gap before
         self.gaps = 0
         self.silent = False
 
@@ -47,6 +48,8 @@ class FeatureStream:
             if self._speech is not None:
                 self._speech.reset()
         self._block, self._samples = mono, mono.first + len(mono.samples)
+        if self.on_samples is not None:
+            self.on_samples(mono.stamp_ns, mono.samples, mono.gap)
         if len(mono.samples):
             self.silent = float(np.sqrt(np.mean(mono.samples**2))) < SILENT_RMS
         speech = self._speech.step(mono.samples) if self._speech is not None else False

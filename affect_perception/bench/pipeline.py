@@ -48,7 +48,11 @@ def bench(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> dict
             }
             stages['tracks_out'] = percentiles(running.graph.tracker.diagnostics.timings_ms()['latency'])
             latencies_ms = running.graph.affect.diagnostics.timings_ms()['latency']
+            audio = running.graph.audio
+            audio_percent = None if audio is None else round(100 * audio.cpu_s / running.elapsed_s, 2)
             frames_per_detection = running.graph.tracker.frames_per_detection
+    if audio_percent is not None:
+        result['audio_cpu_percent'] = audio_percent  # of one core: resampling, features, speech activity, publishing
     result.update(
         dropped_in_a_row=max(round(running.monitor.longest_gap_s * camera.fps) - 1, 0),
         frames_per_detection=round(frames_per_detection, 1),
@@ -90,4 +94,5 @@ def _print_table(result: dict) -> None:
         f'detection every {result["frames_per_detection"]} frames, '
         f'CPU {result["cpu_percent"]:.0f} % (stolen by the host: {result["stolen_percent"]:.0f} %), '
         f'{result["rss_mb"]:.0f} MB'
+        + (f', sound {result["audio_cpu_percent"]:.1f} % of a core' if 'audio_cpu_percent' in result else '')
     )

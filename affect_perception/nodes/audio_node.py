@@ -11,14 +11,17 @@ recorded sound keeps the time of the images.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 
 from affect_perception.audio.stream import FeatureStream
+from affect_perception.audio.wav_file import WavFile
 from affect_perception.core.message_readers import sound_from_msg
 from affect_perception.core.sound import AudioFeatures as Features
 from affect_perception.core.sound import SoundBlock
@@ -56,6 +59,8 @@ class AudioNode(AutostartLifecycleNode):
         self._topic: Subscription | None = None
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
+        self._file: WavFile | None = None
+        self.cpu_s = 0.0  # of the work on sound, without reading
         self._state, self._silent_s, self._speech = 'not started', 0.0, False
         self.diagnostics = NodeDiagnostics(self, lambda: 0, self._details, idle_reason=self._idle_reason)
         self.autostart_lifecycle()
@@ -81,6 +86,9 @@ class AudioNode(AutostartLifecycleNode):
     def load(self) -> None:
         """Open the extractor and create the publisher; ConfigError for a package that is not installed."""
         self._stream = FeatureStream(self.settings.audio_features, speech=self.settings.audio_speech)
+        if self.settings.audio_file:
+            self._file = WavFile(Path(self.settings.audio_file).expanduser())
+            self._stream.on_samples = self._file.write
         self._features = advertise(self, AudioFeatures, 'audio_features')
 
     def stop(self) -> None:
@@ -102,7 +110,10 @@ class AudioNode(AutostartLifecycleNode):
             self.start()
 
     def free(self) -> None:
-        """Destroy the publisher and drop the extractor."""
+        """Destroy the publisher, drop the extractor and complete the WAV file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         if self._features is not None:
             self.destroy_publisher(self._features)
         self._features = self._stream = None
@@ -164,9 +175,11 @@ class AudioNode(AutostartLifecycleNode):
         end_ns = blocks[-1].stamp_ns + round(blocks[-1].duration_s * 1e9)
         if not live:
             self._playback.wait_for(end_ns, _AHEAD_S, self._now_ns, self._closing)
+        began = time.thread_time()
         for features in stream.steps(blocks, self.diagnostics.bad_input):
             self._publish(features if live else self._in_playback(features))
         self._judge(stream, sum(block.duration_s for block in blocks))
+        self.cpu_s += time.thread_time() - began
 
     def _in_playback(self, features: Features) -> Features:
         playback = self._playback

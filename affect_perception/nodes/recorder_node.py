@@ -1,7 +1,7 @@
 """recorder_node: recording of `affect-perception run --record BAG`, a rosbag2 with embedded message definitions.
 
-Subscribes `face_tracks`, `face_affect`, `agent_behaviour` (reliable), with `images` also the images of the tracker and,
-           where they are published, their camera_info and depth
+Subscribes `face_tracks`, `face_affect`, `agent_behaviour`, `audio_features` (reliable), with `images` also the images
+           of the tracker and, where they are published, their camera_info and depth
 Publishes  `/diagnostics`: an error from the moment at which recording has stopped early
 
 Messages are recorded as serialised, never decoded; another thread writes them (ros/bag_writer.py). Times of recording
@@ -19,7 +19,7 @@ from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from affect_perception.errors import ConfigError
-from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
+from affect_perception.msg import AgentBehaviour, AudioFeatures, FaceAffectArray, FaceTrackArray
 from affect_perception.ros.depth_input import depth_topic
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.topics import sibling_topic, subscribe
@@ -71,6 +71,7 @@ class RecorderNode(Node):
             (FaceTrackArray, 'face_tracks'),
             (FaceAffectArray, 'face_affect'),
             (AgentBehaviour, 'agent_behaviour'),
+            (AudioFeatures, 'audio_features'),  # no samples: those of `audio_file`
         ):
             self._record(msgtype, topic, RESULTS)
         if recording.images:

@@ -25,6 +25,9 @@ class AudioSettings(Settings):
     )
     audio_period_s: float = setting(0.1, 'time between two messages of features', unit='s', low=0.02, high=5.0)
     audio_speech: bool = setting(True, 'look for speech with Silero VAD')
+    audio_file: str = setting(
+        '', 'new WAV file for the samples as they are heard, 16 kHz mono, gaps as silence; empty: no samples are kept'
+    )
     audio_rate: int = setting(
         16000, 'sample rate of a topic whose messages do not tell it', unit='Hz', low=4000, high=384000
     )

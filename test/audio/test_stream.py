@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import wave
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from builders.sound import blocks, chirp, tone
 
 from affect_perception.audio.features.logmel import LogMel
 from affect_perception.audio.stream import FeatureStream
+from affect_perception.audio.wav_file import WavFile
 from affect_perception.core.sound import SoundBlock
-from affect_perception.errors import BadInputError
+from affect_perception.errors import BadInputError, ConfigError
 
 pytest.importorskip('soxr', reason='sound is an optional extra: pip install soxr')
 
@@ -77,3 +79,18 @@ def test_speech_is_found_in_speech_and_not_in_a_tone():
     pytest.importorskip('silero_vad', reason='speech activity is an optional extra: pip install silero-vad')
     stream = FeatureStream()
     assert not any(frames.speech for frames in collect(stream, blocks(tone(1000, 2))))
+
+
+def test_a_wav_file_keeps_the_samples_and_shows_gaps_as_silence(tmp_path):
+    stream, file = FeatureStream(exact=True, speech=False), WavFile(tmp_path / 'a.wav')
+    stream.on_samples = file.write
+    given = list(blocks(tone(200, 2, 8000), 8000, size=800))
+    collect(stream, given[:8] + given[14:])
+    file.close()
+    with wave.open(str(tmp_path / 'a.wav')) as kept:
+        assert (kept.getframerate(), kept.getnchannels(), kept.getsampwidth()) == (16000, 1, 2)
+        assert kept.getnframes() == pytest.approx(32000, abs=1500)  # less the delay of the filter, twice
+        pcm = np.frombuffer(kept.readframes(kept.getnframes()), '<i2')
+    assert not pcm[13500:21500].any()
+    with pytest.raises(ConfigError, match='give a new file'):
+        WavFile(tmp_path / 'a.wav')
