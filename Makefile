@@ -48,13 +48,14 @@ set-up: .venv/.built
 	@$(ACTIVE) python -c 'import affect_perception.msg' 2> /dev/null || $(MAKE) --always-make --old-file=.venv/.installed \
 		--old-file=.venv/.check .venv/.built
 
-.venv/.installed: setup.cfg setup.py constraints.txt
+.venv/.installed: setup.cfg setup.py constraints.txt resource/mend_ros_wheels.py
 	@echo "set-up 1/3: Python environment in .venv (once)"
 	@test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"
 	@$(ACTIVE) $(PIP) -q 'setuptools<80' wheel
 	@echo "set-up 2/3: packages of $(EXTRAS): about 1 GB to download, with a GPU build of PyTorch about 3 GB more (PIP_FLAGS in the Makefile)"
 	@$(ACTIVE) $(PIP) --no-build-isolation -e '.[$(EXTRAS)]' \
 		| sed -u -n 's/^ *\(Collecting\|Downloading\|Building\|Installing\|Successfully\)/  \1/p' | cut -c1-110
+	@$(ACTIVE) python resource/mend_ros_wheels.py "$(VENV)"
 	@touch $@
 
 # Tools of `make check`, only where it was asked for; before the messages, for the reason above.

@@ -72,7 +72,11 @@ def test_a_node_starts_itself_unless_told_to_wait(manager):
     assert manager.state(node) == State.PRIMARY_STATE_ACTIVE
     node = manager.spin(FaceTrackerNode(HOG, **WAITING))
     assert manager.state(node) == State.PRIMARY_STATE_UNCONFIGURED
+    for wrong in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+        assert not manager.change(node, wrong), 'asked for in the wrong order'
+    assert manager.state(node) == State.PRIMARY_STATE_UNCONFIGURED
     assert manager.change(node, Transition.TRANSITION_CONFIGURE)
+    assert not manager.change(node, Transition.TRANSITION_CONFIGURE)
     assert manager.state(node) == State.PRIMARY_STATE_INACTIVE
 
 
