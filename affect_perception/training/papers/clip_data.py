@@ -14,11 +14,13 @@ that the set names per clip (`audio_features`, frames × features).
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -268,6 +270,27 @@ def _features(data: PreparedDataset, sequence: CropSequence) -> np.ndarray | Non
     if features.ndim != 2 or not len(features) or not np.isfinite(features).all():
         raise ConfigError(f'{path} has shape {features.shape}; wanted finite numbers (frames, features)')
     return features
+
+
+def sound_statistics(train: ClipData, model: SequenceModel) -> dict[str, list[Any]]:
+    """Header entry `audio` of a network that hears: names, means and deviations of the training set's features."""
+    if train.sound is None:
+        return {}
+    flat = train.sound.flatten(0, -2)
+    mean = flat.nanmean(0)
+    deviation = (flat - mean).square().nanmean(0).sqrt().clamp_min(1e-6)
+    names = list(train.data.about.get('audio', {}).get('names', ()))
+    if model.inputs.audio_steps == 'clip':
+        names = [f'{name}_{part}' for part in ('mean', 'std') for name in names]
+    return {'names': names, 'mean': mean.tolist(), 'deviation': deviation.tolist()}
+
+
+def with_normal_sound(clips: ClipData, statistics: dict[str, list[Any]]) -> ClipData:
+    """The samples with sound of mean 0 and deviation 1 in training, as the engine gives it to the network live."""
+    if clips.sound is None or not statistics:
+        return clips
+    mean, deviation = (torch.tensor(statistics[name]) for name in ('mean', 'deviation'))
+    return dataclasses.replace(clips, sound=(clips.sound - mean) / deviation)
 
 
 def loss_weights(model: SequenceModel, train: ClipData, settings: PaperSettings) -> Callable[[dict[str, Tensor]], None]:

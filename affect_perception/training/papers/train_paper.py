@@ -41,6 +41,7 @@ class Trained:
     stages: list[dict[str, Any]]  # name, history, best, steps
     seconds: float
     splits: dict[str, ClipData]  # train, val and, where the set has one, test, of the last stage
+    audio: dict[str, list[Any]]  # header entry `audio`; empty without sound
 
 
 def train(settings: PaperSettings, out: Path, resume: bool = False, stop_after: int | None = None) -> Trained:
@@ -64,6 +65,8 @@ def train(settings: PaperSettings, out: Path, resume: bool = False, stop_after: 
         sets = {s: clip_data.load(stage.data, s, model, settings, stage.form) for s in ('train', 'val')}
         clip_data.check_persons({s: [part] for s, part in sets.items()})
         clip_data.class_report(sets['train'])
+        audio = clip_data.sound_statistics(sets['train'], model)
+        sets = {s: clip_data.with_normal_sound(part, audio) for s, part in sets.items()}
         _standardise(model, sets['train'], number)
         distributed.from_first(model.state_dict())
         state = TrainingState(model, settings, _optimisers(model, settings))
@@ -82,7 +85,7 @@ def train(settings: PaperSettings, out: Path, resume: bool = False, stop_after: 
         model.load_state_dict(state.best)
         models[stage.name] = copy.deepcopy(model)
         model.requires_grad_(True)
-    return Trained(model.eval(), models, done, seconds, sets)
+    return Trained(model.eval(), models, done, seconds, sets, audio)
 
 
 def _state_file(out: Path, number: int, stage: Stage) -> Path:
@@ -147,7 +150,7 @@ def test_split(settings: PaperSettings, trained: Trained) -> dict[str, ClipData]
         return {}
     test = clip_data.load(stage.data, 'test', trained.model, settings, stage.form)
     clip_data.check_persons({**{s: [part] for s, part in trained.splits.items()}, 'test': [test]})
-    return {'test': test}
+    return {'test': clip_data.with_normal_sound(test, trained.audio)}
 
 
 def test_scores(settings: PaperSettings, trained: Trained) -> dict[str, Any]:
@@ -172,6 +175,7 @@ def header_of(settings: PaperSettings, trained: Trained) -> dict[str, Any]:
             'parameters': sum(p.numel() for p in trained.model.parameters()),
         },
         'data': _about_data(trained),
+        **({'audio': trained.audio} if trained.audio else {}),
         'scores': {},
         'terms': TERMS if about['name'] == 'generated' else {about['name']: 'terms of the set: see its owner'},
     }  # fmt: skip

@@ -55,6 +55,9 @@ def test_a_training_file_becomes_a_scored_checkpoint_with_a_card(name, data, tmp
     loaded = checkpoint.load(last['checkpoint'])
     assert loaded.model.settings == loaded.header['model_settings']
     assert loaded.crop_margin == 0.2
+    hears = loaded.model.inputs.audio
+    assert len(loaded.header.get('audio', {}).get('mean', ())) == hears
+    assert len(loaded.header.get('audio', {}).get('names', ())) == hears
     table = last['scores']['table']
     assert all({'network', 'chance', 'constant', 'mean crop'} <= rows.keys() for rows in table.values())
     assert all(len(row['interval']) == 2 for rows in table.values() for row in rows.values())
@@ -106,6 +109,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(data, tmp_path):
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-6) for name in weights[0])
 
 
+@pytest.mark.slow  # three processes that import everything
 def test_two_processes_end_with_the_weights_of_one(data, tmp_path):
     config = write_config(tmp_path, 'witzig2019', data, batch=8, epochs=1)
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m']
