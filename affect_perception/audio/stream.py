@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -68,7 +68,7 @@ class FeatureStream:
         self._rows += len(rows)
         return AudioFeatures(round(stamp_ns), HOP * block.period_ns * 1e-9, self.extractor.names, rows, speech)
 
-    def steps(self, blocks: Sequence[SoundBlock], on_bad: Callable[[BadInputError], object]) -> list[AudioFeatures]:
+    def steps(self, blocks: Iterable[SoundBlock], on_bad: Callable[[BadInputError], object]) -> list[AudioFeatures]:
         """Features of some blocks, joined where no gap is between; bad blocks go to `on_bad`."""
         found: list[AudioFeatures] = []
         for block in blocks:

@@ -35,6 +35,10 @@ def add_parsers(commands: Commands) -> None:
         'the set has uncropped media (default)',
     )  # fmt: skip
     prepare.add_argument('--quantities', default='', metavar='LIST', help='labels to keep, as valence,arousal (all)')
+    prepare.add_argument(
+        '--audio-features', default='', metavar='NAME',
+        help='also extract the sound of videos: logmel, or compare65 or egemaps of openSMILE (default: none)',
+    )  # fmt: skip
     add_flags(prepare, 'face_tracker_node', skip=_SKIP)
     prepare.set_defaults(call=_prepare)
 
@@ -52,7 +56,7 @@ def _prepare(args: argparse.Namespace) -> int:
     given = {'reid': 'off', **settings_of(args, 'face_tracker_node')}  # the labels say who a face is
     tracker = TrackerSettings.from_mapping(given)
     quantities = tuple(name.strip() for name in args.quantities.split(',') if name.strip())
-    options = PrepareOptions(args.jobs, args.ray, args.faces, quantities)
+    options = PrepareOptions(args.jobs, args.ray, args.faces, quantities, args.audio_features)
     report: dict[str, Any] = prepare(args.name, args.src, args.dst, tracker, options)
     print(format_table(report))
     print(json.dumps({**report, 'out': str(args.dst)}))

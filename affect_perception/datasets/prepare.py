@@ -19,6 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 import affect_perception
+from affect_perception.audio.stream import FeatureStream
 from affect_perception.datasets import list_clips
 from affect_perception.datasets.parallel import Result, run_in_processes, run_in_turn, run_on_ray
 from affect_perception.datasets.records import Clip, Finding, Listing, check_listing, count_by_kind
@@ -41,6 +42,7 @@ class PrepareOptions:
     ray: str = ''
     faces: str = 'auto'
     quantities: tuple[str, ...] = ()
+    audio: str = ''  # features of the sound, as of the setting audio_features; empty: none
 
 
 def prepare(name: str, src: Path, dst: Path, tracker: TrackerSettings, options: PrepareOptions) -> dict[str, Any]:
@@ -54,9 +56,11 @@ def prepare(name: str, src: Path, dst: Path, tracker: TrackerSettings, options: 
     src, dst = src.absolute(), dst.absolute()
     listing = _filtered(list_clips(name, src, options.faces), options.quantities)
     check_listing(name, src, listing)
+    if options.audio:
+        FeatureStream(options.audio)  # likewise a missing package of the sound
     if any(clip.faces == 'detect' for clip in listing.clips):
         _close(make_detector(tracker))  # a missing one is refused before any work
-    units = make_units(listing.clips, dst, listing.quantities, tracker)
+    units = make_units(listing.clips, dst, listing.quantities, tracker, options.audio)
     about = _about(name, src, listing, tracker, units)
     _claim(dst, name, units, about)
     started = time.monotonic()

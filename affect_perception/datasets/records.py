@@ -31,6 +31,7 @@ KINDS = {
     'label_note': 'other remark of a label reader',
     'no_label_file': 'media without labels: skipped',
     'empty_class': 'class without samples in a split',
+    'no_sound': 'video without usable sound: no audio features',
     'no_face': 'frames without the face of the labelled person: not used',
     'unknown_person': 'set that names no persons: person-disjoint splits cannot be checked',
     'made_split': 'split that this package made because the set names none',
@@ -61,8 +62,8 @@ class Clip:
     `evaluation.labels.quantities`. `faces` is `detect` (detector, tracker and crop of the live system) or `given` (the
     images are face crops already). `select` tells which face is meant where several are in view, and `box` the face
     box in px of a single image. `person` is empty where the set names no persons. `labelled_frames` is the number of
-    frames that the labels cover, None where the labels have no length. `audio_features` is reserved: the path of an
-    array of audio features (frames × features) of this clip, empty for none.
+    frames that the labels cover, None where the labels have no length. `audio_features` is the path of the features of
+    the medium below the prepared data set (`datasets/sound.py`), empty for none.
     """
 
     name: str

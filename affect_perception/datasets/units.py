@@ -20,6 +20,7 @@ import affect_perception
 from affect_perception.datasets.extraction import FaceExtractor, FrameFaces
 from affect_perception.datasets.records import SPLITS, Clip, Finding
 from affect_perception.datasets.shards import JPEG_QUALITY, ShardWriter
+from affect_perception.datasets.sound import extract_sound
 from affect_perception.errors import AffectPerceptionError, BadInputError
 from affect_perception.evaluation.labels.quantities import CLASSES
 from affect_perception.settings import TrackerSettings
@@ -44,6 +45,7 @@ class Unit:
     out: Path
     quantities: tuple[str, ...]
     tracker: TrackerSettings
+    audio: str = ''  # features of the sound to extract; empty: none
 
     @property
     def media(self) -> list[tuple[Clip, ...]]:
@@ -61,6 +63,7 @@ class Unit:
         settings = dataclasses.asdict(self.tracker)
         settings.pop('detect_beside')
         about.update(json.dumps([version, settings], sort_keys=True).encode())
+        about.update(self.audio.encode())
         for clip in self.clips:
             stat = clip.media.stat()
             box = dataclasses.astuple(clip.box) if clip.box else None
@@ -83,7 +86,9 @@ class Unit:
         return found['result'] if whole and found.get('key') == self.key else None
 
 
-def make_units(clips: Iterable[Clip], out: Path, quantities: tuple[str, ...], tracker: TrackerSettings) -> list[Unit]:
+def make_units(
+    clips: Iterable[Clip], out: Path, quantities: tuple[str, ...], tracker: TrackerSettings, audio: str = ''
+) -> list[Unit]:
     """Divide clips into units of one split each, in their order; independent of the number of processes."""
     units: list[Unit] = []
     for split in SPLITS:
@@ -97,10 +102,10 @@ def make_units(clips: Iterable[Clip], out: Path, quantities: tuple[str, ...], tr
             batch += group
             size += (group[0].labelled_frames or 0) * _CROP_BYTES if media.is_dir() else media.stat().st_size
             if size >= _UNIT_BYTES or len(batch) >= _UNIT_CLIPS:
-                units.append(Unit(f'{split}-{number:05d}', tuple(batch), out, quantities, tracker))
+                units.append(Unit(f'{split}-{number:05d}', tuple(batch), out, quantities, tracker, audio))
                 batch, size, number = [], 0.0, number + 1
         if batch:
-            units.append(Unit(f'{split}-{number:05d}', tuple(batch), out, quantities, tracker))
+            units.append(Unit(f'{split}-{number:05d}', tuple(batch), out, quantities, tracker, audio))
     return units
 
 
@@ -118,7 +123,8 @@ def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:
     tally = _Tally(unit.quantities)
     try:
         with ShardWriter(path, unit.quantities) as writer:
-            for group in unit.media:
+            for media in unit.media:
+                group = _with_sound(media, unit, tally) if unit.audio else media
                 _extract(group, extractor, writer, tally, report)
     except OSError as error:
         raise AffectPerceptionError(
@@ -133,6 +139,22 @@ def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:
     temporary.write_text(json.dumps({'key': unit.key, 'result': result}))
     temporary.replace(path.with_suffix('.json'))
     return result
+
+
+def _with_sound(group: tuple[Clip, ...], unit: Unit, tally: _Tally) -> tuple[Clip, ...]:
+    """Clips of one medium with the path of its audio features; as they are where it has no sound."""
+    first = group[0]
+    if first.media.is_dir() or first.single_image:
+        return group
+    problems: list[BadInputError] = []
+    try:
+        path = extract_sound(first.media, unit.audio, unit.out, problems)
+    except AffectPerceptionError as error:
+        tally.find('no_sound', first.label_file, first.label_line, str(error))
+        return group
+    for problem in problems:
+        tally.find('no_sound', first.label_file, first.label_line, f'{first.media.name}: {problem}')
+    return tuple(dataclasses.replace(clip, audio_features=path) for clip in group)
 
 
 def _extract(

@@ -13,7 +13,10 @@ from builders.sound import tone
 pytest.importorskip('soxr', reason='sound is an optional extra: pip install soxr')
 rclpy = pytest.importorskip('rclpy')
 
+from affect_perception.core.sound import SoundBlock  # noqa: E402
+from affect_perception.errors import ConfigError  # noqa: E402
 from affect_perception.msg import AudioFeatures  # noqa: E402
+from affect_perception.nodes import audio_node  # noqa: E402
 from affect_perception.nodes.audio_node import AudioNode  # noqa: E402
 from affect_perception.ros import qos  # noqa: E402
 from affect_perception.ros.conversions import features_from_msg  # noqa: E402
@@ -125,3 +128,49 @@ def test_a_source_of_sound_that_fails_in_every_way_is_counted_and_opened_again(h
     assert len(opened) > 2
     assert node.diagnostics.bad_inputs['internal'] > 3
     node._source = None
+
+
+class Unplugged:
+    """Live source of a tone that is unplugged after some blocks."""
+
+    name, live, exact = 'loose microphone', True, False
+
+    def __init__(self, blocks: int) -> None:
+        self._blocks = blocks
+
+    def __iter__(self):
+        start_ns = time.time_ns()
+        for k in range(self._blocks):
+            time.sleep(max(start_ns + (k + 1) * 50_000_000 - time.time_ns(), 0) * 1e-9)
+            yield SoundBlock(start_ns + k * 50_000_000, tone(200, 0.05)[:, None], 16000)
+        raise OSError('microphone loose gives no sound any more')
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_device_that_is_unplugged_is_told_once_and_heard_again_a_moment_after_its_return(heard, monkeypatch):
+    opened = []
+
+    def open_again(audio, source):
+        opened.append(time.monotonic())
+        if len(opened) in (2, 3):
+            raise ConfigError('no microphone')
+        return Unplugged(10 if len(opened) == 1 else 1000)
+
+    monkeypatch.setattr(audio_node, 'open_sound', open_again)
+    node, found = heard(8, audio='microphone')
+    assert len(found) >= 8
+    assert node._state == 'playing'
+    assert node.diagnostics.bad_inputs['audio'] == 3  # logged at the first one only
+    gaps_s = [(b.stamp_ns - a.end_ns) * 1e-9 for a, b in itertools.pairwise(found)]
+    assert max(gaps_s) > 1.0  # the time without a device is a gap, not invented
+    assert opened[3] - opened[2] < 1.0  # tried again within a second
+
+
+def test_silence_is_told(heard, tmp_path, monkeypatch):
+    pytest.importorskip('av', reason='media need PyAV: pip install av')
+    monkeypatch.setattr(audio_node, '_SILENT_S', 0.5)
+    node, found = heard(8, audio=wav(tmp_path / 'a.wav', np.zeros((16000, 1)), 16000, 2))
+    assert found
+    assert node.diagnostics.bad_inputs['silence'] >= 1
