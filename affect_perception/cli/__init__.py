@@ -12,7 +12,7 @@ import os
 import sys
 
 from affect_perception.cli import bench, evaluate, prepare, run, scene, train
-from affect_perception.errors import AffectPerceptionError
+from affect_perception.errors import AffectPerceptionError, did_you_mean
 from affect_perception.runtime.log_handler import log_to
 
 __all__ = ['main', 'parser']
@@ -27,6 +27,18 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def _nearest(root: argparse.ArgumentParser, unknown: list[str]) -> str:
+    """Suggestion for the first unknown flag, from the flags of all commands."""
+    flag = next((text.partition('=')[0] for text in unknown if text.startswith('--')), '')
+    parsers, known = [root], set[str]()
+    for parser in parsers:
+        for action in parser._actions:
+            known.update(action.option_strings)
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+    return did_you_mean(flag, known)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command that `argv` names (default: sys.argv); returns the exit status."""
     root = parser()
@@ -34,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     if hasattr(args, 'rest'):
         args.rest = unknown
     elif unknown:
-        root.error(f'unrecognized arguments: {" ".join(unknown)}')
+        root.error(f'unrecognized arguments: {" ".join(unknown)}{_nearest(root, unknown)}')
     log_to()
     os.umask(0o077)  # recordings, tables and reports are of people: for the user alone
     try:

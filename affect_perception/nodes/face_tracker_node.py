@@ -22,11 +22,12 @@ from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.detector_process import FaceAnalyzerProcess, wants_process
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.msg import FaceTrackArray
-from affect_perception.ros.conversions import frame_from_msg, tracks_to_msg
+from affect_perception.ros.conversions import tracks_to_msg
 from affect_perception.ros.depth_input import DepthInput
 from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.image_input import ImageInput
+from affect_perception.ros.image_reader import read_frame
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, find_images
@@ -111,7 +112,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
         """Worker thread: one image to one message of tracks."""
         try:
             with self.diagnostics.timed('decode'):
-                frame = frame_from_msg(msg)
+                frame = read_frame(msg)
             spare_s = self._check_order(frame)
             result = self._detect(frame, tracker, detector, spare_s)
             with self.diagnostics.timed('track'):

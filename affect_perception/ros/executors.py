@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from affect_perception.ros.callbacks import report_error
 from affect_perception.ros.start import USER_ERRORS, in_one_line, init_ros
 
 _PAUSE_S = 0.01
+_AGAIN_S = 1.0  # a signal this soon after the first is the same one: Ctrl-C also comes through ros2 launch
 
 GraphNode = Any  # an rclpy Node with `close()`, as all nodes of this package have it
 
@@ -80,15 +82,20 @@ class StopEvent(threading.Event):
 
 @contextmanager
 def stop_on_signals(starting: bool = False) -> Iterator[StopEvent]:
-    """Event that SIGINT (Ctrl-C) and SIGTERM set; a second signal raises KeyboardInterrupt.
+    """Event that SIGINT (Ctrl-C) and SIGTERM set; a second signal, a second later or more, raises KeyboardInterrupt.
 
     `starting`: the first one raises it as well, until the caller sets `starting` of the event to False: there is
     nothing yet to end in order, and a start takes seconds.
     """
     stop = StopEvent()
     stop.starting = starting
+    first_s = 0.0
 
     def handle(_number: int, _frame: object) -> None:
+        nonlocal first_s
+        if first_s and time.monotonic() - first_s < _AGAIN_S:
+            return
+        first_s = first_s or time.monotonic()
         if stop.starting or stop.is_set():
             raise KeyboardInterrupt
         stop.set()

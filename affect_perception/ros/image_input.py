@@ -87,10 +87,11 @@ class ImageInput:
         self._warn('losses', f'{lost} of {received + lost} images were lost on their way; {_REMEDY}' if some else '')
         if not self._received and not self._silent:
             self._silent = True
-            self._node.get_logger().warning(
-                f'no image on {self.topic_name} in {_SILENCE_S:.0f} s; '
-                f'image topics now: {", ".join(image_topics(self._node)) or "none"}. Set image_topic or remap `image`'
-            )
+            names = image_topics(self._node)
+            what = f'image topics now: {", ".join(names) or "none"}. Set image_topic or remap `image`'
+            if self.topic_name in names:
+                what = f'it has a publisher, which sends nothing, or what it sends is lost: {_REMEDY}'
+            self._node.get_logger().warning(f'no image on {self.topic_name} in {_SILENCE_S:.0f} s; {what}')
 
     def _on_incompatible_qos(self, event: Any) -> None:
         self._node.get_logger().error(

@@ -1,5 +1,8 @@
 """What a callback that fails does to its node: nothing."""
 
+import os
+import signal
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
@@ -10,7 +13,7 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from affect_perception.ros import executors
-from affect_perception.ros.executors import Spinner
+from affect_perception.ros.executors import Spinner, stop_on_signals
 
 pytestmark = pytest.mark.ros
 
@@ -63,3 +66,10 @@ def test_callback_that_raises_anything_else_is_said_and_the_node_goes_on(teller)
     node.publisher = None
     wait_until(lambda: len(node.failed) > 2)
     assert set(said) == {"AttributeError in a callback: 'NoneType' object has no attribute 'publish'"}
+
+
+def test_a_signal_that_comes_twice_at_once_is_one():
+    with stop_on_signals() as stop:
+        for _ in range(2):  # ros2 launch passes on what the terminal has sent to everybody
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.is_set()
