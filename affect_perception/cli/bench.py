@@ -41,6 +41,12 @@ def add_parsers(commands: Commands) -> None:
     dashboard.add_argument('--out', type=Path, help='also write the JSON to this file')
     add_flags(dashboard, *GROUPS, skip=_FIXED)
     dashboard.set_defaults(call=_bench_of_graph('dashboard'))
+    faults = bench.add_parser('faults', help='kill, stop, starve, fill and corrupt each part of a running graph')
+    faults.add_argument('--people', type=int, default=4)
+    faults.add_argument('--only', nargs='+', default=[], metavar='FAULT', help='names of rows, such as "viewer killed"')
+    faults.add_argument('--out', type=Path, help='also write the JSON to this file')
+    add_flags(faults, *GROUPS, skip=_FIXED)
+    faults.set_defaults(call=_bench_of_graph('faults'))
     for name, (module, text) in _OWN_FLAGS.items():
         bench.add_parser(name, help=text, add_help=False).set_defaults(call=_bench_with_own_flags(module), rest=[])
 

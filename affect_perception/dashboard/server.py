@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -106,7 +107,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._on_loop_error)
         self._changed, self._closing = asyncio.Event(), asyncio.Event()
-        runner = web.AppRunner(self._app.application(), access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            self._app.application(), access_log=None, handle_signals=False, logger=_RequestLog(self._on_bad)
+        )
         await runner.setup()
         server = await self._loop.create_server(lambda: self._accept(runner.server), sock=self._listening)
         tasks = [asyncio.ensure_future(task) for task in (self._send_states(), self._drop_stuck_pages())]
@@ -215,6 +218,23 @@ class Server:
 
     def _count_viewers(self) -> None:
         self.viewers = sum(page.pictures and not page.pause for page in self._pages)
+
+
+class _RequestLog(logging.Logger):
+    """Logger of aiohttp: a malformed request is counted in place of a traceback each."""
+
+    def __init__(self, on_bad: Callable[[Exception], None]) -> None:
+        super().__init__('dashboard', logging.WARNING)
+        self._on_bad = on_bad
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Count the record by its exception, as a bad request unless that is an error of ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception) and not type(error).__module__.startswith(('aiohttp', 'asyncio')):
+            self._on_bad(error)
+            return
+        text = ' '.join(str(error or record.getMessage()).split())[:200]
+        self._on_bad(BadInputError('request', f'a malformed request: {text}'))
 
 
 class _Refusal(asyncio.Protocol):

@@ -15,7 +15,7 @@ from affect_perception.runtime.newest_item import NewestItemSlot
 from affect_perception.types import Frame
 
 SILENT_S = 10.0  # without an image, until a connection is aborted
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two attempts to reconnect; doubled each time
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 1.5  # between two attempts to reconnect; doubled each time
 
 
 class Connection(Protocol):

@@ -245,6 +245,17 @@ def test_error_in_a_callback_of_the_loop_is_counted(serve, capfd):
     assert 'Traceback' not in ''.join(capfd.readouterr())
 
 
+def test_malformed_requests_are_counted_and_leave_no_traceback(serve, capfd):
+    server = serve()
+    for request in (b'GET /\xff\xfe HTTP/9.9\r\nHost: \xff\r\n\r\n', b'\x16\x03\x01\r\n\r\n', b'x' * 20_000):
+        with socket.create_connection(('127.0.0.1', server.port), timeout=5) as connection:
+            connection.sendall(request)
+            connection.recv(65536)
+    wait_until(lambda: 'request' in server.bad)  # aiohttp drops some without a word
+    assert status(server) == 200
+    assert 'Traceback' not in ''.join(capfd.readouterr())
+
+
 @pytest.fixture
 def serve():
     """Starts servers on free ports; `.bad` has the kinds of what they refused."""
