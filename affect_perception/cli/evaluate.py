@@ -56,8 +56,12 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
-    from affect_perception.evaluation.offline.inputs import is_several
+    from affect_perception.evaluation.offline.inputs import check_recording, is_several
+    from affect_perception.evaluation.offline.tables import make_folder
 
+    for given in args.input:
+        check_recording(given)
+    make_folder(args.out)
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
     tracker = TrackerSettings.from_mapping(settings_of(args, 'face_tracker_node'))
     affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))

@@ -9,6 +9,7 @@ from typing import Any
 from affect_perception.cli.flags import Commands, add_flags, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
 from affect_perception.settings import GROUPS
+from affect_perception.sources import check_source
 
 
 def add_parsers(commands: Commands) -> None:
@@ -22,6 +23,7 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> dict[str, Any]:
+    check_source(args.source or 'auto')
     require_ros()
     from affect_perception.graph.run import run
     from affect_perception.nodes.recorder_node import Recording

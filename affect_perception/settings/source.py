@@ -13,7 +13,7 @@ class SourceSettings(Settings):
 
     source: str = setting(
         'auto',
-        'scene, camera:N, realsense, realsense:SERIAL, a video file, a bag, a stream URL, a folder of images, or '
+        'scene, camera:N, camera:NAME, realsense, realsense:SERIAL, a video file, a bag, a stream URL, a folder of images, or '
         'auto (a camera if present, else scene)',
     )
     rate: float = setting(

@@ -9,17 +9,19 @@ Not here: images from ROS topics (`nodes/face_tracker_node.py`) and decoding of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.runtime.files import text_of_name
 from affect_perception.settings import SourceSettings
-from affect_perception.sources.addresses import SCHEMES, scheme_of
+from affect_perception.sources.addresses import SCHEMES, check_address, scheme_of
 from affect_perception.types import Frame
 
 KINDS = (
-    'scene, camera:N, realsense[:SERIAL], topic:NAME, a video file, a bag, an image, an image folder, '
+    'scene, camera:N, camera:NAME, realsense[:SERIAL], topic:NAME, a video file, a bag, an image, an image folder, '
     'a stream URL, auto'
 )
 
@@ -62,6 +64,31 @@ def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     if scheme_of(text):
         return _open_stream(settings, on_bad)
     return _open_path(settings, on_bad)
+
+
+def check_source(text: str) -> None:
+    """Refuse a source that cannot be opened, by what costs no time: names of files, cameras, topics and schemes.
+
+    Raises ConfigError; a source that passes may still turn out to be unusable when it is opened.
+    """
+    if text.startswith('topic:'):
+        topic = text.removeprefix('topic:')
+        if not re.fullmatch(r'~?/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', topic, re.ASCII):
+            raise ConfigError(f'{topic!r} is no name of a topic; wanted one such as topic:/camera/image_raw')
+    elif scheme_of(text):
+        check_address(text)
+    elif text.startswith('camera') or text.startswith('/dev/'):
+        from affect_perception.sources.camera import camera_number
+
+        camera_number(text)
+    elif text not in OPENERS and not text.startswith('realsense:') and not Path(text).expanduser().exists():
+        raise _no_such_source(text)
+
+
+def _no_such_source(text: str) -> ConfigError:
+    if text.startswith(('/', '.', '~')) or Path(text).suffix or '/' in text:
+        return ConfigError(f'no file or folder {text_of_name(text)!r}')
+    return ConfigError(f'unknown source {text!r}; choose one of: {KINDS}')
 
 
 def _open_scene(settings: SourceSettings, _: BadInputCallback) -> Source:
@@ -127,9 +154,7 @@ def _open_path(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
         return ImageFolder(path, settings, on_bad)
     if path.is_file():
         return open_file(path, settings, on_bad)
-    if settings.source.startswith(('/', '.', '~')) or path.suffix or '/' in settings.source:
-        raise ConfigError(f'no file or folder {settings.source!r}')
-    raise ConfigError(f'unknown source {settings.source!r}; choose one of: {KINDS}')
+    raise _no_such_source(settings.source)
 
 
 def _refuse_topic(settings: SourceSettings, _: BadInputCallback) -> Source:
@@ -143,7 +168,7 @@ OPENERS: dict[str, Callable[[SourceSettings, BadInputCallback], Source]] = {
     'scene': _open_scene,
     'camera': _open_camera,
     'camera:': _open_camera,
-    '/dev/video': _open_camera,
+    '/dev/': _open_camera,
     'realsense': _open_realsense,
     'realsense:': _open_realsense,
     'topic:': _refuse_topic,

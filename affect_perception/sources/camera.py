@@ -1,7 +1,9 @@
-"""Cameras of this machine (V4L2, USB): `camera:0`, or the device file `/dev/video0`."""
+"""Cameras of this machine (V4L2, USB): `camera:0`, `camera:NAME`, or a device file such as /dev/v4l/by-id/…."""
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from pathlib import Path
 
@@ -13,23 +15,69 @@ from affect_perception.sources import BadInputCallback
 from affect_perception.sources.capture import CaptureConnection, open_capture
 from affect_perception.sources.live import LiveSource
 
+_LOG = logging.getLogger(__name__)
+_NAMES = Path('/sys/class/video4linux')
+
 
 def cameras() -> list[int]:
     """Numbers of the video devices, which need not be cameras; cheap, as no device is opened."""
     return sorted(int(path.name[5:]) for path in Path('/dev').glob('video[0-9]*') if path.name[5:].isdigit())
 
 
+def camera_name(number: int) -> str:
+    """Name that the driver gives a device; '' without one."""
+    try:
+        return (_NAMES / f'video{number}' / 'name').read_text(errors='replace').strip()
+    except OSError:
+        return ''
+
+
+def list_cameras() -> str:
+    """The cameras of this machine in words, for errors."""
+    named = [(number, camera_name(number)) for number in cameras()]
+    return ', '.join(f'camera:{number}' + (f' ({name})' if name else '') for number, name in named) or 'none'
+
+
+def camera_number(text: str) -> int:
+    """Number of the device that `camera`, `camera:N`, `camera:NAME` or a path below /dev means.
+
+    A name is a part of the driver's, in any case; the first such device counts. Links are followed. Raises ConfigError
+    that lists the cameras of this machine.
+    """
+    if text.startswith('/dev/') or text.startswith('camera:/dev/'):
+        path = text.removeprefix('camera:')
+        device = re.fullmatch(r'/dev/video(\d+)', os.path.realpath(path))
+        if device is None:
+            state = 'is no video device' if os.path.exists(path) else 'does not exist'
+            raise ConfigError(f'{path} {state}; cameras here: {list_cameras()}')
+        return _present(int(device[1]))
+    match = re.fullmatch(r'camera(?::(.*))?', text, re.DOTALL)
+    if match is None or match[1] == '':
+        raise ConfigError(f'{text!r} names no camera; wanted camera:N or camera:NAME; cameras here: {list_cameras()}')
+    wanted = match[1] or '0'
+    if wanted.isascii() and wanted.isdigit():
+        return _present(int(wanted))
+    found = [number for number in cameras() if wanted.lower() in camera_name(number).lower()]
+    if not found:
+        text = f'no camera has {wanted!r} in its name (cameras here: {list_cameras()}); wanted camera:N or camera:NAME'
+        raise ConfigError(text)
+    return found[0]
+
+
+def _present(number: int) -> int:
+    if Path('/dev').is_dir() and number not in cameras():
+        raise ConfigError(f'there is no camera {number} (cameras here: {list_cameras()}); is it plugged in?')
+    return number
+
+
 def open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSource:
-    """Open a camera at the size and rate of the settings; ConfigError for an absent one, or one without images."""
-    match = re.fullmatch(r'camera|camera:(\d+)|/dev/video(\d+)', settings.source)
-    if match is None:
-        raise ConfigError(f'{settings.source!r} names no camera; wanted camera:N, such as camera:0')
-    index = int(match[1] or match[2] or 0)
+    """Open a camera at the size and rate of the settings; ConfigError for an absent one, or one without images.
+
+    The format asked for and the one that the camera gives are logged.
+    """
 
     def connect() -> CaptureConnection:
-        if Path('/dev').is_dir() and index not in cameras():
-            there = ', '.join(f'camera:{i}' for i in cameras()) or 'none'
-            raise ConfigError(f'there is no camera {index} (cameras here: {there}); is it plugged in?')
+        index = camera_number(settings.source)
         capture = open_capture(index, cv2.CAP_ANY)
         if capture is None:
             raise ConfigError(f'camera {index} cannot be opened; is another program using it?')
@@ -45,6 +93,9 @@ def open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSourc
         except OSError:
             connection.close()
             raise ConfigError(f'camera {index} opens but delivers no image') from None
+        asked = f'{settings.width}x{settings.height} MJPG at {settings.fps:g}/s'
+        _LOG.info('Camera %d (%s): asked for %s, got %s', index, camera_name(index), asked, connection.format)
         return connection
 
-    return LiveSource(f'camera:{index}', connect, settings.frame_id, settings.fps, on_bad)
+    camera_number(settings.source)
+    return LiveSource(settings.source, connect, settings.frame_id, settings.fps, on_bad)

@@ -52,6 +52,14 @@ class CaptureConnection:
         self._capture = capture
         self.fps = capture.get(cv2.CAP_PROP_FPS)
 
+    @property
+    def format(self) -> str:
+        """Size, pixel format and rate that the device gives, in words."""
+        get = self._capture.get
+        code = int(get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little', signed=True).decode('latin-1').strip('\0 ') or '?'
+        width, height = int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT))
+        return f'{width}x{height} {code} at {self.fps:g}/s'
+
     def read(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB; OSError at the end, BadInputError for an unusable size."""
         with quiet():

@@ -10,7 +10,6 @@ import numpy as np
 
 from affect_perception.core.images.compressed import FILES, decode_photo
 from affect_perception.core.images.heif import decode_heif
-from affect_perception.core.images.image_headers import HEIF, read_header
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.runtime.files import text_of_name
 from affect_perception.settings import SourceSettings
@@ -108,7 +107,7 @@ class ImageFolder:
         name = text_of_name(path)
         try:
             data = path.read_bytes()
-            if read_header(data[:64]).format == HEIF:
+            if data[4:8] == b'ftyp':
                 return decode_heif(data)
             return decode_photo(data, path.suffix[1:])
         except BadInputError as error:

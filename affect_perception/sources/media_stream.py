@@ -14,7 +14,7 @@ from affect_perception.sources.pictures import PictureConverter
 
 TIMEOUT_S = 4.0  # to connect, and between two pieces of data
 _LONGEST_WAIT_S = 1.0  # for the time of a picture; a longer gap of the times is a jump
-_OPTIONS = {'analyzeduration': '2000000', 'fflags': 'nobuffer'}  # µs; FFmpeg's 5 s would delay the start
+_OPTIONS = {'analyzeduration': '2000000'}  # µs; FFmpeg's 5 s would delay the start
 _TIMED = {'rtsp': {'rtsp_transport': 'tcp', 'timeout': f'{TIMEOUT_S * 1e6:.0f}'}}
 
 

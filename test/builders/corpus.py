@@ -80,6 +80,14 @@ CLIPS: dict[str, Clip] = {
     'av1.mkv': Clip(clip(codec='libsvtav1', options={'preset': '12', 'svtav1-params': 'lp=1'}), tolerance=9.0),
     'mpeg1.mpg': Clip(clip(codec='mpeg1video')),
     'mpeg2.mpg': Clip(clip(codec='mpeg2video')),
+    'mpeg2.ts': Clip(clip(codec='mpeg2video')),
+    'hevc.mkv': Clip(clip(codec='libx265')),
+    'h264.m4v': Clip(clip()),
+    'mjpeg.mov': Clip(clip(codec='mjpeg', pix_fmt='yuvj420p')),
+    'huffyuv.avi': Clip(clip(codec='huffyuv', pix_fmt='yuv422p')),
+    'h263.3gp': Clip(
+        clip(rgb=lambda: pictures(8, width=352, height=288), codec='h263'), size=(384, 288)
+    ),  # its pixels are 12:11
     'mpeg4.mp4': Clip(clip(codec='mpeg4')),
     'mjpeg.avi': Clip(clip(codec='mjpeg', pix_fmt='yuvj420p')),
     'prores.mov': Clip(clip(codec='prores_ks', pix_fmt='yuv422p10le')),

@@ -1,8 +1,11 @@
 """Network streams from a real server on this machine."""
 
+import base64
 import contextlib
+import hashlib
 import http.server
 import itertools
+import re
 import socket
 import threading
 import time
@@ -12,6 +15,7 @@ from builders.images import BadInputList, jpeg, opened, plain
 from conftest import wait_until
 
 from affect_perception.errors import ConfigError
+from affect_perception.sources.addresses import masked
 
 
 def send_jpegs(send, count: int, before=lambda data: b'', pause_s: float = 0.02) -> None:
@@ -141,3 +145,94 @@ def test_stream_that_dribbles_is_aborted_and_opened_again(monkeypatch):
     reader.join(5)
     listener.close()
     assert bad.kinds[:2] == ['stream', 'stream']
+
+
+# ---- logins, polled images, files over HTTP ------------------------------------------------------------------------
+
+
+class FileHandler(http.server.BaseHTTPRequestHandler):
+    """Serves a clip and a single image to those who log in: /basic/… and /digest/… ask for anna's password."""
+
+    clip = b''
+
+    def do_GET(self):
+        scheme = self.path.split('/')[1]
+        given = self.headers.get('Authorization', '')
+        if scheme == 'basic' and given != 'Basic ' + base64.b64encode(b'anna:s3cr:et@').decode():
+            return self._ask('Basic realm="camera"')
+        if scheme == 'digest' and not self._is_digest(given):
+            return self._ask('Digest realm="camera", nonce="abc", qop="auth", algorithm=MD5')
+        data = jpeg(plain(40)) if self.path.endswith('.jpg') else self.clip
+        self.send_response(200)
+        self.send_header('Content-Type', 'image/jpeg' if self.path.endswith('.jpg') else 'video/mp4')
+        self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(data)
+        return None
+
+    def _ask(self, how: str):
+        self.send_response(401)
+        self.send_header('WWW-Authenticate', how)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def _is_digest(self, given: str) -> bool:
+        found = dict(re.findall(r'(\w+)="?([^",]+)"?', given))
+        if not given.startswith('Digest') or found.get('username') != 'anna':
+            return False
+        one = hashlib.md5(b'anna:camera:s3cr:et@').hexdigest()
+        two = hashlib.md5(f'GET:{self.path}'.encode()).hexdigest()
+        middle = [found[name] for name in ('nonce', 'nc', 'cnonce', 'qop')]
+        return found['response'] == hashlib.md5(':'.join([one, *middle, two]).encode()).hexdigest()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def file_server(tmp_path):
+    from builders.media import pictures, write_media
+
+    FileHandler.clip = write_media(tmp_path / 'clip.mp4', pictures(8)).read_bytes()
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), FileHandler)
+    server.daemon_threads, server.block_on_close = True, False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'127.0.0.1:{server.server_port}'
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize('scheme', ['open', 'basic', 'digest'])
+def test_a_login_opens_polled_images_and_files_and_is_shown_nowhere(file_server, scheme):
+    login = '' if scheme == 'open' else 'anna:s3cr%3Aet%40@'
+    polled = opened(f'http://{login}{file_server}/{scheme}/snapshot.jpg', fps=20.0)
+    frames = list(itertools.islice(polled, 3))
+    polled.close()
+    assert all(abs(int(frame.rgb[10, 10, 0]) - 40) < 6 for frame in frames)
+    clip = opened(f'http://{login}{file_server}/{scheme}/clip.mp4')
+    assert list(clip)[-1].rgb.shape == (240, 320, 3), 'a file ends, and is not begun again'
+    assert 's3cr' not in polled.name + clip.name
+
+
+def test_a_wrong_login_is_refused_without_showing_it(file_server):
+    with pytest.raises(ConfigError, match='401') as caught:
+        opened(f'http://anna:wrongpass@{file_server}/basic/snapshot.jpg')
+    assert 'wrongpass' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('url', 'shown'),
+    [
+        ('rtsp://anna:pass@cam:554/live?channel=1', 'rtsp://***@cam:554/live?channel=1'),
+        ('http://cam/video?user=anna&token=abc&size=2', 'http://cam/video?user=***&token=***&size=2'),
+        ('http://cam/video', 'http://cam/video'),
+    ],
+)
+def test_address_for_people_has_no_password(url, shown):
+    assert masked(url) == shown
+
+
+def test_an_unknown_scheme_is_named():
+    with pytest.raises(ConfigError, match=r"no scheme 'gopher' in 'gopher://\*\*\*@cam/x'; wanted http"):
+        opened('gopher://anna:pass@cam/x')

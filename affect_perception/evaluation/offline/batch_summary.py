@@ -11,7 +11,7 @@ from tqdm import tqdm
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.evaluation.offline.batch_scores import smile_row
 from affect_perception.evaluation.offline.jobs import Job
-from affect_perception.sources.file_kinds import FAILED, READ
+from affect_perception.sources.file_kinds import FAILED, LEFT_OUT, READ
 
 SUMMARY_COLUMNS = (
     'input', 'status', 'frames', 'frames_with_faces', 'faces', 'track_ids', 'bad_inputs', 'model', 'error',
@@ -57,7 +57,8 @@ def file_rows(name: str, result: dict) -> list[dict]:
     """Rows of files.csv of one input: what became of each of its files."""
     if 'error' in result:
         return [{'file': name, 'status': FAILED, 'reason': result['error'], 'input': name}]
-    files = result.get('files') or [{'file': name, 'status': READ, 'reason': ''}]  # of an earlier version
+    files = [row for row in result.get('files', []) if row['status'] != LEFT_OUT]  # the batch lists those itself
+    files = files or [{'file': name, 'status': READ, 'reason': ''}]  # of an earlier version
     alone = len(files) == 1 and files[0]['file'] == name
     return [row | {'file': row['file'] if alone else f'{name}/{row["file"]}', 'input': name} for row in files]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.files import text_of_name
+from affect_perception.sources.addresses import masked
 from affect_perception.sources.bags.files import is_bag
 from affect_perception.sources.file_kinds import (
     BAG,
@@ -62,6 +63,19 @@ def file_hash(path: Path) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_recording(given: str) -> None:
+    """Refuse an input that is no file or folder, before network and detector are loaded: ConfigError."""
+    if Path(given).expanduser().exists():
+        return
+    if (
+        given in ('auto', 'scene', 'realsense')
+        or given.startswith(('camera:', 'realsense:', 'topic:'))
+        or '://' in given
+    ):
+        raise ConfigError(f'cannot evaluate {masked(given)!r}: give a video file, a bag or a folder of images')
+    raise ConfigError(f'no file or folder {text_of_name(given)!r}')
 
 
 @dataclass(frozen=True)

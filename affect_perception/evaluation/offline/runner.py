@@ -15,6 +15,7 @@ import affect_perception
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics import mot
 from affect_perception.evaluation.offline.annotated_video import VideoWriter
+from affect_perception.evaluation.offline.inputs import check_recording
 from affect_perception.evaluation.offline.pipeline import ImageResults
 from affect_perception.evaluation.offline.recorded import RecordedAffect, RecordedTracks
 from affect_perception.evaluation.offline.sound import RecordedSound
@@ -64,7 +65,7 @@ def evaluate(
     of report.html. `audio` also reads the sound: `audio.csv`, and who speaks. Raises ConfigError for unusable
     arguments, AffectPerceptionError on a full disk.
     """
-    check_given(given, source)
+    check_recording(source.source)
     make_folder(out)
     collector = ReportCollector(report or ReportOptions(), given)
     if truth is not None:
@@ -99,14 +100,6 @@ def evaluate(
     metrics |= collector.write(out, metrics, results.file_of is None or sequence, settings)
     write_json(out / 'metrics.json', metrics)
     return metrics
-
-
-def check_given(given: str, source: SourceSettings) -> None:
-    """Refuse an input that is no recording, before network and detector are loaded: ConfigError."""
-    if source.source in ('auto', 'scene') or source.source.startswith('camera:'):
-        raise ConfigError(f'cannot evaluate {given!r}: give a video file, a bag or a folder of images')
-    if not Path(source.source).expanduser().exists():
-        raise ConfigError(f'no file or folder {text_of_name(source.source)!r}')
 
 
 def _file_statuses(results: Results, given: str, bad: BadInputs) -> list[FileStatus]:
@@ -148,7 +141,7 @@ def _write_tables(
     spoken: Counter[int] = Counter()  # images in which each track speaks
     counts = {'frames': 0, 'frames_with_faces': 0, 'faces': 0}
     ids: set[int] = set()
-    writer = VideoWriter(out / 'annotated.mp4', results.fps) if video else None
+    writer = VideoWriter(out / 'annotated.mp4', results.fps, results.time_zero_s) if video else None
     file_of = results.file_of
     with LineFile(out / 'faces.csv') as table, LineFile(out / 'tracks.txt') as tracks:
         columns = header(results.expression_labels, results.reaction_labels, hears)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,19 +16,23 @@ from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.message_types import AFFECT, TRACKS
 from affect_perception.sources.bags.reader import BagReader
+from affect_perception.sources.bags.video_messages import VIDEO_TYPES, VideoMessages, codec_of
 from affect_perception.types import Frame
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 _DEPTH = ('16UC1', '32FC1')  # encodings of depth (REP 118), never of colour images
+IMAGES = (RAW, COMPRESSED, *VIDEO_TYPES)
+_STAMPS = 10  # images whose stamps tell whether stamps are used
 _RATE_MESSAGES = 50  # from which the frame rate is estimated
 
 
 class BagImages:
     """Source of the images of one topic; frames have the stamp and frame_id of their header.
 
-    An image without a stamp (0) gets its time of recording; an unusable one is reported to `on_bad` and skipped. With
-    `settings.loop` playback restarts at the end and stamps go on. `length` is the number of images. Raises ConfigError
-    for an unreadable bag or an ambiguous image topic.
+    An image without a stamp (0) gets its time of recording, and so do all where the first ten have stamps that are
+    missing or stuck; that is reported to `on_bad` once. Packets of video codecs are decoded. An unusable image is
+    reported and skipped. With `settings.loop` playback restarts at the end and stamps go on. `length` is the number of
+    images. Raises ConfigError for an unreadable bag, an ambiguous image topic, and a bag of depth alone.
     """
 
     live = False
@@ -43,6 +48,21 @@ class BagImages:
         self.fps = self._rate() or settings.fps
         self._closed = False
         self._unstamped = False
+        self._stamps_unusable = self._has_unusable_stamps()
+
+    def _has_unusable_stamps(self) -> bool:
+        """Whether the stamps of the first images are missing, or all the same; reported then."""
+        stamps: list[int] = []
+        for topic, _, data in islice(self._reader.messages(self.topic), _STAMPS):
+            with contextlib.suppress(BadInputError):
+                stamps.append(stamp_of(topic.decode(data)))
+        unusable = 0 in stamps or (len(stamps) > 1 and len(set(stamps)) == 1)
+        if unusable:
+            self._unstamped = True
+            what = 'without a stamp' if 0 in stamps else f'that are all stamped {stamps[0] / 1e9:.3f} s'
+            text = f'{self.topic} has images {what}; all get the time of their recording'
+            self._on_bad(BadInputError('stamp', text))
+        return unusable
 
     def _rate(self) -> float | None:
         times = np.array([log_ns for _, log_ns, _ in islice(self._reader.messages(self.topic), _RATE_MESSAGES)])
@@ -61,20 +81,29 @@ class BagImages:
             shift_ns += stamps_ns[-1] - stamps_ns[0] + round(1e9 / self.fps)
 
     def _play(self, shift_ns: int) -> Iterator[Frame]:
+        decoder: VideoMessages | None = None
         for topic, log_ns, data in self._reader.messages(self.topic):
             if self._closed:
                 return
             try:
                 msg = topic.decode(data)
-                frame = Frame(shift_ns + self._stamp_ns(msg, log_ns), msg.header.frame_id, rgb_from_msg(msg))
+                tag = (shift_ns + self._stamp_ns(msg, log_ns), frame_id_of(msg))
+                codec = codec_of(msg)
+                if codec:
+                    decoder = decoder if decoder is not None and decoder.codec == codec else VideoMessages(codec)
+                    frames = [Frame(ns, name, rgb) for (ns, name), rgb in decoder.push(bytes(msg.data), tag)]
+                else:
+                    frames = [Frame(tag[0], tag[1], rgb_from_msg(msg))]
             except BadInputError as error:
                 self._on_bad(error)
             else:
-                yield frame
+                yield from frames
+        if decoder is not None:
+            yield from (Frame(ns, name, rgb) for (ns, name), rgb in decoder.flush())
 
     def _stamp_ns(self, msg: Any, log_ns: int) -> int:
-        stamp = stamp_from_msg(msg.header.stamp)
-        if stamp:
+        stamp = stamp_of(msg)
+        if stamp and not self._stamps_unusable:
             return stamp
         if not self._unstamped:
             self._unstamped = True
@@ -87,16 +116,33 @@ class BagImages:
         self._closed = True
 
 
+def stamp_of(msg: Any) -> int:
+    """Stamp in ns of a message with images, of its header or its own; 0 without one."""
+    return stamp_from_msg(msg.header.stamp if hasattr(msg, 'header') else msg.timestamp)
+
+
+def frame_id_of(msg: Any) -> str:
+    """frame_id of a message with images."""
+    return str(msg.header.frame_id if hasattr(msg, 'header') else msg.frame_id)
+
+
 def image_topic(reader: BagReader, wanted: str) -> str:
     """Choose the image topic: `wanted`, else the only one with colour images; ConfigError lists the topics.
 
-    Depth topics and the compressed twin of a raw topic do not count.
+    Depth topics and the compressed twin of a raw topic do not count. A single topic in 16UC1 counts as grey images,
+    unless its name says depth.
     """
     if wanted:
-        return choose_topic(reader, wanted, (RAW, COMPRESSED))
-    names = [name for name, kind in reader.topics.items() if kind in (RAW, COMPRESSED) and reader.counts[name]]
+        return choose_topic(reader, wanted, IMAGES)
+    names = [name for name, kind in reader.topics.items() if kind in IMAGES and reader.counts[name]]
+    depth = [name for name in names if _is_depth(reader, name)]
+    if names and len(depth) == len(names) and (len(names) > 1 or _is_surely_depth(reader, names[0])):
+        raise ConfigError(
+            f'{reader.path} holds depth alone ({", ".join(depth)}), no images of faces; its topics: '
+            f'{list_topics(reader)}; --bag-topic takes one as grey images'
+        )
     if len(names) > 1:
-        names = [name for name in names if not _is_depth(reader, name)] or names
+        names = [name for name in names if name not in depth]
         names = [name for name in names if name.removesuffix('/compressed') == name or name[:-11] not in names]
     if len(names) > 1:
         raise ConfigError(f'{reader.path} has {len(names)} image topics; choose one: --bag-topic {" or ".join(names)}')
@@ -130,3 +176,8 @@ def _is_depth(reader: BagReader, name: str) -> bool:
     if first is None:
         return False
     return 'compressedDepth' in first.format if hasattr(first, 'format') else first.encoding in _DEPTH
+
+
+def _is_surely_depth(reader: BagReader, name: str) -> bool:
+    first = reader.first(name)
+    return 'depth' in name.lower() or hasattr(first, 'format') or getattr(first, 'encoding', '') == '32FC1'
