@@ -13,8 +13,8 @@ class SourceSettings(Settings):
 
     source: str = setting(
         'auto',
-        'scene, camera:N, camera:NAME, realsense, realsense:SERIAL, a video file, a bag, a stream URL, a folder of images, or '
-        'auto (a camera if present, else scene)',
+        'scene, camera:N, camera:NAME, realsense, realsense:SERIAL, a video file, a bag, a stream URL, a folder of '
+        'images, or auto (a camera if present, else scene)',
     )
     rate: float = setting(
         1.0,
