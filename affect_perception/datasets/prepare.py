@@ -57,11 +57,13 @@ def prepare(name: str, src: Path, dst: Path, tracker: TrackerSettings, options: 
     listing = _filtered(list_clips(name, src, options.faces), options.quantities)
     check_listing(name, src, listing)
     if options.audio:
-        FeatureStream(options.audio)  # likewise a missing package of the sound
+        sound = FeatureStream(options.audio, speech=False)  # likewise a missing package of the sound
     if any(clip.faces == 'detect' for clip in listing.clips):
         _close(make_detector(tracker))  # a missing one is refused before any work
     units = make_units(listing.clips, dst, listing.quantities, tracker, options.audio)
     about = _about(name, src, listing, tracker, units)
+    if options.audio:
+        about['audio'] = {'features': options.audio, 'names': list(sound.extractor.names)}
     _claim(dst, name, units, about)
     started = time.monotonic()
     results, failed, kept = _run(units, options)

@@ -62,8 +62,8 @@ class Clip:
     `evaluation.labels.quantities`. `faces` is `detect` (detector, tracker and crop of the live system) or `given` (the
     images are face crops already). `select` tells which face is meant where several are in view, and `box` the face
     box in px of a single image. `person` is empty where the set names no persons. `labelled_frames` is the number of
-    frames that the labels cover, None where the labels have no length. `audio_features` is the path of the features of
-    the medium below the prepared data set (`datasets/sound.py`), empty for none.
+    frames that the labels cover, None where the labels have no length. `audio_features` is the path,
+    below the prepared data set, of an array of audio features (frames × features), empty for none.
     """
 
     name: str

@@ -20,7 +20,7 @@ import affect_perception
 from affect_perception.datasets.extraction import FaceExtractor, FrameFaces
 from affect_perception.datasets.records import SPLITS, Clip, Finding
 from affect_perception.datasets.shards import JPEG_QUALITY, ShardWriter
-from affect_perception.datasets.sound import extract_sound
+from affect_perception.datasets.sound import MediumSound, extract_sound
 from affect_perception.errors import AffectPerceptionError, BadInputError
 from affect_perception.evaluation.labels.quantities import CLASSES
 from affect_perception.settings import TrackerSettings
@@ -124,8 +124,12 @@ def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:
     try:
         with ShardWriter(path, unit.quantities) as writer:
             for media in unit.media:
-                group = _with_sound(media, unit, tally) if unit.audio else media
-                _extract(group, extractor, writer, tally, report)
+                sound = _sound_of(media[0], unit.audio, tally) if unit.audio else None
+                path_of_sound = sound.name if sound is not None else ''
+                group = tuple(dataclasses.replace(clip, audio_features=path_of_sound) for clip in media)
+                times_s = _extract(group, extractor, writer, tally, report)
+                if sound is not None:
+                    sound.write(times_s, unit.out)
     except OSError as error:
         raise AffectPerceptionError(
             f'{path}.tar cannot be written: {error.strerror}; make room and run again'
@@ -141,32 +145,31 @@ def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:
     return result
 
 
-def _with_sound(group: tuple[Clip, ...], unit: Unit, tally: _Tally) -> tuple[Clip, ...]:
-    """Clips of one medium with the path of its audio features; as they are where it has no sound."""
-    first = group[0]
+def _sound_of(first: Clip, audio: str, tally: _Tally) -> MediumSound | None:
+    """Features of the sound of a video; None, and a finding, where it has none."""
     if first.media.is_dir() or first.single_image:
-        return group
+        return None
     problems: list[BadInputError] = []
     try:
-        path = extract_sound(first.media, unit.audio, unit.out, problems)
-    except AffectPerceptionError as error:
-        tally.find('no_sound', first.label_file, first.label_line, str(error))
-        return group
+        sound = extract_sound(first.media, audio, problems)
+    except (AffectPerceptionError, OSError) as error:
+        problems, sound = [BadInputError('audio', str(error))], None
     for problem in problems:
         tally.find('no_sound', first.label_file, first.label_line, f'{first.media.name}: {problem}')
-    return tuple(dataclasses.replace(clip, audio_features=path) for clip in group)
+    return sound
 
 
 def _extract(
     group: Sequence[Clip], extractor: FaceExtractor, writer: ShardWriter, tally: _Tally, report: Report
-) -> None:
-    """Extract all clips of one medium."""
+) -> list[float]:
+    """Extract all clips of one medium; returns the times of its frames in s since the first one."""
     first = group[0]
     problems: list[BadInputError] = []
     frames: Iterable[FrameFaces]
     is_folder = first.media.is_dir()
     is_video = not is_folder and not first.single_image
     count, time_s = 0, 0.0
+    times_s: list[float] = []
     try:
         if is_folder:
             frames = extractor.folder(first, _CROP_FPS, problems)
@@ -176,6 +179,7 @@ def _extract(
             frames = [FrameFaces(0, 0.0, tuple(extractor.image(clip) for clip in group))]
         for faces in frames:
             count, time_s = faces.frame + 1, faces.time_s
+            times_s += [time_s] * (count - len(times_s))  # frames that could not be read have the time of the next
             for clip, sample in zip(group, faces.faces, strict=True):
                 labels = _labels(clip, tally.quantities, faces.frame, faces.time_s)
                 tally.frame(clip, sample is not None, labels)
@@ -190,6 +194,7 @@ def _extract(
         tally.find('unreadable_media', first.label_file, first.label_line, f'{first.media.name}: {problem}')
     for clip in group:
         tally.end(clip, count, time_s, is_video or is_folder)
+    return times_s
 
 
 def _labels(clip: Clip, quantities: Sequence[str], frame: int, time_s: float) -> np.ndarray:
