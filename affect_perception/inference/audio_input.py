@@ -45,8 +45,13 @@ class AudioBuffer:
 
     def __init__(self, need: AudioNeed) -> None:
         self.need = need
+        # Names such as F0_mean, …, F0_std, … are of functionals: computed here from the rows of the window.
+        names, half = need.names, need.count // 2
+        ends = [name.rpartition('_')[2] for name in names]
+        self._functionals = need.steps == 'clip' and bool(names) and ends == ['mean'] * half + ['std'] * half
+        self._names = tuple(name.removesuffix('_mean') for name in names[:half]) if self._functionals else names
         self._stamps = np.zeros(0, np.int64)
-        self._rows = np.zeros((0, need.count), np.float32)
+        self._rows = np.zeros((0, half if self._functionals else need.count), np.float32)
 
     def put(self, features: AudioFeatures) -> None:
         """Add rows; those that overlap earlier ones are dropped. BadInputError `audio` for other features."""
@@ -68,6 +73,10 @@ class AudioBuffer:
         heard = int(np.searchsorted(self._stamps, stamp_ns, 'right'))
         if not heard or stamp_ns - self._stamps[heard - 1] > MAX_AGE_S * 1e9:
             return None
+        if self._functionals:
+            rows = self._rows[:heard]
+            known = rows[np.isfinite(rows).all(1)]
+            return self._normalised(np.concatenate([known.mean(0), known.std(0)])) if len(known) else None
         rows = self._rows[:heard] if self.need.steps == 'free' else self._rows[heard - 1]
         return rows if np.isfinite(rows).any() else None
 
@@ -77,21 +86,27 @@ class AudioBuffer:
 
     def _chosen(self, features: AudioFeatures) -> np.ndarray:
         """The wanted columns (F, A) float32, normalised; rows with NaN or infinity become NaN as a whole."""
-        need, values = self.need, features.values
-        if need.names:
-            missing = [name for name in need.names if name not in features.names]
+        values, count = features.values, self._rows.shape[1]
+        if self._names:
+            missing = [name for name in self._names if name not in features.names]
             if missing:
-                text = f'audio features lack {missing[0]} ({len(missing)} of the {need.count} wanted)'
+                text = f'audio features lack {missing[0]} ({len(missing)} of the {count} wanted)'
                 raise BadInputError('audio', f'{text}; give the features that the model was trained with')
-            values = values[:, [features.names.index(name) for name in need.names]]
-        if values.shape[1] != need.count:
-            raise BadInputError('audio', f'{values.shape[1]} audio features; the model wants {need.count}')
+            values = values[:, [features.names.index(name) for name in self._names]]
+        if values.shape[1] != count:
+            raise BadInputError('audio', f'{values.shape[1]} audio features; the model wants {count}')
         values = values.astype(np.float32)
-        if need.mean and need.deviation:
-            mean, deviation = np.array(need.mean, np.float32), np.array(need.deviation, np.float32)
-            values = (values - mean) / np.maximum(deviation, np.float32(1e-6))
+        values = values if self._functionals else self._normalised(values)
         values[~np.isfinite(values).all(1)] = np.nan
         return values
+
+    def _normalised(self, values: np.ndarray) -> np.ndarray:
+        """Features (..., A) by the means and deviations of the checkpoint, as they are where it has none."""
+        if not (self.need.mean and self.need.deviation):
+            return values
+        mean, deviation = np.array(self.need.mean, np.float32), np.array(self.need.deviation, np.float32)
+        found: np.ndarray = (values - mean) / np.maximum(deviation, np.float32(1e-6))
+        return found
 
 
 def batch(sounds: list[np.ndarray | None], need: AudioNeed) -> np.ndarray | None:

@@ -72,6 +72,16 @@ def test_columns_are_chosen_by_name_and_normalised_with_the_statistics_of_the_ch
         buffer.put(rows(1, 3.0, names=('a', 'c')))
 
 
+def test_functionals_that_a_checkpoint_names_are_means_and_deviations_of_the_window():
+    names = ('a_mean', 'b_mean', 'a_std', 'b_std')
+    wanted = AudioNeed(4, 'clip', 1.0, names, (0.0,) * 4, (2.0, 1.0, 1.0, 1.0))
+    buffer = AudioBuffer(wanted)
+    buffer.put(rows(0, 90, 90, *range(9), np.nan))
+    assert at(buffer, 1.1) == pytest.approx([2, -4, np.std(range(9)), np.std(range(9))], abs=1e-5)
+    with pytest.raises(BadInputError, match='lack b'):
+        buffer.put(rows(3, 1.0, names=('a', 'c')))
+
+
 def test_rows_with_nan_are_absent_and_others_of_that_interval_stay():
     buffer = AudioBuffer(need())
     buffer.put(rows(0, 1, np.nan, 3))

@@ -27,6 +27,7 @@ CASES = {
     'aspandi2020': ('aspandi2020', {}),
 }
 EACH = pytest.mark.parametrize('case', [pytest.param(c, marks=needs_torchvision(CASES[c][0])) for c in CASES])
+FIVE = pytest.mark.parametrize('case', [pytest.param(c, marks=needs_torchvision(c)) for c in CASES if CASES[c][0] == c])
 CLIPS = ('qian2023', 'vielzeuf2018')
 EACH_CLIP = pytest.mark.parametrize('case', [pytest.param(c, marks=needs_torchvision(c)) for c in CLIPS])
 
@@ -105,7 +106,7 @@ def test_tracks_that_come_and_go_do_not_change_the_others(files, case):
         assert numbers(result.faces[-1]) == pytest.approx(numbers(expected), abs=1e-4, nan_ok=True)
 
 
-@EACH
+@FIVE
 def test_two_runs_and_batches_of_frames_give_the_same(files, case):
     engines = [engine_of(files(case), 'torch') for _ in range(2)]
     frames = [frame(n, *([1, 2] if n % 7 else [2])) for n in range(24)]
@@ -117,7 +118,7 @@ def test_two_runs_and_batches_of_frames_give_the_same(files, case):
     assert np.allclose(batched, one, atol=1e-5, equal_nan=True)
 
 
-@EACH
+@FIVE
 def test_a_network_fills_the_fields_it_has_and_leaves_the_others_unknown(files, case):
     engine = engine_of(files(case), 'torch')
     result = engine.step(frame(0, 1))
@@ -133,7 +134,7 @@ def test_a_network_fills_the_fields_it_has_and_leaves_the_others_unknown(files, 
     assert face.confidence == 0.8  # the tracker's: no network here has one of its own
 
 
-@EACH
+@FIVE
 def test_state_of_tracks_that_left_is_freed(files, case):
     engine = engine_of(files(case), 'torch')
     for number in range(40):
@@ -146,7 +147,7 @@ def test_state_of_tracks_that_left_is_freed(files, case):
     assert sum(held.values()) <= 1.2 * sum(s.numel() * s.element_size() for s in states)
 
 
-@EACH
+@FIVE
 def test_a_pause_and_stamps_that_go_backwards_are_survived(files, case):
     engine, fresh = engine_of(files(case), 'torch'), engine_of(files(case), 'torch')
     for number in (0, 1, 30, 700, 701):
@@ -181,7 +182,7 @@ def test_only_frames_that_a_slot_needs_pass_the_cnn(files, case, monkeypatch):
     assert sum(encoded) == (4 if case == 'qian2023' else 40)  # the first of each of four slots, or the best of all
 
 
-@EACH
+@FIVE
 def test_crops_smaller_than_those_of_the_training_are_warned_of_once(case, tmp_path, caplog):
     name, settings = CASES[case]
     engine = engine_of(paper_checkpoint(name, tmp_path, crop_size=128, **settings), 'torch')
@@ -212,6 +213,7 @@ def test_diagnostics_state_window_and_delay(files, case, window, delay_s):
     assert engine.details['tracks_with_state'] == '2'
 
 
+@pytest.mark.slow
 def test_a_backend_is_compared_in_every_field_of_a_network_without_a_smile(files, monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     fixed, plain = (engine_of(files('aspandi2020'), name) for name in ('fixed', 'torch'))
