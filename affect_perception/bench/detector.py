@@ -20,11 +20,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from affect_perception.bench import recall
 from affect_perception.bench.images import image_hash, images
+from affect_perception.bench.machine import machine
 from affect_perception.bench.parity import BAND, Parity
+from affect_perception.detectors import make_detector
 from affect_perception.detectors.dlib.native import DlibCnnNative
 from affect_perception.detectors.dlib.pyramid import RawDetection
 from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.settings import TrackerSettings
+from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import steady_script
+
+EXHAUSTIVE = 'exhaustive'  # dlib's CNN on the whole picture
 
 
 class NativeResults:
@@ -77,11 +85,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; returns the exit status, 2 with one line on stderr for bad input."""
     arguments = _parser().parse_args(argv)
     try:
-        result = _measure(arguments)
+        result = (_measure_recall if arguments.recall else _measure)(arguments)
     except AffectPerceptionError as error:
         print(f'bench detector: {error}', file=sys.stderr)
         return 2
-    _print_table(result)
+    (_print_recall if arguments.recall else _print_table)(result)
     print(json.dumps(result))
     return 0
 
@@ -102,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         '--repeats', type=_positive, default=20, help="runs per detector; a tenth as many of dlib's CNN (20)"
     )
     parser.add_argument('--threads', type=_positive, help='CPU threads of PyTorch (its own choice)')
+    parser.add_argument('--recall', action='store_true', help='recall by size, yaw and tilt, and CPU time, instead')
+    parser.add_argument('--yunet', default='', metavar='FILE', help="with --recall: YuNet's weights, compared as well")
+    parser.add_argument('--portraits', default='', help='with --recall: folder of portraits, as the setting of the scene')
     parser.add_argument('--weights', default='', help='mmod_human_face_detector.dat; empty: the installed one')
     return parser
 
@@ -161,6 +172,52 @@ def _measure(arguments: argparse.Namespace) -> dict:
         'parity': numbers['dlib_cnn_fp32'],
         'parity_by_precision': {name.removeprefix('dlib_cnn_'): values for name, values in numbers.items()},
     }
+
+
+def _measure_recall(arguments: argparse.Namespace) -> dict:
+    """Recall, and CPU time on one thread with eight people and with nobody at 1280×720."""
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    common = {'detect_device': 'cpu', 'detector_weights': arguments.weights}
+    proposed = TrackerSettings(detector='dlib_cnn', detect_exhaustive=False, **common)
+    wanted = {
+        EXHAUSTIVE: proposed.changed(detect_exhaustive=True),
+        'proposed, from 80 px': proposed.changed(detect_smallest_px=80),
+        'proposed, from 36 px': proposed.changed(detect_smallest_px=36),
+        'hog': TrackerSettings(detector='dlib_hog'),
+    }
+    if arguments.yunet:
+        wanted['yunet'] = TrackerSettings(detector='yunet', detector_weights=arguments.yunet)
+    detectors = {name: make_detector(settings) for name, settings in wanted.items()}
+    more = (rgb for _, rgb in images(arguments.pictures, arguments.every, arguments.max_width))
+    recalls = recall.measure(detectors, EXHAUSTIVE, more, arguments.portraits)
+    scenes = {people: Scene(people=people, script=steady_script(people, 16 / 9, 0)).frame(10).rgb for people in (8, 0)}
+    repeats = max(arguments.repeats // 4, 1)
+    times: dict[str, dict[str, float]] = {name: {} for name in detectors}
+    for people, rgb in scenes.items():
+        for name, detector in detectors.items():
+            times[name][f'{people} people'] = recall.cpu_ms(functools.partial(detector.detect, rgb), repeats)
+    return {
+        'size': [recall.WIDTH, recall.HEIGHT],
+        'recall': {name: one.numbers() for name, one in recalls.items()},
+        'cpu_ms': times,
+        'machine': machine(),
+    }
+
+
+def _print_recall(result: dict) -> None:
+    base = result['cpu_ms'][EXHAUSTIVE]
+    for name, numbers in result['recall'].items():
+        print(f'{name}: {numbers["false"]} false alarms on rendered faces')
+        for kind in ('size', 'yaw', 'tilt'):
+            print(f'  by {kind:<5}' + ''.join(f'{key:>8} {100 * (value or 0):4.0f} %' for key, value in numbers[kind].items()))
+        of = numbers['of_exhaustive']
+        print(f'  of {of["faces"]} faces of exhaustive dlib: recall {of["recall"]}, {of["extra"]} others')
+        for people, milliseconds in result['cpu_ms'][name].items():
+            print(f'  CPU with {people}: {milliseconds:.1f} ms, {base[people] / milliseconds:.1f} times less than exhaustive')
 
 
 def _print_table(result: dict) -> None:

@@ -47,21 +47,26 @@ def _dlib_hog(settings: TrackerSettings) -> FaceDetector:
 
 def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
     from affect_perception.detectors.dlib.cnn import DlibCnn
+    from affect_perception.runtime.devices import chosen_device
 
-    return DlibCnn(
-        settings.detector_weights,
-        settings.detect_device,
-        settings.detect_precision,
-        settings.detect_upsample,
-        _LOWEST_SCORE,
-        settings.detect_width,
-    )
+    path, precision, width = settings.detector_weights, settings.detect_precision, settings.detect_width
+    if settings.detect_exhaustive or chosen_device(settings.detect_device).type != 'cpu':
+        doubled = doublings(settings.detect_smallest_px)
+        return DlibCnn(path, settings.detect_device, precision, doubled, _LOWEST_SCORE, width)
+    from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
+
+    return ProposedDlibCnn(path, precision, _LOWEST_SCORE, width, settings.detect_smallest_px or SMALLEST_PROPOSED_PX)
 
 
 def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
     from affect_perception.detectors.dlib.native import DlibCnnNative
 
-    return DlibCnnNative(settings.detector_weights, settings.detect_upsample, settings.detect_width)
+    return DlibCnnNative(settings.detector_weights, doublings(settings.detect_smallest_px), settings.detect_width)
+
+
+def doublings(smallest_px: int) -> int:
+    """Times that dlib's CNN doubles a whole picture to find faces of `smallest_px`; never for 0, the default."""
+    return 0 if smallest_px == 0 or smallest_px >= 72 else 1 if smallest_px >= 36 else 2
 
 
 def _yunet(settings: TrackerSettings) -> FaceDetector:
@@ -70,6 +75,7 @@ def _yunet(settings: TrackerSettings) -> FaceDetector:
     return YuNet(settings.detector_weights, settings.detect_width)
 
 
+SMALLEST_PROPOSED_PX = 36  # what proposals look for by default
 _LOWEST_SCORE = -0.5  # detections of dlib_cnn from here on confirm tracked faces
 
 DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {

@@ -58,13 +58,19 @@ class TrackerSettings(Settings):
         'arithmetic of dlib_cnn; auto: the fastest on the device, with equal detections',
         choices=('auto', 'fp32', 'bf16', 'fp16'),
     )
-    detect_upsample: int = setting(
+    detect_exhaustive: bool = setting(
+        True,
+        'dlib_cnn looks at the whole picture; false: on a CPU a small network proposes where a face can be, and '
+        "dlib's CNN looks only there",
+    )
+    detect_smallest_px: int = setting(
         0,
-        'number of times dlib_cnn doubles the image size first; each halves the size of the smallest detectable '
-        'face, at four times the cost',
-        unit='times',
+        'size of the smallest faces that dlib_cnn looks for; 0: 36 with proposals, 80 for whole pictures. From 72 on '
+        'nothing is enlarged; below, proposals have small windows enlarged (36 at least), and whole pictures are '
+        'doubled, below 36 twice, at four times the cost each',
+        unit='px',
         low=0,
-        high=2,
+        high=1000,
     )
     detect_every: int = setting(
         10, 'frames from one detector run to the next', unit='frames', low=1, high=300, live=True

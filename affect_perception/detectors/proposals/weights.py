@@ -9,7 +9,7 @@ from pathlib import Path
 from affect_perception.detectors.proposals.network import ProposalNetwork
 from affect_perception.errors import ConfigError
 
-SHIPPED = Path(__file__).parents[2] / 'weights' / 'face_proposals.safetensors'
+SHIPPED = Path(__file__).parents[2] / 'weights' / 'detectors' / 'face_proposals.safetensors'
 SHA256 = ''  # of the shipped file
 _KEY = 'affect_perception'
 

@@ -1,0 +1,144 @@
+"""dlib's CNN on proposed windows: the scores and boxes of a run over the whole picture, whatever is proposed."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+
+from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
+from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
+from affect_perception.detectors.dlib.tiles import CanvasTiles
+from affect_perception.detectors.dlib.windows import SIDES, windows_for
+from affect_perception.detectors.proposals.canvas import LEVELS, OUT
+from affect_perception.detectors.proposals.finder import ProposalFinder
+from affect_perception.errors import ConfigError
+
+
+class FixedFinder(ProposalFinder):
+    """Proposes from given estimates: a function of the canvas to (LEVELS, H / OUT, W / OUT)."""
+
+    def __init__(self, estimates):
+        self._threshold, self._below_best = -0.8, 0.5
+        self._estimates = estimates
+
+    def estimate(self, rgb, canvas):
+        return self._estimates(canvas)
+
+
+def everywhere(canvas):
+    return np.zeros((LEVELS, canvas.height // OUT, canvas.width // OUT), np.float32)
+
+
+def nowhere(canvas):
+    return everywhere(canvas) - 9
+
+
+def at(y, x, size):
+    """Estimates that propose a face of `size` px at (y, x) of the image, as many px as the canvas's first scale × 4."""
+
+    def estimates(canvas):
+        values = nowhere(canvas)
+        for scale in canvas.scales:
+            unit = canvas.scales[0].height / scale.height * (4 if canvas.scales[0].first_level == 0 else 2)
+            for channel in range(LEVELS):
+                if abs(np.log(size / (unit * 20 * 1.2**channel)) / np.log(1.2)) < 1.6:
+                    row, column = round((scale.top + y / unit) / OUT), round((scale.left + x / unit) / OUT)
+                    values[channel, row - 2 : row + 2, column - 2 : column + 2] = 1
+        return values
+
+    return estimates
+
+
+@pytest.fixture(scope='module')
+def whole():
+    try:
+        return DlibCnn(precision='fp32', lowest_score=-0.5)
+    except ConfigError as error:
+        pytest.skip(str(error))
+
+
+def proposed(estimates, smallest_px=80):
+    return ProposedDlibCnn('', 'fp32', -0.5, 0, smallest_px, FixedFinder(estimates))
+
+
+@pytest.fixture(scope='module')
+def astronaut():
+    return np.ascontiguousarray(pytest.importorskip('skimage.data').astronaut()[:320, 60:380])
+
+
+def test_a_tile_has_the_pixels_of_the_whole_canvas(whole):
+    import torch
+
+    rgb = np.random.default_rng(0).integers(0, 256, (150, 220, 3), np.uint8)
+    canvas = canvas_of(150, 220, 10, 11)
+    image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float()
+    drawn = whole._network._tiled(image, canvas).numpy()
+    tiles = CanvasTiles(rgb, canvas, whole._network.mean)
+    for top, left, height, width in ((0, 0, canvas.height, canvas.width), (60, 33, 101, 64), (170, 100, 90, 90)):
+        inside = drawn[:, :, top : top + height, left : left + width]
+        tile = tiles(top, left, height, width).numpy()[:, :, : inside.shape[2], : inside.shape[3]]
+        assert np.abs(tile - inside).max() < 1e-6
+    assert not tiles(-40, -30, 40, 30).any()
+
+
+def test_windows_cover_every_cell_that_is_asked_for():
+    rng = np.random.default_rng(1)
+    for density in (0.002, 0.02, 0.3):
+        mask = cv2.dilate(np.uint8(rng.random((60, 90)) < density), np.ones((3, 3), np.uint8)) > 0
+        covered = np.zeros((60 + SIDES[-1], 90 + SIDES[-1]), bool)
+        for row, column, rows, columns in windows_for(mask):
+            assert {rows, columns} <= set(SIDES)
+            covered[row : row + rows, column : column + columns] = True
+        assert covered[:60, :90][mask].all()
+    assert windows_for(np.zeros((5, 5), bool)) == []
+
+
+def test_the_face_has_dlibs_box_and_score(whole, astronaut):
+    (expected,) = whole.detect_raw(astronaut)
+    found = proposed(at(117, 155, 96)).detect_raw(astronaut)
+    assert [face[:4] for face in found] == [expected[:4]]
+    assert found[0][4] == pytest.approx(expected[4], abs=1e-4)
+
+
+def test_a_face_at_the_edge_of_the_picture_has_dlibs_score(whole, astronaut):
+    cut = np.ascontiguousarray(astronaut[60:200, 105:260])
+    (expected,) = whole.detect_raw(cut)
+    found = proposed(at(57, 50, 96)).detect_raw(cut)
+    assert [face[:4] for face in found] == [expected[:4]]
+    assert found[0][4] == pytest.approx(expected[4], abs=1e-4)
+
+
+def test_where_nothing_is_proposed_nothing_is_found(whole, astronaut):
+    assert proposed(nowhere).detect_raw(astronaut) == []
+    assert proposed(nowhere, 36).detect_raw(astronaut) == []
+
+
+def test_so_many_proposals_that_the_whole_picture_is_cheaper_take_the_whole_picture(whole, astronaut):
+    detector = proposed(everywhere)
+    assert detector.detect_raw(astronaut) == whole.detect_raw(astronaut)
+    assert detector.whole_runs == 1
+
+
+def test_enlarged_windows_are_limited_and_those_left_out_counted(whole, astronaut):
+    detector = proposed(everywhere, 36)
+    detector.detect_raw(np.ascontiguousarray(np.tile(astronaut, (2, 2, 1))))
+    assert detector.postponed > 0
+
+
+@pytest.mark.parametrize('size', [40, 56])
+def test_a_small_face_is_found_enlarged(whole, astronaut, size):
+    scale = size / 96
+    small = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    assert not [face for face in whole.detect_raw(small) if face[4] > 0]
+    found = proposed(at(117 * scale, 155 * scale, size), 36).detect_raw(small)
+    left, top, right, bottom, score = found[0]
+    assert score > 0
+    assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((155 * scale, 117 * scale), abs=0.12 * size)
+    assert right - left == pytest.approx(size, rel=0.25)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (9, 9), (1, 500), (10, 10), (12, 300), (300, 12), (79, 79)])
+def test_an_image_smaller_than_a_face_has_none(whole, size):
+    for estimates in (everywhere, nowhere):
+        assert proposed(estimates, 36).detect(np.full((*size, 3), 128, np.uint8)) == []
