@@ -1,6 +1,7 @@
 """Selection of the backend that runs the CNN; recurrent layers and heads, a thousandth of the work, stay in PyTorch.
 
-- `auto` times the candidates at start and takes the fastest whose outputs agree with PyTorch in float32. On a CPU the
+- `auto` times the candidates at the first start and takes the fastest whose outputs agree with PyTorch in float32;
+  the choice is kept in the cache folder, and later starts only check that it still agrees. On a CPU the
   candidates are MNN, or OpenVINO where MNN cannot be used, PyTorch, and OpenVINO and PyTorch in bfloat16 where the CPU
   has it. benchmarks/results/backends.json has the times behind that list: OpenVINO in float32 is slower than MNN from
   four faces on, ONNX Runtime too, but for four faces on two threads (1 ms faster).
@@ -10,9 +11,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import logging
 import math
+import platform
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -33,6 +38,7 @@ from affect_perception.inference.backends.pytorch import CudaGraphBackend, Torch
 from affect_perception.models.face_model import FaceModel, FaceOutput, TemporalModel
 from affect_perception.models.sequence_model import SequenceOutput
 from affect_perception.models.smile_va import USUAL_GAP_S
+from affect_perception.runtime.kept_files import cache_folder, discard, is_whole, kept
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +63,45 @@ def select_backend(name: str, model: FaceModel, x: Tensor, weights_hash: str, th
         return _first_usable(trial)
     if name != 'auto':
         return trial.backend(name)
-    chosen = _fastest(trial)
+    chosen = _remembered(trial) or _fastest(trial)
     auto_choices[key] = chosen.name
+    _remember(trial, chosen.name)
     return chosen
+
+
+def _choice_file(trial: Trial) -> Path:
+    """File of the choice for these weights on this machine, with these threads and libraries."""
+    candidates = AUTO_ON_CPU if trial.x.device.type == 'cpu' else GPU_BACKENDS
+    usable = [name for name in candidates if not unavailable_reason(name, trial.x.device.type)]
+    text = f'{trial.weights_hash} {trial.x.device} {trial.threads} {torch.__version__} {_processor()} {usable}'
+    return cache_folder() / f'backend-{hashlib.sha256(text.encode()).hexdigest()[:24]}.txt'
+
+
+def _processor() -> str:
+    """Model of the processor, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        return next((line for line in lines if line.startswith('model name')), platform.processor())
+    return platform.processor()
+
+
+def _remembered(trial: Trial) -> Backend | None:
+    """Backend that `auto` chose at an earlier start, tried again but not timed; None without one that still agrees."""
+    file = _choice_file(trial)
+    if not is_whole(file):
+        return None
+    name = file.read_text()
+    backend = trial.usable(name) if name in NAMES else None
+    if backend is None:
+        discard(file)
+        return None
+    log.info('Backend auto: %s, as chosen for %d threads at an earlier start (%s)', name, trial.threads, file)
+    return backend
+
+
+def _remember(trial: Trial, name: str) -> None:
+    with contextlib.suppress(OSError):
+        kept(_choice_file(trial), lambda part: part.write_text(name))
 
 
 def _first_usable(trial: Trial) -> Backend:

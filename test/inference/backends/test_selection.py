@@ -24,9 +24,10 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_earlier_choice(monkeypatch):
+def no_earlier_choice(monkeypatch, tmp_path):
     """`auto` measures anew in every test."""
     monkeypatch.setattr(selection, 'auto_choices', {})
+    monkeypatch.setattr(selection, '_choice_file', lambda trial: tmp_path / 'choice.txt')
 
 
 def only_available(monkeypatch, *names: str) -> None:
@@ -43,7 +44,12 @@ def test_auto_takes_the_fastest_and_logs_all_times_and_why_others_were_skipped(w
     assert 'Skipping backend mnn: it is not here' in caplog.text
 
 
-def test_auto_measures_openvino_only_where_mnn_cannot_be_used(weights, caplog, monkeypatch):
+def forget(folder) -> None:
+    selection.auto_choices.clear()
+    (folder / 'choice.txt').unlink()
+
+
+def test_auto_measures_openvino_only_where_mnn_cannot_be_used(weights, caplog, monkeypatch, tmp_path):
     for package in ('MNN', 'openvino', 'onnxscript'):
         pytest.importorskip(package, reason="needs the extra `fast` (pip install 'affect_perception[fast]')")
     monkeypatch.setattr(
@@ -52,7 +58,7 @@ def test_auto_measures_openvino_only_where_mnn_cannot_be_used(weights, caplog, m
     with caplog.at_level(logging.INFO):
         assert engine_of(weights, 'auto').backend in ('mnn', 'openvino_bf16')
     assert 'Skipping backend openvino: measured to be slower than mnn' in caplog.text
-    selection.auto_choices.clear()
+    forget(tmp_path)
     only_available(monkeypatch, 'torch', 'openvino')
     assert engine_of(weights, 'auto').backend == 'openvino'
 
@@ -62,6 +68,30 @@ def test_a_choice_of_auto_is_kept_for_the_process_without_measuring_again(weight
     engine_of(weights, 'auto')
     monkeypatch.setattr(selection, 'median_ms', lambda backend, x: pytest.fail('measured again'))
     assert engine_of(weights, 'auto').backend == 'torch'
+
+
+def test_the_next_start_takes_the_earlier_choice_after_a_check_and_without_measuring(weights, monkeypatch, caplog):
+    only_available(monkeypatch, 'torch', 'torch_bf16')
+    monkeypatch.setattr(selection, 'median_ms', lambda backend, x: {'torch': 5.0, 'torch_bf16': 2.0}[backend.name])
+    engine_of(weights, 'auto')
+    selection.auto_choices.clear()
+    monkeypatch.setattr(selection, 'median_ms', lambda backend, x: pytest.fail('measured again'))
+    with caplog.at_level(logging.INFO):
+        assert engine_of(weights, 'auto').backend == 'torch_bf16'
+    assert 'auto: torch_bf16, as chosen for 1 threads at an earlier start' in caplog.text
+
+
+@pytest.mark.parametrize('damage', ['absent', 'changed'])
+def test_an_earlier_choice_that_cannot_be_used_any_more_is_measured_anew(weights, monkeypatch, tmp_path, damage):
+    only_available(monkeypatch, 'torch', 'torch_bf16')
+    monkeypatch.setattr(selection, 'median_ms', lambda backend, x: {'torch': 5.0, 'torch_bf16': 2.0}[backend.name])
+    engine_of(weights, 'auto')
+    selection.auto_choices.clear()
+    if damage == 'absent':
+        only_available(monkeypatch, 'torch')
+    else:
+        (tmp_path / 'choice.txt').write_text('openvino')
+    assert engine_of(weights, 'auto').backend == ('torch' if damage == 'absent' else 'torch_bf16')
 
 
 class DeviatingBackend(TorchBackend):
