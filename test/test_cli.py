@@ -122,3 +122,18 @@ def test_unknown_flag_is_refused(capsys):
         main(['models', '--shiny'])
     assert ended.value.code == 2
     assert '--shiny' in capsys.readouterr().err
+
+
+def test_a_preset_of_bench_pipeline_gives_people_size_and_rate_and_own_flags_weigh_more():
+    from affect_perception.cli import parser
+    from affect_perception.cli.bench import with_preset
+    from affect_perception.cli.flags import settings_by_node
+
+    def loaded(*flags):
+        args = parser().parse_args(['bench', 'pipeline', *flags])
+        camera = with_preset(args, settings_by_node(args))['camera_node']
+        return args.people, camera.get('width'), camera.get('fps')
+
+    assert loaded() == (4, None, None)
+    assert loaded('--preset', '32-people') == (32, 1280, 15.0)
+    assert loaded('--preset', '1080p', '--people', '2', '--fps', '10') == (2, 1920, 10.0)

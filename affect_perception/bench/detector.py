@@ -112,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--threads', type=_positive, help='CPU threads of PyTorch (its own choice)')
     parser.add_argument('--recall', action='store_true', help='recall by size, yaw and tilt, and CPU time, instead')
     parser.add_argument('--yunet', default='', metavar='FILE', help="with --recall: YuNet's weights, compared as well")
-    parser.add_argument('--portraits', default='', help='with --recall: folder of portraits, as the setting of the scene')
+    parser.add_argument(
+        '--portraits', default='', help='with --recall: folder of portraits, as the setting of the scene'
+    )
     parser.add_argument('--weights', default='', help='mmod_human_face_detector.dat; empty: the installed one')
     return parser
 
@@ -213,11 +215,16 @@ def _print_recall(result: dict) -> None:
     for name, numbers in result['recall'].items():
         print(f'{name}: {numbers["false"]} false alarms on rendered faces')
         for kind in ('size', 'yaw', 'tilt'):
-            print(f'  by {kind:<5}' + ''.join(f'{key:>8} {100 * (value or 0):4.0f} %' for key, value in numbers[kind].items()))
+            print(
+                f'  by {kind:<5}'
+                + ''.join(f'{key:>8} {100 * (value or 0):4.0f} %' for key, value in numbers[kind].items())
+            )
         of = numbers['of_exhaustive']
         print(f'  of {of["faces"]} faces of exhaustive dlib: recall {of["recall"]}, {of["extra"]} others')
         for people, milliseconds in result['cpu_ms'][name].items():
-            print(f'  CPU with {people}: {milliseconds:.1f} ms, {base[people] / milliseconds:.1f} times less than exhaustive')
+            print(
+                f'  CPU with {people}: {milliseconds:.1f} ms, {base[people] / milliseconds:.1f} times less than exhaustive'
+            )
 
 
 def _print_table(result: dict) -> None:

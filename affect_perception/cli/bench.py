@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from affect_perception.cli.flags import Commands, add_flags, require_ros, settings_by_node
 from affect_perception.settings import GROUPS
@@ -18,6 +18,24 @@ _OWN_FLAGS = {  # benchmarks that parse their own flags: module of `bench/` and 
     'inference': ('inference', "cost of a step with 1 to 64 faces (the paper's Fig. 6)"),
     'offline': ('offline', 'evaluation speed of a bag relative to real time'),
 }
+
+
+class Preset(NamedTuple):
+    """Load of `bench pipeline`: people in view, size in px, images per second."""
+
+    people: int
+    width: int
+    height: int
+    fps: float
+
+
+PRESETS = {
+    '8-people': Preset(8, 1280, 720, 30),
+    '16-people': Preset(16, 1280, 720, 30),
+    '32-people': Preset(32, 1280, 720, 15),
+    '60fps': Preset(8, 1280, 720, 60),
+    '1080p': Preset(8, 1920, 1080, 30),
+}
 _DASHBOARD_RUNS = (
     'delay', 'page', 'pictures', 'markers', 'overlay', 'jpeg', 'watched', 'here', 'clients', 'browser', 'bare',
 )  # fmt: skip
@@ -27,7 +45,13 @@ def add_parsers(commands: Commands) -> None:
     """Add the parser of `bench` and of each benchmark."""
     bench = commands.add_parser('bench', help='speed on this machine').add_subparsers(required=True, metavar='WHAT')
     pipeline = bench.add_parser('pipeline', help='the whole graph on a scene rendered beforehand')
-    pipeline.add_argument('--people', type=int, default=4)
+    pipeline.add_argument('--people', type=int, help='number of people (4, or that of the preset)')
+    pipeline.add_argument(
+        '--preset',
+        choices=tuple(PRESETS),
+        help='people, size and rate together; flags of your own weigh more: '
+        + ', '.join(f'{name} ({p.people} people, {p.width}×{p.height}, {p.fps:g}/s)' for name, p in PRESETS.items()),
+    )
     pipeline.add_argument('--duration', type=float, default=60.0, help='seconds')
     pipeline.add_argument('--out', type=Path, help='also write the JSON to this file')
     add_flags(pipeline, *GROUPS, skip=_FIXED)
@@ -51,10 +75,22 @@ def add_parsers(commands: Commands) -> None:
         bench.add_parser(name, help=text, add_help=False).set_defaults(call=_bench_with_own_flags(module), rest=[])
 
 
+def with_preset(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings with the preset's size and rate where the command line gives none; sets `args.people`."""
+    preset = PRESETS.get(getattr(args, 'preset', None) or '')
+    if args.people is None:
+        args.people = preset.people if preset else 4
+    if preset is None:
+        return settings
+    camera = {'width': preset.width, 'height': preset.height, 'fps': float(preset.fps)}
+    return {**settings, 'camera_node': {**camera, **settings['camera_node']}}
+
+
 def _bench_of_graph(module: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
     def call(args: argparse.Namespace) -> dict[str, Any]:
         require_ros()
-        return import_module(f'affect_perception.bench.{module}').bench(args, settings_by_node(args))
+        settings = with_preset(args, settings_by_node(args))
+        return import_module(f'affect_perception.bench.{module}').bench(args, settings)
 
     return call
 

@@ -95,10 +95,18 @@ def suppress(found: list[RawDetection], iou_threshold: float, covered_threshold:
 
     dlib's overlap is the shared area over the area of the smallest rectangle around both, not over their union.
     """
+    rows = np.array(found, np.float64).reshape(-1, 5)
+    order = np.argsort(-rows[:, 4], kind='stable')
+    areas = _areas(*rows[:, :4].T)
     kept: list[RawDetection] = []
-    for one in sorted(found, key=lambda f: -f[4]):
-        if not any(_overlap(one, other, iou_threshold, covered_threshold) for other in kept):
-            kept.append(one)
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(found[best])
+        a, b = rows[best, :4], rows[rest, :4].T
+        inner = _areas(*np.maximum(a[:2, None], b[:2]), *np.minimum(a[2:, None], b[2:]))
+        outer = _areas(*np.minimum(a[:2, None], b[:2]), *np.maximum(a[2:, None], b[2:]))
+        covered = inner / np.minimum(areas[best], areas[rest])
+        order = rest[~((inner > 0) & ((inner / outer > iou_threshold) | (covered > covered_threshold)))]
     return kept
 
 
@@ -125,20 +133,15 @@ def confidence(score: float) -> float:
     return 1 / (1 + math.exp(-4 * score))
 
 
-def _overlap(a: RawDetection, b: RawDetection, iou_threshold: float, covered_threshold: float) -> bool:
-    inner = _area(max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
-    if inner == 0:
-        return False
-    outer = _area(min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
-    covered = inner / min(_area(*a[:4]), _area(*b[:4]))
-    return inner / outer > iou_threshold or covered > covered_threshold
-
-
-def _area(left: float, top: float, right: float, bottom: float) -> float:
-    return max(right - left + 1, 0) * max(bottom - top + 1, 0)
+def _areas(left: np.ndarray, top: np.ndarray, right: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    areas: np.ndarray = np.maximum(right - left + 1, 0) * np.maximum(bottom - top + 1, 0)
+    return areas
 
 
 def _nearest_level(canvas: Canvas, x: int, y: int) -> int:
+    for number, (top, left, height, width) in enumerate(canvas.levels):
+        if top <= y < top + height and left <= x < left + width:
+            return number
     tops, lefts, heights, widths = np.array(canvas.levels).T
     dx = np.maximum(np.maximum(lefts - x, x - (lefts + widths - 1)), 0)
     dy = np.maximum(np.maximum(tops - y, y - (tops + heights - 1)), 0)

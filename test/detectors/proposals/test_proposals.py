@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip('torch')
+pytest.importorskip('torch')
+
+import torch
 
 from affect_perception.detectors.proposals import weights
 from affect_perception.detectors.proposals.canvas import CELL, OUT, draw, proposal_canvas
