@@ -11,10 +11,11 @@ import torch
 from affect_perception.detectors.proposals.canvas import OUT, ProposalCanvas, draw, proposal_canvas
 from affect_perception.detectors.proposals.weights import load
 
-THRESHOLD = -0.8  # estimated score from which dlib looks
+THRESHOLD = -0.7  # estimated score from which dlib looks
 BELOW_BEST = 0.5  # outputs of one face that are estimated this much below its best one are left out
 _NEAR = 0.35  # distance of the centres, in sizes, of outputs of one face
 _SIZES = 1.2**3.5  # ratio of the sizes of outputs of one face
+_BEST_NEAR, _BEST_SIZES = 0.16, 1.2**1.5  # the same of the outputs at which dlib looks, from the best one
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,9 @@ def _near_their_best(boxes: np.ndarray, scores: np.ndarray, below_best: float) -
         y, x, size = boxes[i]
         reach = _NEAR * np.maximum(boxes[:, 2], size)
         ratio = np.maximum(boxes[:, 2] / size, size / boxes[:, 2])
-        same = free & (np.hypot(boxes[:, 0] - y, boxes[:, 1] - x) < reach) & (ratio < _SIZES)
+        distance = np.hypot(boxes[:, 0] - y, boxes[:, 1] - x)
+        same = free & (distance < reach) & (ratio < _SIZES)
         free &= ~same
-        kept.append(np.flatnonzero(same & (scores >= scores[i] - below_best)))
+        near = (distance < _BEST_NEAR * np.maximum(boxes[:, 2], size)) & (ratio < _BEST_SIZES)
+        kept.append(np.flatnonzero(same & near & (scores >= scores[i] - below_best)))
     return np.concatenate(kept) if kept else np.zeros(0, np.int64)

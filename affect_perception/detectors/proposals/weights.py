@@ -10,7 +10,7 @@ from affect_perception.detectors.proposals.network import ProposalNetwork
 from affect_perception.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / 'weights' / 'detectors' / 'face_proposals.safetensors'
-SHA256 = ''  # of the shipped file
+SHA256 = '42cc93bb112ca6ff4c88ace02152211555f19eea877cc8d70fc52c71b450c170'
 _KEY = 'affect_perception'
 
 
