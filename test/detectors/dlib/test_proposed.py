@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip('torch')
 
+from affect_perception.detectors import make_detector
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
 from affect_perception.detectors.dlib.tiles import CanvasTiles
@@ -13,6 +14,7 @@ from affect_perception.detectors.dlib.windows import SIDES, windows_for
 from affect_perception.detectors.proposals.canvas import LEVELS, OUT
 from affect_perception.detectors.proposals.finder import ProposalFinder
 from affect_perception.errors import ConfigError
+from affect_perception.settings import TrackerSettings
 
 
 class FixedFinder(ProposalFinder):
@@ -142,3 +144,14 @@ def test_a_small_face_is_found_enlarged(whole, astronaut, size):
 def test_an_image_smaller_than_a_face_has_none(whole, size):
     for estimates in (everywhere, nowhere):
         assert proposed(estimates, 36).detect(np.full((*size, 3), 128, np.uint8)) == []
+
+
+@pytest.mark.parametrize('kind', ['black', 'white', 'noise'])
+def test_with_the_shipped_network_nothing_is_found_where_nothing_is_and_the_astronaut_is(whole, astronaut, kind):
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    empty = {'black': noise * 0, 'white': noise * 0 + 255, 'noise': noise}[kind]
+    detector = make_detector(TrackerSettings(detector='dlib_cnn', detect_exhaustive=False, detect_device='cpu'))
+    assert [face for face in detector.detect(empty) if face.confidence >= 0.5] == []
+    (face,) = [face for face in detector.detect(astronaut) if face.confidence >= 0.5]
+    (expected,) = [face for face in whole.detect(astronaut) if face.confidence >= 0.5]
+    assert face.box.centre == pytest.approx(expected.box.centre, abs=10)
