@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--cache', type=Path, default=Path('runs/face_proposals'), help='folder of the scored pictures')
     parser.add_argument('--pictures', type=int, default=700, help='composed pictures to train on')
     parser.add_argument('--validation', type=int, default=80, help='composed pictures of other people')
-    parser.add_argument('--minutes', type=float, default=6.0, help='CPU time of the training')
+    parser.add_argument('--minutes', type=float, default=4.0, help='CPU time of the training')
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--rate', type=float, default=4e-3, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0)
