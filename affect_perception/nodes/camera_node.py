@@ -30,6 +30,7 @@ from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import subscribe
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
+from affect_perception.sources.addresses import masked
 from affect_perception.sources.playback_clock import Playback, PlaybackClock
 from affect_perception.types import Frame
 
@@ -56,7 +57,7 @@ class CameraNode(Node):
         self._output = CameraOutput(self, self.settings)
         if self._lossless:
             subscribe(self, FaceAffectArray, 'face_affect', self._on_affect)
-        name = self.settings.source
+        name = masked(self.settings.source)
         hardware = name if name.partition(':')[0] in ('camera', 'realsense') else ''
         self.diagnostics = NodeDiagnostics(self, lambda: self.dropped, lambda: {'source': name}, hardware_id=hardware)
         self.source = source if source is not None else open_source(self.settings, self.diagnostics.bad_input)

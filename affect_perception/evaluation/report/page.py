@@ -18,6 +18,8 @@ from affect_perception.evaluation.report.smile_sections import smile_sections
 from affect_perception.evaluation.report.thumbnails import Thumbnails
 from affect_perception.evaluation.report.value_sections import expression_section, value_sections
 
+_MOST_FILES = 10  # that were left out, in the notes
+
 
 def write_page(
     path: Path, title: str, entries: Sequence[ReportRun], faces: Thumbnails | None, more: Sequence[Section] = ()
@@ -37,7 +39,7 @@ def write_page(
         'title': title,
         'subtitle': ' against '.join(e.name for e in entries),
         'summary': [s for e in entries for s in _sentences(e, several=len(entries) > 1)],
-        'notes': list(dict.fromkeys(n for e in entries if e.analysis for n in e.analysis.notes)),
+        'notes': list(dict.fromkeys([*(n for e in entries for n in _left_out(e)), *_label_notes(entries)])),
         'labels': first.metrics.get('labels'),
         'sections': sections,
         'made': [(e.name, _made(e)) for e in entries],
@@ -57,6 +59,18 @@ def write_page(
         raise AffectPerceptionError(
             f'{path} cannot be written: {error.strerror}; the tables beside it are whole'
         ) from None
+
+
+def _label_notes(entries: Sequence[ReportRun]) -> list[str]:
+    return [note for entry in entries if entry.analysis for note in entry.analysis.notes]
+
+
+def _left_out(entry: ReportRun) -> list[str]:
+    """Notes about the given files that were not read, or not wholly; the first ten, and a count."""
+    others = [row for row in entry.metrics.get('files', []) if row['status'] != 'read']
+    notes = [f'{row["file"]}: {row["status"]} ({row["reason"]})' for row in others[:_MOST_FILES]]
+    more = len(others) - len(notes)
+    return [*notes, f'{more} more files were left out; files.csv lists them'] if more else notes
 
 
 def _sentences(entry: ReportRun, several: bool) -> list[str]:
