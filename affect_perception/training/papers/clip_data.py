@@ -55,6 +55,7 @@ class ClipData:
     sound: Tensor | None  # (W, T, A), (W, F, A) or (W, A), NaN where absent
     classes: dict[str, tuple[str, ...]]  # names of the classes of class targets
     left_out: int  # samples without a label
+    images: bool  # samples are single images, not sequences or clips
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -103,7 +104,7 @@ def load(path: str, split: str, model: SequenceModel, settings: PaperSettings, f
     clip = of_row[rows[:, 0]]
     sound = _sound(data, rows, clip, model) if model.inputs.audio else None
     kept_targets = {name: target[torch.from_numpy(kept)] for name, target in targets.items()}
-    return ClipData(data, rows, clip, names[clip], kept_targets, sound, classes, left_out)
+    return ClipData(data, rows, clip, names[clip], kept_targets, sound, classes, left_out, form == 'image')
 
 
 def check_persons(sets: dict[str, Sequence[ClipData]]) -> None:
