@@ -49,7 +49,7 @@ def table(report: Report) -> list[str]:
 
 
 def _cell(score: dict[str, Any] | None) -> str:
-    if score is None:
+    if score is None or score['value'] is None:
         return ''
     interval = score.get('interval')
     return f'{score["value"]:.3f}' + (f' ({interval[0]:.3f} to {interval[1]:.3f})' if interval else '')
@@ -72,7 +72,7 @@ def _plot(report: Report, path: Path) -> None:
     for i, metric in enumerate(metrics):
         for at, name in enumerate(names):
             score = report.rows[name].get(metric)
-            if score is None:
+            if score is None or score['value'] is None:
                 continue
             low, high = score['interval'] or (score['value'], score['value'])
             error = [[max(score['value'] - low, 0)], [max(high - score['value'], 0)]]

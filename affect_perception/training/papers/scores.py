@@ -8,6 +8,7 @@ range) on the mean of a sample's crops, 16×16 grey, and `each crop` the same of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affect_perception.evaluation.metrics.bootstrap import draw_groups, percentile_interval
+from affect_perception.evaluation.metrics.bootstrap import (
+    draw_groups,
+    interval_if_defined,
+    percentile_interval,
+)
 from affect_perception.models.blocks.objectives import METRICS
 from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.training.papers.clip_data import CLASS_TARGETS, ClipData
@@ -63,7 +68,8 @@ def with_intervals(
     groups = _groups(person)
     draws = draw_groups(len(groups), min(repeats or REPEATS, REPEATS))
     drawn = [_measured(measure, output, target, groups, draw) for draw in draws]
-    return {'value': measure(output, target), 'interval': list(percentile_interval(drawn))}
+    value = measure(output, target)  # undefined: precision of a class that is never said
+    return {'value': None if math.isnan(value) else value, 'interval': interval_if_defined(drawn)}
 
 
 def _groups(person: np.ndarray) -> list[np.ndarray]:

@@ -67,7 +67,7 @@ class Batcher:
             images = model.preprocess(crops.flatten(0, 1))
             images = images.contiguous()  # channels last, oneDNN's backward pass of narrow networks breaks the heap
             images = images.reshape(*crops.shape[:2], 3, *images.shape[2:])
-            if self.clips.rows.shape[1] == 1:
+            if self.clips.images:
                 images = images[:, 0]
             batch['images'] = images
             if generator is not None:
