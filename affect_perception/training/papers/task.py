@@ -32,11 +32,10 @@ class Batcher:
         self._embeddings: Tensor | None = None
         self._place: np.ndarray | None = None
         used = np.unique(clips.rows)
-        one_image = clips.rows.shape[1] == 1
         if (
             frozen(model)
             and model.inputs.side
-            and not one_image
+            and not clips.images
             and len(used) * model.embedding_size * 4e-6 <= settings.cache_mb
         ):
             self._place = np.searchsorted(used, clips.rows)

@@ -18,7 +18,7 @@ from affect_perception.training.papers.fusion import _divided
 
 ROWS = {
     'witzig2019': {'neutral', 'low', 'medium', 'high', 'all'},
-    'qian2023': {'v1 vgg16, 1 frames', 'v4 resnet50, 3 frames', 'av resnet50, 3 frames, sound'},
+    'qian2023': {'v1 vgg16, 1 frames', 'v4 resnet50, 3 frames', 'av resnet50, 3 frames, with sound'},
     'vielzeuf2018': {'pooling lstm', 'pooling weighted', 'sound, random forest', 'images and sound, mean of scores'},
     'parthasarathy2020': {'gru_a', 'gru_v', 'gru_av', 'transformer_v', 'transformer_av'},
     'aspandi2020': {'Disc', 'AEG-CD', 'AEG-CD-SZ'},
