@@ -136,12 +136,20 @@ class SmileVa(FaceCnn, TemporalModel):
         `keep` (N, T, E) multiplies what the recurrent layers see (dropout in training).
         """
         state = self.initial_state(len(embeddings)) if state is None else state
-        aged = torch.log2(gaps_s.clamp(1e-3, LONGEST_GAP_S) / USUAL_GAP_S) / 4
         seen = embeddings if keep is None else embeddings * keep
-        x = torch.cat([seen, aged[..., None]], -1)
-        hidden, state = self.recurrent(x, state.transpose(0, 1).contiguous())
+        hidden, state = self._recur(seen, gaps_s, state)
         raw = self.head.linear(embeddings) + self.temporal_head(hidden)
         return self.head.read(raw), state.transpose(0, 1)
+
+    def hidden_of(self, embeddings: Tensor, gaps_s: Tensor) -> Tensor:
+        """Outputs (N, T, hidden) of the recurrent layers for T frames of N faces, which `temporal_head` reads."""
+        return self._recur(embeddings, gaps_s, self.initial_state(len(embeddings)))[0]
+
+    def _recur(self, seen: Tensor, gaps_s: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        aged = torch.log2(gaps_s.clamp(1e-3, LONGEST_GAP_S) / USUAL_GAP_S) / 4
+        x = torch.cat([seen, aged[..., None]], -1)
+        hidden, state = self.recurrent(x, state.transpose(0, 1).contiguous())
+        return hidden, state
 
     def last_of(self, embeddings: Tensor, gaps_s: Tensor) -> AffectOutput:
         """Outputs (N rows) of the last frame of windows (N, T, E) with gaps in s (N, T), from the initial state."""

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from affect_perception.evaluation.metrics.agreement import confusion_table
-from affect_perception.models.smile_va import READ_OUTS, SmileVa
+from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.data.level_clips import read_level_clips
 from affect_perception.training.losses import is_right
+from affect_perception.training.scoring.confidence_fit import fit_confidence
 from affect_perception.training.scoring.temporal_probe import Answers, Probe
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import trajectories
@@ -46,7 +47,7 @@ def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettin
 
     Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
     teacher, and the clips of `settings.level_clips` by the levels people judged. The slope of the levels: the same
-    without the clips. The confidence: films as bad as those of training.
+    without the clips. The confidence: `confidence_fit.py`, on training pictures.
     """
     said, head = probe.ask(model), model.head
     stills = [(said.stills[name].smiling, probe.faces[name].share) for name in ('FER+', 'LFW')]
@@ -64,14 +65,9 @@ def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettin
     level = torch.from_numpy(trajectories.level_of(wanted))
     level_slope = best_level_slope(model.levels_of(torch.from_numpy(intensity)).log(), level)
     head.level_slope.fill_(level_slope)
-    confidence, right = confidence_of(model, confidence_films(model, sets, settings, 'val'), settings.tolerance)
-    sure, unsure = fitted_line(confidence, right)
-    rescale(model, READ_OUTS - 1, sure, unsure)
-    names = (
-        *('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope'),
-        *('confidence_slope', 'confidence_bias'),
-    )
-    return dict(zip(names, (slope, bias, *knots, level_slope, sure, unsure), strict=True))
+    fit_confidence(model, sets, settings)
+    names = ('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope')
+    return dict(zip(names, (slope, bias, *knots, level_slope), strict=True))
 
 
 @torch.no_grad()
