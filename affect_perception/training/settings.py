@@ -80,7 +80,7 @@ class TrainingSettings(Settings):
     steadiness: float = setting(2.0, 'weight of changes of the intensity that nothing explains', low=0.0, high=100.0)
     tolerance: float = setting(0.25, 'error of an intensity up to which a reading counts as right', low=0.01, high=1.0)
     min_confidence: float = setting(
-        0.3, 'written to the checkpoint: confidence below which a level is UNKNOWN', low=0.0, high=1.0
+        0.2, 'written to the checkpoint: confidence below which a level is UNKNOWN', low=0.0, high=1.0
     )
     patience: int = setting(0, 'epochs without a better validation score after which to stop; 0 never stops', low=0)
     augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)

@@ -85,8 +85,11 @@ def test_smiling_people_rank_above_their_own_neutral_portrait(engine, detector):
     ordered = [p for p in people if intensity[p, 'smiling'] > intensity[p, 'neutral']]
     assert len(people) == 25
     assert len(ordered) >= 24
-    assert np.median([intensity[p, 'neutral'] for p in people]) < 0.15
-    assert np.median([intensity[p, 'smiling'] for p in people]) > 0.3  # absolute: half of these portraits hardly smile
+    assert np.isnan(list(intensity.values())).sum() <= 2  # too unsure for a level
+    assert np.nanmedian([intensity[p, 'neutral'] for p in people]) < 0.15
+    assert (
+        np.nanmedian([intensity[p, 'smiling'] for p in people]) > 0.3
+    )  # absolute: half of these portraits hardly smile
 
 
 @pytest.mark.data
