@@ -88,7 +88,7 @@ def confidence_data(
         held = embedding[:, None].expand(-1, gaps.shape[1], -1)
         output, _ = model.over_time(held, gaps)
         hidden = model.hidden_of(held, gaps)
-        right = is_right(output, *(of[:, None] for of in truth), settings.tolerance) if number == 0 else None
+        right = is_right(output, truth[0][:, None], truth[1][:, None], settings.tolerance) if number == 0 else None
         for frame in FRAMES:
             known = np.zeros(len(embedding), bool) if right is None else right[:, frame].numpy()
             found.append(
