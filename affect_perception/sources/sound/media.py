@@ -11,45 +11,13 @@ import numpy as np
 
 from affect_perception.core.sound import SoundBlock
 from affect_perception.errors import ConfigError
+from affect_perception.sources.container import clock_start_s, library, open_container, reason_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 _TIMEOUT_S = 5.0
 _ROUNDING_S = 0.02  # containers round stamps, some to ms: sample counts are finer
-
-
-def library() -> Any:
-    """Import PyAV, with FFmpeg's own messages off; ConfigError where it is not installed."""
-    try:
-        import av
-        import av.logging
-    except ImportError as error:
-        raise ConfigError(f"the sound of media needs PyAV ({error}): pip install 'affect-perception[audio]'") from None
-    av.logging.set_libav_level(av.logging.PANIC)
-    return av
-
-
-def open_container(target: Path | str, timeout_s: float | None) -> InputContainer:
-    """Open a media file or an address; ConfigError with FFmpeg's reason."""
-    av = library()
-    options = {'protocol_whitelist': 'file'} if isinstance(target, Path) else {}
-    name = str(target.absolute()) if isinstance(target, Path) else target
-    try:
-        container: InputContainer = av.open(name, 'r', options=options, timeout=timeout_s, metadata_errors='replace')
-    except (OSError, ValueError, av.error.FFmpegError) as error:
-        raise ConfigError(reason_of(error)) from None
-    return container
-
-
-def reason_of(error: BaseException) -> str:
-    """FFmpeg's reason in one line, without the address, which may hold a password."""
-    return ' '.join(str(getattr(error, 'strerror', None) or error).split())[:200] or type(error).__name__
-
-
-def clock_start_s(container: InputContainer) -> float:
-    """Time in s that players show as 0: the earliest start of all tracks, if it is after 0."""
-    return max(container.start_time or 0, 0) / 1e6
 
 
 class MediaSound:
