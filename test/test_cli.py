@@ -42,6 +42,10 @@ def no_image(tmp_path: Path) -> str:
         (['--source', 'scene', '--detector', 'haar'], 'haar'),
         (['--source', 'scene', '--detect-every', '0'], 'detect_every = 0'),
         (['--source', 'scene', '--duration', '-1'], '--duration'),
+        (['--source', 'scene', '--duration', 'nan'], '--duration nan'),
+        (['--source', '/proc/self/mem'], '/proc/self/mem'),
+        (['--source', 'scene', '--model', 'a\udcff'], 'UTF-8'),
+        (['--source', 'scene', '--dashboard-address', 'a..b'], 'a..b'),
     ],
 )
 @pytest.mark.ros

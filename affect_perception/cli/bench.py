@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from affect_perception.cli.flags import Commands, add_flags, require_ros, settings_by_node
+from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.settings import GROUPS
 
 _FIXED = ('source', 'rate', 'loop', 'scene_people', 'reliable_images')  # settings that a benchmark decides itself
@@ -89,6 +89,7 @@ def with_preset(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -
 def _bench_of_graph(module: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
     def call(args: argparse.Namespace) -> dict[str, Any]:
         require_ros()
+        check_seconds('--duration', getattr(args, 'duration', 0.0))
         settings = with_preset(args, settings_by_node(args))
         return import_module(f'affect_perception.bench.{module}').bench(args, settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -75,6 +76,12 @@ def report_options(args: argparse.Namespace) -> ReportOptions:
     from affect_perception.evaluation.report.report import ReportOptions
 
     return ReportOptions(tuple(args.labels), args.people, args.faces, shlex.join(['affect-perception', *sys.argv[1:]]))
+
+
+def check_seconds(flag: str, value: float) -> None:
+    """Raise ConfigError for a duration that is negative, infinite or no number."""
+    if not 0 <= value < math.inf:
+        raise ConfigError(f'{flag} {value} is no duration; give seconds, 0 or more')
 
 
 def require_ros() -> None:

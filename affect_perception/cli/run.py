@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from affect_perception.cli.flags import Commands, add_flags, require_ros, settings_by_node
+from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
 from affect_perception.settings import GROUPS
 from affect_perception.sources import check_source
@@ -28,8 +28,7 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     from affect_perception.graph.run import run
     from affect_perception.nodes.recorder_node import Recording
 
-    if args.duration < 0:
-        raise ConfigError(f'--duration {args.duration} is negative; give seconds, or 0 for no limit')
+    check_seconds('--duration', args.duration)
     if args.record_images and args.record is None:
         raise ConfigError('--record-images needs a recording; give --record BAG as well')
     record = Recording(args.record, args.record_images) if args.record is not None else None

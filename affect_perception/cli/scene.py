@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from affect_perception.cli.flags import Commands, add_flags, settings_of
+from affect_perception.cli.flags import Commands, add_flags, check_seconds, settings_of
 from affect_perception.settings import SourceSettings
 
 _SCENE = {'width', 'height', 'fps', 'scene_people', 'scene_seed', 'scene_portraits'}
@@ -32,4 +32,5 @@ def _scene(args: argparse.Namespace) -> dict[str, Any]:
         return tqdm(frames, unit='frame', disable=None)
 
     settings = SourceSettings.from_mapping(settings_of(args, 'camera_node'))
+    check_seconds('--duration', args.duration)
     return write_recording(args.out, settings, args.duration, progress)

@@ -24,7 +24,7 @@ def check_address(settings: DashboardSettings, token: str) -> str:
     given = settings.dashboard_address
     try:
         address = socket.getaddrinfo(given or None, settings.dashboard_port, type=socket.SOCK_STREAM)[0][4][0]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that is none, as a..b
         raise ConfigError(
             f'dashboard_address {given!r} is no address of this machine ({error}); use 127.0.0.1 for this machine '
             'only, 0.0.0.0 for all networks (with dashboard_token)'

@@ -95,6 +95,8 @@ class Setting:
             raise ConfigError(
                 f'{self.name} = {_shown(value)} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
             )
+        if self.type is str and not _is_utf8(value):
+            raise ConfigError(f'{self.name} = {_shown(value)} is no text in UTF-8')
         number: Any = value
         below = self.low is not None and not number >= self.low  # written so that NaN is out of range
         above = self.high is not None and not number <= self.high
@@ -109,6 +111,14 @@ class Setting:
         if self.topic and not value and self.default not in ('', 'auto'):
             raise ConfigError(f'{self.name} is empty; give the name of a topic, as {self.default}')
         return value
+
+
+def _is_utf8(text: Any) -> bool:
+    """False for a text with bytes that were no UTF-8 on the command line, or with a zero character."""
+    try:
+        return b'\0' not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.errors import BadInputError, ConfigError, untrusted
 from affect_perception.runtime.files import text_of_name
 from affect_perception.settings import SourceSettings
 from affect_perception.sources.addresses import SCHEMES, check_address, scheme_of
@@ -58,6 +58,11 @@ def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     source. Raises ConfigError for a source that cannot be opened.
     """
     text = settings.source
+    with untrusted(repr(text)):
+        return _open(text, settings, on_bad)
+
+
+def _open(text: str, settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     for prefix, opener in OPENERS.items():
         if text == prefix or (prefix.endswith((':', '/')) and text.startswith(prefix)):
             return opener(settings, on_bad)
