@@ -19,6 +19,7 @@ REACH = 10  # cells on each side that a score depends on: 2 + 2 + 2 + 4
 SIDES = (4, 8, 12)  # cells; heights and widths of windows
 _PADDINGS = (2, 2, 2, 4)  # of the last four convolutions
 _COSTS = (96, 36, 51, 51)  # relative cost per cell of the first three convolutions and of the next three
+_MOST_JOINED = 100
 
 Window = tuple[int, int, int, int]  # first row, first column, rows, columns; in cells
 Tile = Callable[[int, int, int, int], torch.Tensor]
@@ -91,7 +92,12 @@ def cost(height: int, width: int) -> float:
 
 
 def _merged(boxes: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """Join boxes (top, left, height, width) where one window costs less than two."""
+    """Join boxes (top, left, height, width) where one window costs less than two.
+
+    More than _MOST_JOINED boxes stay as they are: comparing all pairs would take longer than what it saves.
+    """
+    if len(boxes) > _MOST_JOINED:
+        return boxes
     i = len(boxes) - 1
     while i > 0:
         top, left, height, width = boxes[i]
