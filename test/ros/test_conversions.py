@@ -146,7 +146,7 @@ def test_messages_deserialised_by_rosbags_are_read_as_those_of_rclpy():
     assert {**vars(of_bag), 'faces': ()} == {**vars(of_ros), 'faces': ()}
     faces = [
         vars(replace(affect.faces[0], laughter=0.0)) for affect in (of_bag, of_ros)
-    ]  # not part of the message: NaN
+    ]  # no part of it: NaN
     assert faces[0] == faces[1]
 
 
