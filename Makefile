@@ -23,8 +23,8 @@ PIP := python -m pip install --disable-pip-version-check -c constraints.txt $(PI
 demo: set-up  ## the whole graph on a camera, else on the built-in scene; DURATION=20 stops by itself
 	@$(ACTIVE) affect-perception run --source $(SOURCE) --duration $(DURATION)
 
-test: set-up  ## every test
-	@$(ACTIVE) python -m pytest
+test: set-up  ## every test, in two processes
+	@$(ACTIVE) python -m pytest -n 2 --dist loadfile
 
 test-fast: set-up  ## the tests that need no ROS graph, browser or data sets and take less than 5 s each
 	@$(ACTIVE) python -m pytest -m "not ros and not browser and not slow and not data"

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 # Before anything imports rclpy: no other robot on this network may hear the tests, nor they it.
+_WORKER = os.environ.get('PYTEST_XDIST_WORKER', '')  # processes of one run must not hear each other either
+if _WORKER:
+    os.environ['ROS_DOMAIN_ID'] = str(30 + (8 * os.getppid() + int(_WORKER.removeprefix('gw'))) % 60)
 os.environ.setdefault('ROS_DOMAIN_ID', str(30 + os.getpid() % 60))
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 

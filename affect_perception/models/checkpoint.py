@@ -163,14 +163,19 @@ def installed() -> list[dict[str, Any]]:
     return rows
 
 
+def _number(value: float | None) -> str:
+    """Text of a score; "-" for one without a finite value, such as the delay of a smile that is never read."""
+    return '-' if value is None else f'{value:.4f}'
+
+
 def installed_report() -> str:
     """Output of the command `affect-perception models`: a table for people, one JSON object as the last line."""
     rows, lines = installed(), []
     for row in rows:
         lines.append(f'{row["name"]}  ({row.get("model", "?")}, {row["megabytes"]} MB)')
         for name, value in (row.get('scores') or {}).get('test', {}).items():
-            low, high = value['interval']
-            lines.append(f'    {name:<28}{value["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
+            score, low, high = (_number(number) for number in (value['value'], *value['interval']))
+            lines.append(f'    {name:<28}{score:>8}   95 % interval {low} to {high}')
         lines += [f'    {name}: {terms}' for name, terms in (row.get('terms') or {}).items()]
         if 'error' in row:
             lines.append(f'    {row["error"]}')
