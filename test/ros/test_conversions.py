@@ -144,9 +144,7 @@ def test_messages_deserialised_by_rosbags_are_read_as_those_of_rclpy():
     assert {**vars(of_bag.tracks[0]), 'crop': 0} == {**vars(of_ros.tracks[0]), 'crop': 0}
     of_bag, of_ros = (convert.affect_from_msg(message) for message in (by_rosbags(affect), over_the_wire(affect)))
     assert {**vars(of_bag), 'faces': ()} == {**vars(of_ros), 'faces': ()}
-    faces = [
-        vars(replace(affect.faces[0], laughter=0.0)) for affect in (of_bag, of_ros)
-    ]  # no part of it: NaN
+    faces = [vars(replace(affect.faces[0], laughter=0.0)) for affect in (of_bag, of_ros)]  # no part of it: NaN
     assert faces[0] == faces[1]
 
 
