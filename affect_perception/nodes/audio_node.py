@@ -94,8 +94,7 @@ class AudioNode(AutostartLifecycleNode):
     def stop(self) -> None:
         """End the sound."""
         self._closing.set()
-        if self._source is not None:
-            self._source.close()
+        self._close_source()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=3.0)
         if self._topic is not None:
@@ -139,12 +138,15 @@ class AudioNode(AutostartLifecycleNode):
                     return  # a file will not be there later
             except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the images go on
                 self.diagnostics.bad_input(error)
-            try:
-                if self._source is not None:
-                    self._source.close()
-            except Exception as error:  # noqa: BLE001 - a broken device may refuse this, too; it is opened anew
-                self.diagnostics.bad_input(error)
+            self._close_source()
             self._closing.wait(_RETRY_S)
+
+    def _close_source(self) -> None:
+        try:
+            if self._source is not None:
+                self._source.close()
+        except Exception as error:  # noqa: BLE001 - a broken device may refuse even this; it is opened anew
+            self.diagnostics.bad_input(error)
 
     def _lost(self, text: str) -> None:
         self._state = text

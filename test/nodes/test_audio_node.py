@@ -127,7 +127,6 @@ def test_a_source_of_sound_that_fails_in_every_way_is_counted_and_opened_again(h
     node, _ = heard(1, seconds=1.0, audio='microphone')
     assert len(opened) > 2
     assert node.diagnostics.bad_inputs['internal'] > 3
-    node._source = None
 
 
 class Unplugged:
