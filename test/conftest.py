@@ -1,4 +1,4 @@
-"""What all tests share: a ROS domain of their own, the folder of real data where there is one, waiting with a limit."""
+"""Fixtures of all tests: a ROS domain of their own, the folder of real data if any, waits with a limit."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Who speaks: movement of each mouth against the energy of the sound over the last second; a heuristic.
+"""Active speaker detection: movement of each mouth against the energy of the sound over the last second; a heuristic.
 
 A face speaks if there is a voice, its mouth opens and closes faster than a smile grows, and does so with the sound. The
 loudest mouth does not win by being alone: a face whose mouth is still does not speak, however much is heard.

@@ -36,7 +36,7 @@ MARK = 'dataset.json'
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How `prepare` runs: processes, address of a Ray cluster, which faces, which quantities (empty: all)."""
+    """Options of `prepare`: processes, address of a Ray cluster, which faces, which quantities (empty: all)."""
 
     jobs: int = 1
     ray: str = ''

@@ -28,7 +28,7 @@ LEAST = 1e-4  # the score is finite: intensities are kept this far from 0 and 1 
 
 
 class AffectOutput(NamedTuple):
-    """What the network says of N faces. Intensity, score and levels follow from presence and strength."""
+    """Outputs of the network for N faces. Intensity, score and levels follow from presence and strength."""
 
     score: Tensor  # (N,) logit of the intensity
     intensity: Tensor  # (N,) in [0, 1]: absolute, 0 no smile, 1 a broad laughing smile

@@ -30,7 +30,7 @@ _POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILI
 
 @dataclass(frozen=True)
 class Request:
-    """What a subscription requests; `latched` also the last message sent before (transient local)."""
+    """Quality of service of a subscription; `latched`: also the last message from before (transient local)."""
 
     topic: str
     msgtype: type
@@ -63,7 +63,7 @@ def publisher_names(publishers: Sequence[TopicEndpointInfo]) -> list[str]:
 
 
 def mixed(topic: str, publishers: Sequence[TopicEndpointInfo]) -> str:
-    """What to do about several publishers of a topic that should have one; '' for one or none."""
+    """Text that names several publishers of a topic that should have one, and the remedy; '' for one or none."""
     if len(publishers) < 2:
         return ''
     return (
@@ -108,7 +108,7 @@ class AdaptiveSubscription:
 
     @property
     def request(self) -> Request:
-        """What is requested now."""
+        """Quality of service requested at present."""
         assert self._request is not None
         return self._request
 

@@ -9,7 +9,7 @@ from affect_perception.settings.declaration import Settings, setting
 
 @dataclass(frozen=True)
 class GraphSettings(Settings):
-    """Which nodes run (`affect-perception run`, `graph`, arguments of smile.launch.py; no ROS parameters)."""
+    """Nodes that run (`affect-perception run`, `graph`, arguments of smile.launch.py; no ROS parameters)."""
 
     agent: bool = setting(True, 'run agent_node: behaviour')
     markers: bool = setting(True, 'run marker_node: markers and overlay for RViz')

@@ -25,7 +25,7 @@ READ, READ_IN_PART, LEFT_OUT, FAILED = 'read', 'read in part', 'left out', 'fail
 
 @dataclass(frozen=True)
 class FileStatus:
-    """What became of a given file: `status` is read, read in part, left out or failed, `reason` says why."""
+    """Status of a given file: `status` is read, read in part, left out or failed, `reason` says why."""
 
     file: str
     status: str

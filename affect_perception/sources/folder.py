@@ -76,7 +76,7 @@ class ImageFolder:
 
     @property
     def file_statuses(self) -> list[FileStatus]:
-        """What became of every file of the folder, as far as it has been read."""
+        """Status of every file of the folder, as far as it has been read."""
         read = [self._notes.get(name, FileStatus(name, READ)) for name in self.files]
         return read + statuses_of(self._others)
 

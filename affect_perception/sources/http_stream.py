@@ -30,8 +30,7 @@ class HttpAddress:
         if user or password:
             logins.add_password(None, self._plain, user, password)  # None: any realm
         self._opener = urllib.request.build_opener(
-            _HttpHandler(self._sockets),
-            _HttpsHandler(self._sockets),
+            _Handler(self._sockets),
             urllib.request.HTTPDigestAuthHandler(logins),
             urllib.request.HTTPBasicAuthHandler(logins),
         )
@@ -61,45 +60,36 @@ class HttpAddress:
         shut_down(self._sockets)
 
 
-class _Http(http.client.HTTPConnection):
-    """HTTP connection that adds its socket to `sockets`, so that another thread can shut it down."""
+class _Noted:
+    """Part of a connection that adds its open socket to `sockets`, so that another thread can shut it down."""
 
     def __init__(self, host: str, sockets: list[socket.socket], **options: Any) -> None:
-        super().__init__(host, **options)
+        super().__init__(host, **options)  # type: ignore[call-arg]  # of the connection beside it
         self._sockets = sockets
 
     def connect(self) -> None:
         """Connect to the host."""
-        super().connect()
-        self._sockets.append(self.sock)
+        super().connect()  # type: ignore[misc]  # of the connection beside it
+        self._sockets.append(self.sock)  # type: ignore[attr-defined]
 
 
-class _Https(http.client.HTTPSConnection):
-    """HTTPS connection that adds its socket to `sockets` after the handshake."""
-
-    def __init__(self, host: str, sockets: list[socket.socket], **options: Any) -> None:
-        super().__init__(host, **options)
-        self._sockets = sockets
-
-    def connect(self) -> None:
-        """Connect to the host, with TLS."""
-        super().connect()
-        self._sockets.append(self.sock)
+class _Http(_Noted, http.client.HTTPConnection):
+    """HTTP connection whose socket is noted."""
 
 
-class _HttpHandler(urllib.request.HTTPHandler):
+class _Https(_Noted, http.client.HTTPSConnection):
+    """HTTPS connection whose socket is noted after the handshake."""
+
+
+class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opener of both kinds."""
+
     def __init__(self, sockets: list[socket.socket]) -> None:
         super().__init__()
         self._sockets = sockets
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(partial(_Http, sockets=self._sockets), request)
-
-
-class _HttpsHandler(urllib.request.HTTPSHandler):
-    def __init__(self, sockets: list[socket.socket]) -> None:
-        super().__init__()
-        self._sockets = sockets
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(partial(_Https, sockets=self._sockets), request)

@@ -95,7 +95,7 @@ class VideoFile:
 
     @property
     def file_statuses(self) -> list[FileStatus]:
-        """What became of the file, as far as it has been read."""
+        """Status of the file, as far as it has been read."""
         return [FileStatus(self.name, READ_IN_PART if self._problems else READ, '; '.join(self._problems))]
 
     def _report(self, kind: str, text: str) -> None:

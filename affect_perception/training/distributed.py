@@ -83,7 +83,7 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def from_first(tensors: dict[str, Tensor]) -> None:
-    """Everybody takes the first process's tensors: statistics of batch normalisation, and weights that were loaded."""
+    """Copy the first process's tensors to all: statistics of batch normalisation, and weights that were loaded."""
     if size() > 1:
         for tensor in tensors.values():
             distributed.broadcast(tensor, 0)

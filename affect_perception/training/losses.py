@@ -1,4 +1,4 @@
-"""What training minimises. Every loss is the mean over the pictures it concerns."""
+"""Losses of training. Each is the mean over the pictures it concerns."""
 
 from __future__ import annotations
 

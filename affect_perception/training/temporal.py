@@ -33,7 +33,7 @@ HAPPINESS, NEUTRAL = EXPRESSIONS.index('happiness'), EXPRESSIONS.index('neutral'
 
 
 def film_loss(output: AffectOutput, bank: Bank, settings: TrainingSettings) -> Tensor:
-    """What the outputs (M, T, ...) of a batch of films say wrong."""
+    """Loss of the outputs (M, T, ...) of a batch of films."""
     still = bank.face & ~bank.graded
     loss = output.score.new_zeros(())
     if bank.graded.any():

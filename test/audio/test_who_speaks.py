@@ -1,4 +1,4 @@
-"""Who speaks, on generated scenes of two people with sound."""
+"""Active speaker detection, on generated scenes of two people with sound."""
 
 from __future__ import annotations
 

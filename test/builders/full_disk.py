@@ -15,7 +15,7 @@ def put(writer, count: int, size: int) -> None:
 
 
 def in_a_process_with_small_files(code: str) -> str:
-    """What Python code says where no file may be larger than 3 MB, as on a disk that is full."""
+    """Output of Python code where no file may be larger than 3 MB, as on a disk that is full."""
     limits = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))'
     paths = os.pathsep.join([str(ROOT / 'test'), str(ROOT)])
     result = subprocess.run(

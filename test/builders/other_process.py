@@ -58,7 +58,7 @@ class Cameras:
 
 
 class Player:
-    """What the other process does, a method per command."""
+    """Commands that the other process carries out, a method each."""
 
     def __init__(self) -> None:
         self.nodes = {}

@@ -1,4 +1,4 @@
-"""Where a face is in space: synthetic depth of a face, a wall, a hand and holes; matching of depth to images."""
+"""Position of a face in space: synthetic depth of a face, a wall, a hand and holes; matching of depth to images."""
 
 import math
 

@@ -30,7 +30,7 @@ def frame(number: int) -> Frame:
 
 
 def play(asks: dict[int, bool], every: int = 10, lead: int = 12):
-    """What the tracker gets at the frames at which it asks, with the reader `lead` frames before it."""
+    """Detections that the tracker gets at the frames at which it asks, with the reader `lead` frames before it."""
     shown = Slow()
     prefetch, got = DetectorPrefetch(shown, every), {}
     count = max(asks) + 1

@@ -65,7 +65,7 @@ def smiles_read(seen: list[tuple[int, float, float]]) -> tuple[np.ndarray, np.nd
 
 
 def gap(smile: np.ndarray, intensity: np.ndarray) -> float:
-    """How much more intensity a person has at the height of the smile than at rest."""
+    """Rise of a person's intensity from rest to the height of the smile."""
     return intensity[smile > 0.8 * smile.max()].mean() - intensity[smile < 0.2 * smile.max()].mean()
 
 

@@ -1,4 +1,4 @@
-"""Which parts of the graph run, and that the overlay shows the images that the tracker gets."""
+"""Choice of the parts of the graph that run, and that the overlay shows the images that the tracker gets."""
 
 import pytest
 

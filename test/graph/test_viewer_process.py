@@ -70,7 +70,7 @@ def viewers():
 
 @pytest.fixture
 def said(monkeypatch):
-    """What is logged as an error."""
+    """Records logged as errors."""
     texts = []
 
     class Log:
@@ -81,7 +81,7 @@ def said(monkeypatch):
 
 
 def status_of(address: str, **headers) -> int:
-    """That of the page, 0 while nobody listens."""
+    """Count of the page, 0 while nobody listens."""
     try:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
             return answer.status

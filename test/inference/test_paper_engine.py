@@ -63,7 +63,7 @@ def numbers(face: Affect) -> list[float]:
 
 
 def offline(weights: str, track: int, here: list[int]) -> list[float]:
-    """What the network says of a clip of these frames, without streaming: the paper's own forward pass."""
+    """Outputs of the network for a clip of these frames, without streaming: the paper's own forward pass."""
     model = checkpoint.load(weights).model
     with torch.inference_mode():
         pictures = [model.preprocess(torch.from_numpy(crop(track, n)[None])) for n in here]

@@ -1,4 +1,4 @@
-"""What all networks of papers have in common: parameter counts, checkpoints, masks, streaming, learning."""
+"""Properties of all networks of papers: parameter counts, checkpoints, masks, streaming, learning."""
 
 import sys
 

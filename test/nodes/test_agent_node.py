@@ -84,7 +84,7 @@ class Listener(Node):
         return self.create_subscription(AgentBehaviour, 'agent_behaviour', self.behaviours.append, qos.RESULTS)
 
     def send(self, second, people) -> AgentBehaviour:
-        """What the agent answers."""
+        """Answer of the agent."""
         before = len(self.behaviours)
         frame = AffectFrame(T0 + round(second * 1e9), 'optical', 'first', tuple(people))
         self.affect.publish(convert.affect_to_msg(frame))

@@ -1,4 +1,4 @@
-"""What camera_node offers beside the image, under the names that drivers have: JPEG, camera_info of a file."""
+"""Outputs of camera_node beside the image, under the names that drivers have: JPEG, camera_info of a file."""
 
 import cv2
 import numpy as np

@@ -49,7 +49,7 @@ def wall(face_m: float) -> np.ndarray:
 
 
 class Camera(Node):
-    """What realsense2_camera publishes."""
+    """Images and calibration as realsense2_camera publishes them."""
 
     def __init__(self, info: bool = True):
         super().__init__('camera')

@@ -39,7 +39,7 @@ def image(stamp_ns=T0, rgb=ASTRONAUT, frame_id='camera_color_optical_frame') -> 
 
 
 def answer(node, peer, message) -> FaceTrackArray | None:
-    """What the tracker says to one image: its message, or None when it counts the image as bad."""
+    """Answer of the tracker to one image: its message, or None when it counts the image as bad."""
     before, bad = len(peer.got['face_tracks']), sum(node.diagnostics.bad_inputs.values())
     peer.publisher.publish(message)
     wait_until(lambda: len(peer.got['face_tracks']) > before or sum(node.diagnostics.bad_inputs.values()) > bad)

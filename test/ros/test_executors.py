@@ -1,4 +1,4 @@
-"""What a callback that fails does to its node: nothing."""
+"""Callbacks that fail leave their node running."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is typed wrong is said in one line with the nearest name, and ends the start with status 2."""
+"""Names typed wrong are told in one line with the nearest name, which ends the start with status 2."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def written(folder, text: str) -> str:
 
 
 def refusal(capsys, main, *args: str) -> str:
-    """What an executable says before it ends with status 2, without a traceback."""
+    """Output of an executable before it ends with status 2, without a traceback."""
     with pytest.raises(SystemExit) as ended:
         main(['executable', '--ros-args', *args])
     assert ended.value.code == 2

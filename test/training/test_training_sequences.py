@@ -275,20 +275,6 @@ def test_validation_scores_choose_by_stills_and_films(sets):
     assert all(np.isfinite(value) for value in scores.values())
 
 
-@pytest.mark.parametrize('name', ['smile_va_wide', 'smile_va', 'smile_va_open'])
-def test_the_training_files_of_the_shipped_networks_are_valid(name):
-    from affect_perception.training.settings import load_settings
-
-    settings = load_settings(ROOT / 'config' / 'training' / f'{name}.yaml')
-    assert (settings.name, settings.model) == (name, 'smile_va')
-    if name == 'smile_va':
-        assert settings.teacher == 'runs/smile_va_wide/smile_va_wide.safetensors'
-    if name == 'smile_va_open':
-        assert settings.ferplus_batch == settings.lfw_batch == 0
-        assert not settings.teacher
-        assert not settings.initial
-
-
 def test_what_is_no_face_comes_in_five_kinds_with_a_faces_size_and_is_marked_so(sets):
     rng, face = np.random.default_rng(0), drawn_faces(1, 0).crops[0]
     made = [rendering.scrambled(rng, face) for _ in range(40)]

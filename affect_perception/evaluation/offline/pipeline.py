@@ -132,7 +132,7 @@ class ImageResults:
 
     @property
     def file_statuses(self) -> list[FileStatus] | None:
-        """What became of every file of the source, as far as it has been read; None where the source does not say."""
+        """Status of every file of the source, as far as it has been read; None for a source without such statuses."""
         return getattr(self._frames, 'file_statuses', None)
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:

@@ -103,7 +103,7 @@ def evaluate(
 
 
 def _file_statuses(results: Results, given: str, bad: BadInputs) -> list[FileStatus]:
-    """What became of every file of the input; of a source that does not say, of the input as a whole."""
+    """Status of every file of the input; of a source without such statuses, one of the input as a whole."""
     statuses = results.file_statuses
     if statuses is not None:
         return statuses

@@ -113,7 +113,7 @@ def ease(share: float) -> float:
 
 @dataclass(frozen=True)
 class StandingPosition:
-    """Where a person can stand: centre and size of the face, and row (0 is at the back)."""
+    """Place at which a person can stand: centre and size of the face, and row (0 is at the back)."""
 
     x: float
     y: float

@@ -1,4 +1,4 @@
-"""Which pictures make a batch, and the batch itself: drawn on the CPU, gathered and augmented on the device."""
+"""Choice of the pictures of a batch, and the batch itself: drawn on the CPU, gathered and augmented on the device."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Batches:
         self.per_epoch = settings.epoch_steps or max(longest, 1)
 
     def indices(self, step: int) -> dict[str, np.ndarray]:
-        """Which pictures of each set of stills, and which persons of the set 'Morphs', make batch `step`."""
+        """Indices of the pictures of each set of stills, and of the persons of the set 'Morphs', of batch `step`."""
         drawn = {name: self._drawn(stream, size, count, step) for name, (size, stream, count) in self.stills.items()}
         return drawn | {'Morphs': self._drawn(2, len(self.morphs), self.settings.london_persons, step)}
 

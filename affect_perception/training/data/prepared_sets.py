@@ -53,7 +53,7 @@ def write_prepared(path: Path, sets: Sets, splits: tuple[str, ...] = ('train', '
 
 
 def read_prepared(path: Path) -> Sets:
-    """What `write_prepared` wrote; ConfigError for another file."""
+    """Read the sets that `write_prepared` wrote; ConfigError for another file."""
     sets: Sets = {}
     try:
         with np.load(path) as archive:

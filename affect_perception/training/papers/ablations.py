@@ -46,7 +46,7 @@ FACES = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Options:
-    """What an ablation runs on: training file, prepared set, output folder, seeds per row, epochs (0: the file's)."""
+    """Inputs of an ablation: training file, prepared set, output folder, seeds per row, epochs (0: the file's)."""
 
     config: Path
     out: Path

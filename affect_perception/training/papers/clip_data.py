@@ -8,19 +8,16 @@
 | parthasarathy2020 | a window of `frames` crops | `affect` (N, T, 2) from `valence`, `arousal` |
 | aspandi2020 | one image | `affect` (N, 2), `weight` (N, 2) |
 
-Unlabelled entries are NaN, classes -1. Samples without any label are left out and counted. Sound comes from the file
-that the set names per clip (`audio_features`, frames × features).
+Unlabelled entries are NaN, classes -1. Samples without any label are left out and counted. Sound: `clip_sound.py`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +33,7 @@ from affect_perception.models.qian2023 import Qian2023
 from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.models.vielzeuf2018 import Vielzeuf2018
 from affect_perception.models.witzig2019 import Witzig2019
+from affect_perception.training.papers.clip_sound import sound_of
 from affect_perception.training.papers.settings import PaperSettings
 
 log = logging.getLogger(__name__)
@@ -102,7 +100,7 @@ def load(path: str, split: str, model: SequenceModel, settings: PaperSettings, f
         kept.sort()
     rows = rows[kept]
     clip = of_row[rows[:, 0]]
-    sound = _sound(data, rows, clip, model) if model.inputs.audio else None
+    sound = sound_of(data, rows, clip, model) if model.inputs.audio else None
     kept_targets = {name: target[torch.from_numpy(kept)] for name, target in targets.items()}
     return ClipData(data, rows, clip, names[clip], kept_targets, sound, classes, left_out, form == 'image')
 
@@ -223,75 +221,6 @@ def _expression(data: PreparedDataset, rows: np.ndarray, model: SequenceModel) -
     values = _by_name(_column(data, 'expression', rows), data.classes.get('expression', ()), model.expressions)
     counts = torch.stack([(values == i).sum(1) for i in range(len(model.expressions))], 1)
     return torch.where(counts.amax(1) > 0, counts.argmax(1), -1)
-
-
-def _sound(data: PreparedDataset, rows: np.ndarray, clip: np.ndarray, model: SequenceModel) -> Tensor | None:
-    """Features of each sample: per frame, the sequence of its clip, or mean and deviation over the clip."""
-    kind, width = model.inputs.audio_steps, model.inputs.audio
-    loaded: dict[int, np.ndarray | None] = {i: _features(data, data.sequences[i]) for i in np.unique(clip)}
-    absent = sum(features is None for features in loaded.values())
-    if absent == len(loaded):
-        raise ConfigError(f'{data.root} ({data.split}) has no sound (audio_features); build the network with audio: 0')
-    if absent:
-        log.warning('%d of %d clips of %s have no sound: read as absent', absent, len(loaded), data.root)
-    longest = max(len(f) for f in loaded.values() if f is not None)
-    found = []
-    for i, row in zip(clip, rows, strict=True):
-        features = loaded[i]
-        if kind == 'frame':
-            part = _at(features, data.frame[row], width)
-        elif kind == 'free':
-            part = _at(features, np.arange(longest), width)
-        else:
-            half = np.full((1, width // 2), np.nan) if features is None else features
-            part = np.concatenate([half.mean(0), half.std(0)])
-        found.append(part)
-    sound = torch.from_numpy(np.stack(found).astype(np.float32))
-    if sound.shape[-1] != width:
-        raise ConfigError(f'{data.root} has sound of {sound.shape[-1]} numbers; the network reads {width}: set `audio`')
-    return sound[:, 0] if isinstance(model, Aspandi2020) else sound
-
-
-def _at(features: np.ndarray | None, frames: np.ndarray, width: int) -> np.ndarray:
-    """Features (T, A) at frame numbers; NaN beyond the end and for an absent file."""
-    if features is None:
-        return np.full((len(frames), width), np.nan)
-    inside = frames < len(features)
-    return np.where(inside[:, None], features[np.minimum(frames, len(features) - 1)], np.nan)
-
-
-def _features(data: PreparedDataset, sequence: CropSequence) -> np.ndarray | None:
-    if not sequence.audio_features:
-        return None
-    path = data.root / sequence.audio_features
-    try:
-        features: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f'{path}, the sound of clip {sequence.clip}, cannot be read: {error}') from None
-    if features.ndim != 2 or not len(features) or not np.isfinite(features).all():
-        raise ConfigError(f'{path} has shape {features.shape}; wanted finite numbers (frames, features)')
-    return features
-
-
-def sound_statistics(train: ClipData, model: SequenceModel) -> dict[str, list[Any]]:
-    """Header entry `audio` of a network that hears: names, means and deviations of the training set's features."""
-    if train.sound is None:
-        return {}
-    flat = train.sound.flatten(0, -2)
-    mean = flat.nanmean(0)
-    deviation = (flat - mean).square().nanmean(0).sqrt().clamp_min(1e-6)
-    names = list(train.data.about.get('audio', {}).get('names', ()))
-    if model.inputs.audio_steps == 'clip':
-        names = [f'{name}_{part}' for part in ('mean', 'std') for name in names]
-    return {'names': names, 'mean': mean.tolist(), 'deviation': deviation.tolist()}
-
-
-def with_normal_sound(clips: ClipData, statistics: dict[str, list[Any]]) -> ClipData:
-    """The samples with sound of mean 0 and deviation 1 in training, as the engine gives it to the network live."""
-    if clips.sound is None or not statistics:
-        return clips
-    mean, deviation = (torch.tensor(statistics[name]) for name in ('mean', 'deviation'))
-    return dataclasses.replace(clips, sound=(clips.sound - mean) / deviation)
 
 
 def loss_weights(model: SequenceModel, train: ClipData, settings: PaperSettings) -> Callable[[dict[str, Tensor]], None]:

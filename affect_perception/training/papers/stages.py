@@ -1,4 +1,4 @@
-"""What a paper trains one after the other: stages with their epochs, samples, trained parameters and learning rates.
+"""Stages that a paper trains one after the other, with their epochs, samples, trained parameters and learning rates.
 
 | network | stages |
 |---|---|

@@ -23,7 +23,7 @@ from affect_perception.models.qian2023 import Qian2023
 from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.training import distributed, loop
 from affect_perception.training.data.face_sets import TERMS
-from affect_perception.training.papers import clip_data, scores
+from affect_perception.training.papers import clip_data, clip_sound, scores
 from affect_perception.training.papers.card import write_card
 from affect_perception.training.papers.clip_data import ClipData
 from affect_perception.training.papers.settings import PaperSettings
@@ -65,8 +65,8 @@ def train(settings: PaperSettings, out: Path, resume: bool = False, stop_after: 
         sets = {s: clip_data.load(stage.data, s, model, settings, stage.form) for s in ('train', 'val')}
         clip_data.check_persons({s: [part] for s, part in sets.items()})
         clip_data.class_report(sets['train'])
-        audio = clip_data.sound_statistics(sets['train'], model)
-        sets = {s: clip_data.with_normal_sound(part, audio) for s, part in sets.items()}
+        audio = clip_sound.sound_statistics(sets['train'], model)
+        sets = {s: clip_sound.with_normal_sound(part, audio) for s, part in sets.items()}
         _standardise(model, sets['train'], number)
         distributed.from_first(model.state_dict())
         state = TrainingState(model, settings, _optimisers(model, settings))
@@ -150,7 +150,7 @@ def test_split(settings: PaperSettings, trained: Trained) -> dict[str, ClipData]
         return {}
     test = clip_data.load(stage.data, 'test', trained.model, settings, stage.form)
     clip_data.check_persons({**{s: [part] for s, part in trained.splits.items()}, 'test': [test]})
-    return {'test': clip_data.with_normal_sound(test, trained.audio)}
+    return {'test': clip_sound.with_normal_sound(test, trained.audio)}
 
 
 def test_scores(settings: PaperSettings, trained: Trained) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a network scores on the validation and test splits, and its calibration on validation."""
+"""Scores of a network on the validation and test splits, and its calibration on validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from affect_perception.training.synthetic.morphs import Morphs
 
 
 class Prediction(NamedTuple):
-    """What a network says of N faces, in numpy."""
+    """Outputs of a network for N faces, in numpy."""
 
     score: np.ndarray  # (N,)
     intensity: np.ndarray  # (N,) in [0, 1]
@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
 
 @torch.no_grad()
 def predict(model: SmileVa, crops: np.ndarray, batch: int = 128) -> Prediction:
-    """What `model` says of (N, S, S) uint8 grey crops, in float32 as live."""
+    """Outputs of `model` for (N, S, S) uint8 grey crops, in float32 as live."""
     model.eval()
     device = next(model.parameters()).device
     outputs = []
@@ -58,7 +58,7 @@ def prediction(outputs: Sequence[AffectOutput]) -> Prediction:
 
 
 def predict_morphs(model: SmileVa, morphs: Morphs) -> Prediction:
-    """The same for morphs, with (P, K) numbers each."""
+    """Outputs for morphs, with (P, K) numbers each."""
     said = predict(model, morphs.crops.reshape(-1, *morphs.crops.shape[2:]))
     shape = morphs.crops.shape[:2]
     return Prediction(*(part.reshape(*shape, *part.shape[1:]) for part in said))

@@ -1,4 +1,4 @@
-"""What a recurrent network is asked on the validation and test splits: stills as a first frame, and films of people.
+"""Inputs that a recurrent network is scored on, of a validation or test split: stills as a first frame, and films.
 
 The films are the same ones in every run: each London person smiles three times (twice fully), talks with a neutral
 face, and holds still at 0, half and all of the way, all at 30 fps with sensor noise and a moving head and face box.
@@ -42,7 +42,7 @@ class Course(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What a network says of everything it is asked."""
+    """Outputs of a network for all inputs of a probe."""
 
     stills: dict[str, Prediction]  # first frame of each picture
     morphs: Prediction  # (P, F) first frame at each fraction
@@ -101,7 +101,7 @@ class Probe:
 
     @torch.inference_mode()
     def read(self, model: SmileVa, crops: np.ndarray) -> Prediction:
-        """What is said of other pictures (N, S, S) uint8 as first frames."""
+        """Outputs for other pictures (N, S, S) uint8 as first frames."""
         return prediction([_first(model, _in_batches(model, crops))])
 
     def scores(self, model: SmileVa) -> dict[str, float]:
@@ -192,7 +192,7 @@ def first_looks_at(model: SmileVa, crops: np.ndarray) -> Prediction:
 
 
 def _first(model: SmileVa, embedding: Tensor) -> AffectOutput:
-    """What is said of N faces (N, E) that were never seen before."""
+    """Outputs for embeddings (N, E) of N faces, each the first of its track."""
     embedding = embedding.to(next(model.parameters()).device)
     output, _ = model.advance(
         embedding, embedding.new_full((len(embedding),), 1 / FPS), model.initial_state(len(embedding))

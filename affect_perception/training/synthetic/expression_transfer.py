@@ -35,7 +35,7 @@ MOST_APART = 0.05  # of the side, by which the eyes and the nose may lie elsewhe
 
 
 class Smile(NamedTuple):
-    """How a person's face of side S changes from neutral to the full smile."""
+    """Change of a person's face of side S from neutral to the full smile."""
 
     flow: np.ndarray  # (S, S, 2) float32 px: where in the neutral face each place of the smiling one comes from
     shade: np.ndarray  # (S, S) float32 grey values that moving the skin does not explain: teeth, creases, cheeks

@@ -50,7 +50,7 @@ _STRENGTH, _MOVING = 0.4, 0.6  # of the camera's faults and of the head's moveme
 
 @dataclass(frozen=True)
 class Plan:
-    """How many clips are made: frames per clip, films per London person, held photographs per class and split."""
+    """Number of clips to make: frames per clip, films per London person, held photographs per class and split."""
 
     frames: int = 20
     films: int = 8

@@ -96,7 +96,7 @@ def _steepest(flow: np.ndarray) -> float:
 
 
 def same_face(neutral: np.ndarray, smiling: np.ndarray, box: Box) -> Box:
-    """Where eyes and nose of the face in `box` of the neutral RGB portrait lie in the other one, as a box of that size.
+    """Box in the smiling portrait around the eyes and nose that `box` of the neutral one frames, of the same size.
 
     The detector's own boxes come in a few sizes and steps (in the London set 216 or 259 px wide, 24 px apart); a morph
     between two such framings would stretch the face, while these portraits were taken at one distance.

@@ -61,7 +61,7 @@ class Bank:
         return len(self.embeddings)
 
     def to(self, device: torch.device) -> Bank:
-        """The same films on `device`."""
+        """Copy of the films on `device`."""
         return Bank(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def __getitem__(self, index: Tensor | slice) -> Bank:

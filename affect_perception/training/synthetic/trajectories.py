@@ -1,4 +1,4 @@
-"""How things go in time: a smile that comes and goes, talking, a moving head, and a camera's uneven frames.
+"""Trajectories over time: a smile that comes and goes, talking, a moving head, and a camera's uneven frames.
 
 Every course is a function of a random generator and the times of the frames (T,) in seconds.
 """
@@ -13,7 +13,7 @@ from affect_perception.types import LEVEL_BOUNDS
 
 
 class Motion(NamedTuple):
-    """Where the face lies in the crop of each frame: (T,) turn in degrees, size as a factor, shifts in shares of it."""
+    """Place of the face in the crop of each frame: (T,) turn in degrees, size as a factor, shifts as shares of it."""
 
     angle: np.ndarray
     scale: np.ndarray

@@ -45,12 +45,12 @@ def stretches(show) -> list[tuple[str, int, float, float]]:
 
 
 def actions(show) -> Counter:
-    """How often each (action, target) began."""
+    """Number of times that each (action, target) began."""
     return Counter((action, target) for action, target, *_ in stretches(show))
 
 
 def first(show, action, target=None, after=0.0) -> float:
-    """When `action` first begins after a time."""
+    """Time at which `action` first begins after another."""
     return next(t for t, b in show if t >= after and b.action == action and target in (None, b.target_track_id))
 
 

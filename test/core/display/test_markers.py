@@ -1,4 +1,4 @@
-"""What RViz is to draw: shapes at the right place, under stable names, and nothing left behind."""
+"""Markers for RViz: shapes at the right place, under stable names, and nothing left behind."""
 
 import math
 

@@ -33,7 +33,7 @@ def nv(rgb: np.ndarray, order: tuple[int, int]) -> np.ndarray:
 
 
 def mosaic(rgb: np.ndarray, pattern: str) -> np.ndarray:
-    """What a sensor sees whose first two rows begin with `pattern`, such as rg gb."""
+    """Values of a sensor whose first two rows begin with `pattern`, such as rg gb."""
     result = np.empty(rgb.shape[:2], np.uint8)
     for i, letter in enumerate(pattern):
         result[i // 2 :: 2, i % 2 :: 2] = rgb[i // 2 :: 2, i % 2 :: 2, 'rgb'.index(letter)]

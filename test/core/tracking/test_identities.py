@@ -24,7 +24,7 @@ def actor(number, *keys, depth=0.0):
 
 
 def visit(number, *stays, x=0.5):
-    """Somebody who is in the picture only in these (from_s, to_s); walking in and out takes 1.2 s."""
+    """Person who is in the picture only in these (from_s, to_s); walking in and out takes 1.2 s."""
     keys = [(0.0, -0.4, 0.5, 0.25)] if stays[0][0] > 0 else []
     for start, end in stays:
         keys += [(start, x if start == 0 else -0.4, 0.5, 0.25), (start + 1.2, x, 0.5, 0.25)]

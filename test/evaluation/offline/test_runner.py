@@ -49,7 +49,7 @@ def test_two_runs_give_the_same_bytes(frames, tmp_path):
 
 @pytest.fixture(scope='module')
 def bag(frames, tmp_path_factory) -> Path:
-    """Those frames as a rosbag2, 10 a second."""
+    """Frames as a rosbag2, 10 a second."""
     stamps = [EPOCH_NS + i * 100_000_007 for i in range(10)]
     return write_bag2(tmp_path_factory.mktemp('bag') / 'bag', {'/image': recorded(frames, stamps)})
 

@@ -37,7 +37,7 @@ def photographs(crops: list[np.ndarray], expression: str = 'neutral') -> Faces:
 
 @pytest.fixture
 def neutral(astronaut) -> list[np.ndarray]:
-    """The same woman as three strangers: darker, moved, and smaller."""
+    """Portraits of one woman as three strangers: darker, moved, and smaller."""
     face = astronaut.crops[0, 0]
     moves = [np.float32([[s, 0, d], [0, s, d]]) for s, d in ((1, 0), (1, 3), (0.9, 5))]
     return [np.uint8(0.7 * cv2.warpAffine(face, m, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)) for m in moves]
