@@ -81,7 +81,7 @@ def said(monkeypatch):
 
 
 def status_of(address: str, **headers) -> int:
-    """Count of the page, 0 while nobody listens."""
+    """HTTP status of the page, 0 while nobody listens."""
     try:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
             return answer.status
