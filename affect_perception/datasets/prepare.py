@@ -21,14 +21,14 @@ from tqdm import tqdm
 import affect_perception
 from affect_perception.audio.stream import FeatureStream
 from affect_perception.datasets import list_clips
-from affect_perception.datasets.parallel import Result, run_in_processes, run_in_turn, run_on_ray
 from affect_perception.datasets.records import Clip, Finding, Listing, check_listing, count_by_kind
 from affect_perception.datasets.shards import JPEG_QUALITY
 from affect_perception.datasets.summary import merge_counts, missing_classes
-from affect_perception.datasets.units import FORMAT, Unit, make_units
+from affect_perception.datasets.units import FORMAT, Report, Result, Unit, make_units, result_or_reason
 from affect_perception.detectors import make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import CLASSES
+from affect_perception.runtime.parallel import run_in_processes, run_on_ray
 from affect_perception.settings import TrackerSettings
 
 MARK = 'dataset.json'
@@ -164,12 +164,16 @@ def _run(units: list[Unit], options: PrepareOptions) -> tuple[dict[str, dict], d
     return {u.name: results[u.name] for u in units if u.name in results}, failed, kept
 
 
-def _run_all(todo: list[Unit], options: PrepareOptions, report: Any) -> Iterator[tuple[Unit, Result]]:
+def _run_all(todo: list[Unit], options: PrepareOptions, report: Report) -> Iterator[tuple[Unit, Result]]:
     if options.ray and todo:
-        return run_on_ray(todo, options.ray)
-    if options.jobs > 1 and len(todo) > 1:
-        return run_in_processes(todo, options.jobs, report)
-    return run_in_turn(todo, report)
+        results = run_on_ray(result_or_reason, todo, options.ray)
+    elif options.jobs > 1 and len(todo) > 1:
+        results = run_in_processes(result_or_reason, todo, options.jobs, lambda _, frames: report(frames))
+    else:  # one after the other: reading, detection and tracking of a video share two cores
+        yield from ((unit, result_or_reason(unit, report)) for unit in todo)
+        return
+    for number, result in results:
+        yield todo[number], result
 
 
 def _share(results: Mapping[str, dict]) -> float | None:

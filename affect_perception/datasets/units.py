@@ -34,6 +34,7 @@ _TURN_S = 0.0005  # of the interpreter, as in offline evaluation: threads wait o
 _EVERY = 30  # frames between two reports of progress
 
 Report = Callable[[int], None]  # gets the number of frames done since the last report
+Result = dict[str, Any] | str  # result of a unit, or the reason why it failed
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +108,16 @@ def make_units(
         if batch:
             units.append(Unit(f'{split}-{number:05d}', tuple(batch), out, quantities, tracker, audio))
     return units
+
+
+def result_or_reason(unit: Unit, report: Report) -> Result:
+    """Result of `run_unit`, or the reason why it failed, one line: a failed unit does not stop the others."""
+    try:
+        return run_unit(unit, report)
+    except AffectPerceptionError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a bug must not cost the other units; the table shows its text
+        return f'{type(error).__name__}: {error} (a bug: please report it)'
 
 
 def run_unit(unit: Unit, report: Report = lambda _: None) -> dict[str, Any]:

@@ -119,19 +119,21 @@ def test_two_runs_give_the_same_bytes(prepared, tmp_path):
 
 def test_a_killed_run_continues_where_it_stopped(tmp_path, monkeypatch):
     src, dst = build.hume_reaction(tmp_path / 'src'), tmp_path / 'dst'
-    real = prepare_module.run_in_turn
+    real, done = prepare_module.result_or_reason, []
 
-    def killed(units, report):
-        yield next(real(units, report))
-        raise KeyboardInterrupt
+    def killed(unit, report):
+        if done:
+            raise KeyboardInterrupt
+        done.append(unit)
+        return real(unit, report)
 
-    monkeypatch.setattr(prepare_module, 'run_in_turn', killed)
+    monkeypatch.setattr(prepare_module, 'result_or_reason', killed)
     with pytest.raises(KeyboardInterrupt):
         run('hume_reaction', src, dst)
     with pytest.raises(ConfigError, match='not complete'):
         PreparedDataset(dst, 'train')
     (dst / 'val-00000.tar.part').write_bytes(b'half')
-    monkeypatch.setattr(prepare_module, 'run_in_turn', real)
+    monkeypatch.setattr(prepare_module, 'result_or_reason', real)
     report = run('hume_reaction', src, dst)
     assert (report['complete'], report['kept_shards']) == (True, 1)
     assert not list(dst.glob('*.part'))
