@@ -12,6 +12,7 @@ from affect_perception.core.images.bit_depth import deep_to_eight_bits
 from affect_perception.core.images.image_headers import (
     FILES,
     LARGEST,
+    PNG_START,
     SMALLEST,
     STREAMED,
     ImageHeader,
@@ -27,23 +28,33 @@ __all__ = ['FILES', 'LARGEST', 'SMALLEST', 'STREAMED', 'Buffer', 'check_size', '
 Buffer = Any  # bytes, bytearray, memoryview, array.array or numpy: no common type before Python 3.12
 _LARGEST_FILE = 512 * 2**20  # bytes
 _LARGEST_PHOTO = (16384, 128 * 10**6)  # px of a side, px in all: of photos, which are reduced while decoding
+_DEPTH_HEADER = 12  # bytes: form of the depth and two quantisation parameters, before the PNG
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 
 def decode_compressed(data: Buffer, image_format: str = '', accepted: tuple[str, ...] = STREAMED) -> np.ndarray:
     """Decode an image file in memory to (H, W, 3) uint8 RGB; EXIF orientation is applied.
 
-    `image_format` is the field of sensor_msgs/CompressedImage (`jpeg`, `png`, `rgb8; jpeg compressed bgr8`). It only
-    serves to reject depth and to name the image; the format is read from the data and must be one of `accepted`. Sizes
-    and lengths are checked before anything is decoded. Values of 16 bits are brought to 8 as those of raw images are.
-    Raises BadInputError `compressed` or `size`.
+    `image_format` is the field of sensor_msgs/CompressedImage (`jpeg`, `png`, `rgb8; jpeg compressed bgr8`, `16UC1;
+    compressedDepth png`). It names the image, and says where the header of compressed_depth_image_transport precedes
+    it; the format is read from the data and must be one of `accepted`. Sizes and lengths are checked before anything is
+    decoded. Values of 16 bits are brought to 8 as those of raw images are. Raises BadInputError `compressed` or `size`.
     """
     if 'compressedDepth' in image_format:
-        raise BadInputError('compressed', f'format {image_format[:60]!r} is depth; wanted jpeg or png')
+        data, accepted = _without_depth_header(data, image_format), ('png',)
     checked, _, named = _checked(data, image_format, accepted, check_size)
     rgb = _decode(checked, named, accepted)
     check_size(rgb.shape[1], rgb.shape[0])
     return rgb
+
+
+def _without_depth_header(data: Buffer, image_format: str) -> bytes:
+    """The PNG behind the header of a compressedDepth message; BadInputError for RVL, its other form."""
+    image = bytes(memoryview(data)[_DEPTH_HEADER:])
+    if 'rvl' in image_format.lower() or not image.startswith(PNG_START):
+        text = f'format {image_format[:60]!r} is depth in RVL or damaged; wanted colour, or compressedDepth in PNG'
+        raise BadInputError('compressed', text)
+    return image
 
 
 def decode_photo(data: Buffer, suffix: str = '') -> np.ndarray:

@@ -20,7 +20,7 @@ HEIF = 'avif or heif'
 
 JPEG_START = b'\xff\xd8\xff'
 JPEG_SCAN = 0xDA  # marker before the compressed data, in which FF is only followed by 0, restarts or the next marker
-_PNG = b'\x89PNG\r\n\x1a\n'
+PNG_START = b'\x89PNG\r\n\x1a\n'
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG, DAC
 _BASELINE = (0xC0, 0xC1)  # decoded row by row if there is one scan; otherwise all coefficients are kept
 _COEFFICIENTS = 200_000_000  # bytes of coefficients of a progressive JPEG: 7680x4320 in full chroma
@@ -68,7 +68,7 @@ def read_header(data: bytes) -> ImageHeader:
     Raises BadInputError `compressed` for a damaged header and for one that asks for far more work than its pixels.
     """
     try:
-        if data.startswith(_PNG):
+        if data.startswith(PNG_START):
             return ImageHeader('png', struct.unpack_from('>II', data, 16))
         if data.startswith(JPEG_START[:2]):
             return ImageHeader('jpeg', _jpeg_size(data))

@@ -22,6 +22,7 @@ from affect_perception.types import Frame
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 _DEPTH = ('16UC1', '32FC1')  # encodings of depth (REP 118), never of colour images
 IMAGES = (RAW, COMPRESSED, *VIDEO_TYPES)
+_TRANSPORTS = ('compressed', 'ffmpeg', 'foxglove', 'h264')  # last parts of names of topics of image_transport
 _STAMPS = 10  # images whose stamps tell whether stamps are used
 _RATE_MESSAGES = 50  # from which the frame rate is estimated
 
@@ -129,8 +130,8 @@ def frame_id_of(msg: Any) -> str:
 def image_topic(reader: BagReader, wanted: str) -> str:
     """Choose the image topic: `wanted`, else the only one with colour images; ConfigError lists the topics.
 
-    Depth topics and the compressed twin of a raw topic do not count. A single topic in 16UC1 counts as grey images,
-    unless its name says depth.
+    Depth topics do not count, nor do those of other transports of one camera, such as the compressed twin of a raw
+    topic. A single topic in 16UC1 counts as grey images, unless its name says depth.
     """
     if wanted:
         return choose_topic(reader, wanted, IMAGES)
@@ -143,7 +144,7 @@ def image_topic(reader: BagReader, wanted: str) -> str:
         )
     if len(names) > 1:
         names = [name for name in names if name not in depth]
-        names = [name for name in names if name.removesuffix('/compressed') == name or name[:-11] not in names]
+        names = _one_of_each_camera(names)
     if len(names) > 1:
         raise ConfigError(f'{reader.path} has {len(names)} image topics; choose one: --bag-topic {" or ".join(names)}')
     if not names:
@@ -152,6 +153,16 @@ def image_topic(reader: BagReader, wanted: str) -> str:
         hint = f'; its results can be used: evaluate --from {" or ".join(sorted(set(recorded)))}' if recorded else ''
         raise ConfigError(f'{reader.path} holds no images; its topics: {list_topics(reader)}{hint}')
     return names[0]
+
+
+def _one_of_each_camera(names: list[str]) -> list[str]:
+    """Topics without those that carry the images of another one: the raw one is kept, else the first of _TRANSPORTS."""
+    best: dict[str, tuple[int, str]] = {}
+    for name in names:
+        base, _, last = name.rpartition('/')
+        camera, rank = (base, 1 + _TRANSPORTS.index(last)) if last in _TRANSPORTS else (name, 0)
+        best[camera] = min(best.get(camera, (rank, name)), (rank, name))
+    return [name for _, name in best.values()]
 
 
 def choose_topic(reader: BagReader, wanted: str, types: tuple[str, ...]) -> str:

@@ -55,9 +55,10 @@ def test_what_is_no_picture_is_refused(data):
     assert caught.value.kind == 'compressed'
 
 
-def test_compressed_depth_is_refused():
+@pytest.mark.parametrize(('form', 'data'), [('png', b''), ('png', bytes(200)), ('rvl', bytes(200)), ('', bytes(12))])
+def test_compressed_depth_without_a_png_is_refused(form, data):
     with pytest.raises(BadInputError, match='depth'):
-        decode_compressed(b'', '16UC1; compressedDepth png')
+        decode_compressed(data, f'16UC1; compressedDepth {form}')
 
 
 def test_huge_picture_is_refused_before_it_is_decoded():

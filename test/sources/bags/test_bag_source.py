@@ -2,18 +2,14 @@
 
 import contextlib
 import sqlite3
-from fractions import Fraction
 
-import numpy as np
 import pytest
 from builders.bags import (
     EPOCH_NS,
     PERIOD_NS,
     ROS1,
-    ROS2,
     compressed,
     depth,
-    header,
     image,
     shades,
     write_bag1,
@@ -129,34 +125,6 @@ def test_bag_without_definitions_is_read_as_before_iron(tmp_path):
             'ALTER TABLE topics DROP COLUMN type_description_hash'
         )
     assert seen(opened(bag)) == [0, 10, 20]
-
-
-def video_packets(count: int) -> list:
-    """(time of recording, message) of `count` images as H.264 in CompressedImage."""
-    media = pytest.importorskip('builders.media', reason='needs PyAV (pip install av)')
-    av = media.av
-    encoder = av.CodecContext.create('libx264', 'w')
-    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, 'yuv420p', Fraction(1, 20)
-    encoder.options = {'preset': 'ultrafast', 'tune': 'zerolatency', 'qp': '12'}
-    kind, messages = ROS2.types['sensor_msgs/msg/CompressedImage'], []
-    for i, rgb in enumerate(media.pictures(count)):
-        frame = av.VideoFrame.from_ndarray(rgb, format='rgb24')
-        frame.pts = i
-        data = np.frombuffer(b''.join(bytes(packet) for packet in encoder.encode(frame)), np.uint8)
-        at = EPOCH_NS + i * PERIOD_NS
-        messages.append((at, kind(header(at), 'h264', data)))
-    return messages
-
-
-def test_h264_in_compressed_images_is_decoded_with_the_stamps_of_its_packets(tmp_path):
-    messages = video_packets(6)
-    bag = write_bag2(tmp_path / 'bag', {'/image/compressed': messages})
-    frames = list(opened(bag))
-    assert [frame.stamp_ns for frame in frames] == [EPOCH_NS + i * PERIOD_NS for i in range(6)]
-    assert (frames[0].width, frames[0].height) == (320, 240)
-    bad = BadInputList()
-    late = write_bag2(tmp_path / 'late', {'/image/compressed': messages[2:]})  # without the key frame
-    assert len(list(opened(late, bad))) + len(bad) >= 1
 
 
 def test_a_bag_of_depth_alone_is_refused_unless_its_topic_is_named(tmp_path):
