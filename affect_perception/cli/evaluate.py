@@ -6,11 +6,17 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from affect_perception.cli.checks import check_evaluation, check_exists, check_labels
 from affect_perception.cli.flags import Commands, add_flags, add_report_flags, report_options, settings_of
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.files import make_folder
 from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
+
+if TYPE_CHECKING:
+    from affect_perception.evaluation.offline.inputs import FoundInputs
+    from affect_perception.evaluation.offline.jobs import Job
 
 
 def add_parsers(commands: Commands) -> None:
@@ -56,12 +62,13 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
-    from affect_perception.evaluation.offline.inputs import check_recording, is_several
-    from affect_perception.evaluation.offline.tables import make_folder
+    from affect_perception.evaluation.offline.inputs import find_inputs, is_several
 
-    for given in args.input:
-        check_recording(given)
-    make_folder(args.out)
+    check_evaluation(args)
+    found = find_inputs(args.input, args.out) if is_several(args.input) else None
+    if found is not None:
+        _check_many(args)
+    check_labels(args.labels, args.truth, args.input if found is None else [str(one.path) for one in found.inputs])
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
     tracker = TrackerSettings.from_mapping(settings_of(args, 'face_tracker_node'))
     affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))
@@ -70,12 +77,14 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
         'video': args.video,
         'truth': args.truth,
         'start_from': args.start_from,
+        'report': report_options(args),
     }
-    options['report'] = report_options(args)
     if args.audio is not None:
         options['audio'] = AudioSettings.from_mapping(settings_of(args, 'audio_node'))
-    if is_several(args.input):
-        return _evaluate_many(args, source, tracker, affect, options)
+    if found is not None:
+        from affect_perception.evaluation.offline.jobs import make_jobs
+
+        return _evaluate_many(args, found, make_jobs(found.inputs, args.out, source, tracker, affect, **options))
     from tqdm import tqdm
 
     from affect_perception.evaluation.offline.runner import evaluate
@@ -90,16 +99,8 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
     return metrics
 
 
-def _evaluate_many(
-    args: argparse.Namespace,
-    source: SourceSettings,
-    tracker: TrackerSettings,
-    affect: AffectSettings,
-    options: dict[str, Any],
-) -> int:
-    from affect_perception.evaluation.offline.batch import make_jobs, run_batch
-    from affect_perception.evaluation.offline.inputs import find_inputs
-
+def _check_many(args: argparse.Namespace) -> None:
+    """Refuse flags that fit a single input only."""
     if args.jobs < 1:
         raise ConfigError(f'--jobs {args.jobs} is no number of processes; give 1 or more')
     if args.truth is not None:
@@ -108,8 +109,11 @@ def _evaluate_many(
         raise ConfigError(
             'for several inputs --labels is a folder with a file named as each; --people is for one input'
         )
-    found = find_inputs(args.input, args.out)
-    jobs = make_jobs(found.inputs, args.out, source, tracker, affect, **options)
+
+
+def _evaluate_many(args: argparse.Namespace, found: FoundInputs, jobs: list[Job]) -> int:
+    from affect_perception.evaluation.offline.batch import run_batch
+
     result = run_batch(jobs, args.out, args.jobs, args.ray, found.left_out)
     print(json.dumps(result))
     if result['failed'] == result['inputs']:
@@ -118,6 +122,8 @@ def _evaluate_many(
 
 
 def _compare(args: argparse.Namespace) -> dict[str, Any]:
+    check_exists(*args.runs, *args.labels)
+    make_folder(args.out)
     from affect_perception.evaluation.offline.comparison import compare
 
     return compare(args.runs, args.out, report_options(args))

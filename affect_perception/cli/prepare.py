@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from affect_perception.cli.checks import check_exists
 from affect_perception.cli.flags import Commands, add_flags, settings_of
 from affect_perception.settings import TrackerSettings
 
@@ -44,6 +45,7 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> int:
+    check_exists(args.src)
     if args.name == 'generated':
         from affect_perception.training.synthetic.generated_clips import Plan, generate
 

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from affect_perception.cli.checks import check_run
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
 from affect_perception.settings import GROUPS
-from affect_perception.sources import check_source
 
 
 def add_parsers(commands: Commands) -> None:
@@ -23,7 +23,7 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> dict[str, Any]:
-    check_source(args.source or 'auto')
+    check_run(args.source or 'auto', args.record, args.audio_file)
     require_ros()
     from affect_perception.graph.run import run
     from affect_perception.nodes.recorder_node import Recording

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, settings_of
+from affect_perception.runtime.files import make_folder
 from affect_perception.settings import SourceSettings
 
 _SCENE = {'width', 'height', 'fps', 'scene_people', 'scene_seed', 'scene_portraits'}
@@ -24,6 +25,7 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _scene(args: argparse.Namespace) -> dict[str, Any]:
+    make_folder(args.out)
     from tqdm import tqdm
 
     from affect_perception.evaluation.offline.scene_recording import write_recording

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from affect_perception.cli.checks import check_exists
 from affect_perception.cli.flags import Commands
 
 
@@ -33,12 +34,14 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
+    check_exists(args.config)
     from affect_perception.training.train import main as train
 
     return train(args.config, args.out, args.resume)
 
 
 def _ablate(args: argparse.Namespace) -> dict[str, Any]:
+    check_exists(args.config)
     from affect_perception.training.papers.ablations import Options, ablate
 
     config = args.config or Path('config') / 'papers' / f'{args.paper}.yaml'

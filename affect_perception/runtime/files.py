@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from affect_perception.errors import AffectPerceptionError
+from affect_perception.errors import AffectPerceptionError, ConfigError
 
 
 def text_of_name(path: Path | str) -> str:
@@ -20,6 +21,28 @@ def text_of_name(path: Path | str) -> str:
     except UnicodeEncodeError:  # Python keeps such bytes of the file system as lone surrogates
         return os.fsencode(given).decode('latin-1')
     return given
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of the results and try to write in it; ConfigError where that fails."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ConfigError(f'cannot write to {text_of_name(out)}: {error.strerror}; give another --out') from None
+
+
+def check_new_path(flag: str, path: Path) -> None:
+    """Refuse a file or folder to be made that exists, or where nothing can be made; `flag` is the one that names it."""
+    if path.exists():
+        raise ConfigError(f'{text_of_name(path)} exists already; give another {flag}, or remove it')
+    place = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=place):
+            pass
+    except OSError as error:
+        raise ConfigError(f'cannot write {text_of_name(path)}: {error.strerror}; give another {flag}') from None
 
 
 class LineFile:

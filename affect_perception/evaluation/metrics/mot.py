@@ -7,6 +7,7 @@ false alarms.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ from affect_perception.core.boxes import boxes_to_rows, iou
 from affect_perception.errors import ConfigError
 from affect_perception.types import Affect, Box
 
+_MISSING = 'scores of ids need py-motmetrics: pip install affect-perception[eval]'
 SAME_FACE_IOU = 0.5  # MOTChallenge's: a box that overlaps the true one by less is a miss and a false alarm
 
 
@@ -45,7 +47,8 @@ def read_truth(path: Path) -> tuple[dict[int, dict[int, Box]], dict[int, list[Bo
 
 def check_truth(path: Path) -> None:
     """Check a truth file and the installation of py-motmetrics before the work; ConfigError names the problem."""
-    _motmetrics()
+    if importlib.util.find_spec('motmetrics') is None:
+        raise ConfigError(_MISSING)
     read_truth(path)
 
 
@@ -55,7 +58,8 @@ def _read(path: Path, flagged: bool) -> tuple[dict[int, dict[int, Box]], dict[in
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} cannot be read as MOTChallenge text: {error}') from error
+        reason = getattr(error, 'strerror', None) or error
+        raise ConfigError(f'{path} cannot be read as MOTChallenge text: {reason}') from error
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -85,7 +89,7 @@ def _motmetrics() -> ModuleType:
     try:
         import motmetrics
     except ImportError:
-        raise ConfigError('scores of ids need py-motmetrics: pip install affect-perception[eval]') from None
+        raise ConfigError(_MISSING) from None
     return motmetrics
 
 

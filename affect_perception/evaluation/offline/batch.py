@@ -27,11 +27,10 @@ from affect_perception.evaluation.offline.jobs import FINISHED, Job, make_jobs
 from affect_perception.evaluation.offline.tables import (
     FILE_COLUMNS,
     left_out_lines,
-    make_folder,
     write_files,
     write_json,
 )
-from affect_perception.runtime.files import text_of_name
+from affect_perception.runtime.files import make_folder, text_of_name
 from affect_perception.sources.file_kinds import READ, FileStatus
 
 __all__ = ['make_jobs', 'run_batch', 'run_job']

@@ -23,12 +23,11 @@ from affect_perception.evaluation.offline.tables import (
     BadInputs,
     face_row,
     header,
-    make_folder,
     write_files,
     write_json,
 )
 from affect_perception.evaluation.report.report import ReportCollector, ReportOptions
-from affect_perception.runtime.files import LineFile, text_of_name
+from affect_perception.runtime.files import LineFile, make_folder, text_of_name
 from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.file_kinds import READ, READ_IN_PART, FileStatus

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from affect_perception.errors import AffectPerceptionError, BadInputError, ConfigError
+from affect_perception.errors import AffectPerceptionError, BadInputError
 from affect_perception.evaluation.report.results import REACTION, SPEAKING
-from affect_perception.runtime.files import LineFile, text_of_name
+from affect_perception.runtime.files import LineFile
 from affect_perception.sources.file_kinds import READ
 from affect_perception.types import Affect, AffectFrame
 
@@ -67,17 +66,6 @@ def face_row(index: int, affect: AffectFrame, face: Affect, sound: bool = False)
 
 FILE_COLUMNS = ('file', 'status', 'reason')
 _MOST_LINES = 20  # of files left out, at the terminal
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder of the results and try to write in it; ConfigError where that fails."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        text = f'cannot write to {text_of_name(out)}: {error.strerror}; give another --out'
-        raise ConfigError(text) from None
 
 
 def write_files(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = FILE_COLUMNS) -> None:
