@@ -56,7 +56,7 @@ def spin(ros):
             node.destroy_node()
 
 
-def wait_until(true, timeout_s: float = 15.0):
+def wait_until(true, timeout_s: float = 60.0):
     """The first true answer of `true()`; fails the test when there is none in time."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

@@ -118,6 +118,11 @@ class AdaptiveSubscription:
         return self._node.resolve_topic_name(self.request.topic)
 
     @property
+    def matched(self) -> int:
+        """Number of publishers that the subscription is matched with."""
+        return self._subscription.get_publisher_count() if self._subscription is not None else 0
+
+    @property
     def lost(self) -> int:
         """Number of messages that the middleware reports as lost on their way."""
         return self._lost_before + self._lost

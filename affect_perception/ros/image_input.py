@@ -68,6 +68,11 @@ class ImageInput:
         return self._subscription.request.reliable
 
     @property
+    def matched(self) -> int:
+        """Number of publishers whose images arrive."""
+        return self._subscription.matched
+
+    @property
     def lost(self) -> int:
         """Number of images that were lost on their way from another process, as far as the middleware knows."""
         return self._subscription.lost

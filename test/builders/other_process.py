@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -17,11 +18,11 @@ from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Cameras:
-    """Another process that publishes images: `play` one stream and return what it sent, or `start` it and `stop` it."""
+    """Another process that publishes images: `play` a few images, or `open` a publisher that stays."""
 
     def __init__(self) -> None:
         env = {**os.environ}
@@ -35,11 +36,29 @@ class Cameras:
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(command) + '\n')
-        return json.loads(self._process.stdout.readline() or '{}')
+        answer = self._process.stdout.readline()
+        assert answer, 'the other process has ended'
+        return json.loads(answer)
 
-    def play(self, frames: int, fps: float = 30.0, **options) -> dict:
-        """Publish `frames` images once there is a subscriber; returns {'sent': ...}."""
-        return self.ask(do='play', frames=frames, fps=fps, **options)
+    def play(
+        self,
+        frames: int,
+        matched: Callable[[], object],
+        arrived: Callable[[], object] = bool,
+        fps: float = 5.0,
+        **options,
+    ) -> None:
+        """Publish `frames` images, numbered by their frame_id, from a new publisher that stays until `arrived()`.
+
+        Begins when both sides have matched, publisher and `matched()`. As slowly and as few as a queue of ten bears.
+        """
+        from conftest import wait_until  # the other process runs this file too, without pytest
+
+        self.ask(do='start', **options)
+        wait_until(matched)
+        self.ask(do='send', frames=frames, fps=fps, **options)
+        wait_until(arrived)
+        self.ask(do='stop')
 
     def open(self, name: str, **options) -> dict:
         """Create a publisher that stays, in a node called `name`, and publish one image now and then."""
@@ -52,7 +71,7 @@ class Cameras:
         assert self._process.stdin
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
 
@@ -64,21 +83,27 @@ class Player:
         self.nodes = {}
         self.noise = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), np.uint8)
 
-    def play(self, frames: int, fps: float = 30.0, ahead_s: float = 0.0, stuck: bool = False, **options) -> dict:
-        node, images = self.publisher(**options)
+    def start(self, **options) -> dict:
+        self.playing = self.publisher(**options)
+        return {}
+
+    def send(self, frames: int, fps: float, ahead_s: float = 0.0, stuck: bool = False, **options) -> dict:
+        node, images = self.playing
         limit = time.monotonic() + TIMEOUT_S
         while not images.get_subscription_count() and time.monotonic() < limit:
             time.sleep(0.01)
-        time.sleep(0.3)  # both sides have matched
-        out, start = self.message(**options), time.monotonic()
+        out = self.message(**options)
         for i in range(frames):
-            time.sleep(max(start + i / fps - time.monotonic(), 0.0))
             if i == 0 or not stuck:
                 stamp(node, out, ahead_s)
+            out.header.frame_id = str(i)
             images.publish(out)
-        time.sleep(0.3)
-        node.destroy_node()
-        return {'sent': frames}
+            time.sleep(1 / fps)
+        return {}
+
+    def stop(self) -> dict:
+        self.playing[0].destroy_node()
+        return {}
 
     def open(self, name: str, **options) -> dict:
         self.nodes[name], images = self.publisher(name=name, **options)
@@ -103,7 +128,7 @@ class Player:
     ):
         node = Node(name)
         profile = QoSProfile(
-            depth=5,
+            depth=10,
             reliability=QoSReliabilityPolicy[reliability.upper()],
             durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
         )

@@ -39,7 +39,7 @@ def test_python_package_receives_results(ros):
             rclpy.spin_once(node, timeout_sec=0.1)
             if listener.poll() is not None:
                 break
-        assert listener.communicate(timeout=10)[0] == '7 0.50\n'
+        assert listener.communicate(timeout=60)[0] == '7 0.50\n'
     finally:
         listener.kill()
         node.destroy_node()
@@ -63,7 +63,7 @@ def test_cpp_package_with_a_message_of_its_own_builds_and_runs(tmp_path):
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     libraries = [str(folder) for folder in Path(prefix).rglob('lib') if folder.is_dir() and list(folder.glob('*.so*'))]
     env['LD_LIBRARY_PATH'] = os.pathsep.join([str(tmp_path), *libraries, os.environ.get('LD_LIBRARY_PATH', '')])
-    run = subprocess.run([str(tmp_path / 'smiling')], capture_output=True, text=True, env=env, timeout=30)
+    run = subprocess.run([str(tmp_path / 'smiling')], capture_output=True, text=True, env=env, timeout=120)
     assert run.stdout == '1 smiles: 2\n', run.stderr
 
 

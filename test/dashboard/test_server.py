@@ -68,7 +68,7 @@ def test_more_pages_than_allowed_are_refused_and_others_go_on(serve):
 
 def test_thousand_connections_are_cut_down_and_the_page_goes_on(serve):
     server = serve(dashboard_clients=8)
-    many = [socket.create_connection(('127.0.0.1', server.port), timeout=5) for _ in range(1000)]
+    many = [socket.create_connection(('127.0.0.1', server.port), timeout=60) for _ in range(1000)]
     wait_until(lambda: 'connections' in server.bad)
     for connection in many:
         connection.close()
@@ -89,7 +89,7 @@ def test_page_that_never_reads_is_dropped_and_not_waited_for(serve, monkeypatch)
         f'GET /ws HTTP/1.1\r\nHost: localhost:{server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
         'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
     )
-    with socket.create_connection(('127.0.0.1', server.port), timeout=5) as deaf:
+    with socket.create_connection(('127.0.0.1', server.port), timeout=60) as deaf:
         deaf.sendall(upgrade.encode())
 
         async def listen(page):
@@ -248,7 +248,7 @@ def test_error_in_a_callback_of_the_loop_is_counted(serve, capfd):
 def test_malformed_requests_are_counted_and_leave_no_traceback(serve, capfd):
     server = serve()
     for request in (b'GET /\xff\xfe HTTP/9.9\r\nHost: \xff\r\n\r\n', b'\x16\x03\x01\r\n\r\n', b'x' * 20_000):
-        with socket.create_connection(('127.0.0.1', server.port), timeout=5) as connection:
+        with socket.create_connection(('127.0.0.1', server.port), timeout=60) as connection:
             connection.sendall(request)
             connection.recv(65536)
     wait_until(lambda: 'request' in server.bad)  # aiohttp drops some without a word

@@ -98,7 +98,7 @@ def test_a_stopped_child_is_a_counted_failure_and_the_next_request_has_another_c
     os.kill(pid, signal.SIGSTOP)
     detector.submit(DetectionRequest(frame))
     with pytest.raises(DetectorFailure, match=HUNG) as caught:
-        wait_until(detector.collect, 30)
+        wait_until(detector.collect, 120)
     assert caught.value.kind == 'detector'
     assert HUNG in detector.problem
     detector.submit(DetectionRequest(frame))

@@ -216,7 +216,7 @@ def test_camera_node_with_depth_gives_faces_their_position_by_itself(ros):
             node.publish(frame)
             if any(not math.isnan(t.position.z) for m in got['face_tracks'] for t in m.tracks) and got['depth']:
                 break
-            wait_until(lambda frame=frame: tracker.last_stamp_ns >= frame.stamp_ns or tracker.slot.dropped, 1.0)
+            wait_until(lambda frame=frame: tracker.last_stamp_ns >= frame.stamp_ns or tracker.slot.dropped)
         track = wait_until(lambda: [t for m in got['face_tracks'] for t in m.tracks if not math.isnan(t.position.z)])[0]
         assert track.position.z == pytest.approx(1.2, abs=0.01)
         assert got['depth'][0].encoding == '16UC1'

@@ -108,6 +108,7 @@ def test_bad_images_of_one_kind_are_warned_of_once(tracker, monkeypatch):
 
 def test_bad_images_show_in_diagnostics(tracker):
     node, peer = tracker
+    wait_until(lambda: peer.got['/diagnostics'])
     answer(node, peer, broken(encoding='rgb9'))
 
     def warned():

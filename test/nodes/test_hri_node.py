@@ -143,8 +143,13 @@ def test_roi_comes_with_every_expression_whenever_the_tracks_come(mirror, msgs, 
 
     wait_until(matched)
     first = next(stamps)
+    last = first + 10**11
     crop = np.full((96, 96, 3), 120, np.uint8)
-    for _ in range(30):
+
+    def of(messages):
+        return [stamp_from_msg(m.header.stamp) for m in messages if first < stamp_from_msg(m.header.stamp) < last]
+
+    for i in range(30):
         stamp_ns = next(stamps)
         frame = TrackedFrame(stamp_ns, 'optical', 640, 480, (Track(3, face(3).box, 0.8, 0.0, crop),))
         if tracks_come == 'before':
@@ -153,12 +158,8 @@ def test_roi_comes_with_every_expression_whenever_the_tracks_come(mirror, msgs, 
         if tracks_come == 'after':
             time.sleep(0.01)
             peer.tracks.publish(convert.tracks_to_msg(frame))
-        time.sleep(0.01)
-    last = next(stamps) + 10**9
+        wait_until(lambda least=i - 9: len(of(expression)) > least)  # a queue holds ten
     sent(peer, face(3), stamp_ns=last)  # whatever still waits is overdue now
-
-    def of(messages):
-        return [stamp_from_msg(m.header.stamp) for m in messages if first < stamp_from_msg(m.header.stamp) < last]
 
     wait_until(lambda: len(of(roi)) >= 30 and len(of(expression)) >= 30)
     assert of(roi) == of(expression) == sorted(of(roi))

@@ -25,8 +25,8 @@ def test_node_tells_what_it_loads_and_which_backend_it_took():
         wait_until(lambda: process.poll() is not None or any('inference.engine' in line for line in list(lines)), 120)
     finally:
         process.send_signal(signal.SIGINT)
-        status = process.wait(30)
-        reader.join(10)
+        status = process.wait(120)
+        reader.join(60)
     assert status in (0, 130), lines  # 130: interrupted during the start
     assert any('[affect_node]: loading model smile_va' in line for line in lines)
     assert any('[INFO] [' in line and 'affect_perception.inference.engine]: ' in line for line in lines)

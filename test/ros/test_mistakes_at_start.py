@@ -120,6 +120,6 @@ def test_middleware_that_is_not_installed_is_refused_before_rclpy_ends_the_proce
     check_middleware()
     env = {**os.environ, 'RMW_IMPLEMENTATION': 'rmw_fastrtp_cpp'}
     command = [sys.executable, '-m', 'affect_perception.cli', 'run', '--source', 'scene']
-    result = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, env=env, timeout=200)
     assert result.returncode == 2
     assert result.stderr.startswith("affect-perception: RMW_IMPLEMENTATION = 'rmw_fastrtp_cpp' is not installed")

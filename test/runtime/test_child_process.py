@@ -144,7 +144,7 @@ def test_a_silent_child_that_answers_pings_is_left_alone_and_a_stopped_one_is_no
     wait_until(lambda: messages)
     assert not errors
     os.kill(child.pid, signal.SIGSTOP)
-    thread.join(15)
+    thread.join(60)
     assert isinstance(errors[0], ChildHung)
 
 
@@ -163,7 +163,7 @@ def test_closing_ends_a_stopped_child_under_the_thread_that_waits_for_it(child):
     thread.start()
     time.sleep(0.2)
     child.close('end', 1.0)
-    thread.join(5)
+    thread.join(60)
     assert len(errors) == 1
     assert not child.running
     with pytest.raises(RuntimeError, match='the echo has been closed'):

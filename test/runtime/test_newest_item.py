@@ -22,7 +22,7 @@ def test_closing_wakes_who_waits_and_reopening_makes_the_slot_usable_again():
     thread = threading.Thread(target=lambda: taken.append(slot.take()))
     thread.start()
     slot.close()
-    thread.join(5)
+    thread.join(60)
     assert taken == [None]
     slot.reopen()
     slot.put('again')

@@ -95,7 +95,7 @@ def test_http_stream_of_jpegs_is_read_and_its_end_is_reported(http_server):
     bad = BadInputList()
     source = opened(f'{http_server}/video', bad)
     frames = list(itertools.islice(source, 10))
-    time.sleep(0.4)
+    wait_until(lambda: len(bad) > 1)
     source.close()
     assert abs(int(frames[0].rgb[10, 10, 0]) - 40) < 6
     assert bad.kinds[:2] == ['compressed', 'stream']
@@ -142,7 +142,7 @@ def test_stream_that_dribbles_is_aborted_and_opened_again(monkeypatch):
     reader.start()
     wait_until(lambda: len(accepted) > 1)
     source.close()
-    reader.join(5)
+    reader.join(60)
     listener.close()
     assert bad.kinds[:2] == ['stream', 'stream']
 

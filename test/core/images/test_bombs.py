@@ -27,7 +27,7 @@ def test_bomb_is_refused_before_the_decoder_sees_it(name, monkeypatch):
 
 @pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='needs /proc')
 def test_no_bomb_costs_memory():
-    child = subprocess.run([sys.executable, bombs.__file__], capture_output=True, text=True, timeout=60, check=True)
+    child = subprocess.run([sys.executable, bombs.__file__], capture_output=True, text=True, timeout=200, check=True)
     assert int(child.stdout) < MOST_MB
 
 
