@@ -14,7 +14,7 @@ import numpy as np
 from affect_perception.audio.sound_history import SoundHistory
 from affect_perception.types import AffectFrame
 
-WINDOW_S = 1.0
+_WINDOW_NS = 1_000_000_000
 SPEAKS = 0.5  # `speaking` from which the voice is that face's
 DIP_DB = 9.0  # between two bursts
 PERIOD_S = (0.13, 0.32)  # between two bursts
@@ -25,7 +25,7 @@ LARGEST_SPREAD = 0.18  # standard deviation of the periods over their mean; spee
 
 def laughter(sound: SoundHistory, stamp_ns: int) -> float:
     """Whether the second before a stamp has the voiced bursts of a laugh: 0 or 1."""
-    rows = sound.within(stamp_ns - WINDOW_S * 1e9, stamp_ns)
+    rows = sound.within(stamp_ns - _WINDOW_NS, stamp_ns)
     if rows.stop - rows.start < 30:
         return 0.0
     energy = np.convolve(sound.energy[rows], np.full(3, 1 / 3), 'same')[1:-1]

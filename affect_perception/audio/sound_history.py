@@ -41,7 +41,7 @@ class SoundHistory:
             else:
                 fresh = stamps > self.stamps[-1]
                 stamps, energy, f0 = stamps[fresh], energy[fresh], f0[fresh]
-        oldest = stamps[-1] - KEPT_S * 1e9 if len(stamps) else 0
+        oldest = stamps[-1] - round(KEPT_S * 1e9) if len(stamps) else 0
         kept = self.stamps >= oldest
         self.stamps = np.concatenate([self.stamps[kept], stamps])
         self.energy = np.concatenate([self.energy[kept], energy])
@@ -61,7 +61,7 @@ class SoundHistory:
         floor = min(float(np.percentile(self.energy, 10)), float(self.energy.max()) - 25.0)
         return max(floor, FLOOR_DB)
 
-    def within(self, begin_ns: float, end_ns: float) -> slice:
+    def within(self, begin_ns: int, end_ns: int) -> slice:
         """Rows with begin < stamp <= end."""
         low, high = np.searchsorted(self.stamps, (begin_ns, end_ns), 'right')
         return slice(int(low), int(high))

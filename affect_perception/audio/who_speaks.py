@@ -18,15 +18,16 @@ from affect_perception.audio.sound_history import SoundHistory
 from affect_perception.core.sound import AudioFeatures
 from affect_perception.types import AffectFrame, TrackedFrame
 
-WINDOW_S = 1.0
+_WINDOW_NS = 1_000_000_000
 LATE_S = 0.5  # sound that ends longer before an image is missing for it
-HANGOVER_S = 0.25  # a pause between two words
+_HANGOVER_NS = 250_000_000  # a pause between two words
 MOVEMENT = 0.018  # modulation of the darkness at which speaking is as likely as not
 _SLOPE = 0.005
 AGREEMENT = 0.25  # correlation of mouth and sound likewise
 _AGREEMENT_SLOPE = 0.12
 _FEWEST = 6  # images of a face in the window
 _LAGS_S = (-0.04, 0.0, 0.04, 0.08)  # of the sound after the mouth
+_LARGEST_LAG_NS = 200_000_000
 _FORGET_S = 2.0
 
 Series = deque[tuple[int, float]]  # (stamp in ns, darkness of the mouth)
@@ -80,7 +81,7 @@ class WhoSpeaks:
         if not self.hears(now):
             return dict.fromkeys(track_ids, math.nan)
         end = min(self.sound.newest_ns or now, now)
-        if not self.sound.is_voice(self.sound.within(end - HANGOVER_S * 1e9, end)).any():
+        if not self.sound.is_voice(self.sound.within(end - _HANGOVER_NS, end)).any():
             return dict.fromkeys(track_ids, 0.0)
         scores = {track_id: self._score(self._mouths.get(track_id), end) for track_id in self._mouths}
         return shared(scores, track_ids)
@@ -88,10 +89,10 @@ class WhoSpeaks:
     def _score(self, mouth: Series | None, end: int) -> float:
         if not mouth:
             return 0.0
-        points = np.array([(at, dark) for at, dark in mouth if end - WINDOW_S * 1e9 < at <= end], float)
+        points = np.array([(at - end, dark) for at, dark in mouth if -_WINDOW_NS < at - end <= 0], float)
         if len(points) < _FEWEST:
             return 0.0
-        seconds = (points[:, 0] - end) * 1e-9
+        seconds = points[:, 0] * 1e-9
         moving = detrended(seconds, points[:, 1])
         movement = float(moving.std())
         likely = _sigmoid((movement - MOVEMENT) / _SLOPE)
@@ -101,7 +102,7 @@ class WhoSpeaks:
 
     def _agreement(self, seconds: np.ndarray, moving: np.ndarray, end: int) -> float:
         """Largest correlation of the moving mouth and the loudness around its images, over a few lags."""
-        rows = self.sound.within(end - (WINDOW_S + 0.2) * 1e9, end)
+        rows = self.sound.within(end - _WINDOW_NS - _LARGEST_LAG_NS, end)
         if rows.stop - rows.start < 10:
             return 0.0
         at = (self.sound.stamps[rows] - end) * 1e-9

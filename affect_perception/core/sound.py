@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from affect_perception.errors import BadInputError
 
 RATE = 16_000  # Hz, of all sound that features are computed of
+HEARD_AHEAD_NS = 200_000_000  # of sound after an image is taken with it where it is known: some mouths move before it
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,15 @@ class SoundBlock:
     def duration_s(self) -> float:
         """Duration in s by the nominal rate."""
         return len(self.samples) / self.rate
+
+    @property
+    def end_ns(self) -> int:
+        """Time of the sample after the last one."""
+        return self.stamp_ns + round(self.duration_s * 1e9)
+
+    def shifted(self, by_ns: int) -> SoundBlock:
+        """Copy that was taken `by_ns` later."""
+        return replace(self, stamp_ns=self.stamp_ns + by_ns)
 
     def stamped(self, end_ns: int) -> SoundBlock:
         """Copy whose last sample was taken at `end_ns`."""
@@ -67,6 +77,10 @@ class AudioFeatures:
         view = values.view()
         view.flags.writeable = False
         object.__setattr__(self, 'values', view)
+
+    def shifted(self, by_ns: int) -> AudioFeatures:
+        """Copy whose sound was taken `by_ns` later."""
+        return replace(self, stamp_ns=self.stamp_ns + by_ns)
 
     @property
     def end_ns(self) -> int:

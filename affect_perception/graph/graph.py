@@ -119,6 +119,9 @@ class Graph:
                 if self.camera.source.name == 'scene':  # what `auto` became without a camera
                     images = images.changed(source='scene')
                 self.audio.beside(images, self.camera.playback)
+                if images.rate == 0:
+                    audio = self.audio
+                    self.affect.sound.published_ns = lambda: audio.newest_ns
             self.audio.start()
         if self.camera is not None:
             self.camera.start()

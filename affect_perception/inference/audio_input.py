@@ -68,7 +68,7 @@ class AudioBuffer:
 
     def at(self, stamp_ns: int) -> np.ndarray | None:
         """Sound of an image: (A,), for `free` steps (Ta, A); None where there is none. Drops rows no longer needed."""
-        oldest = self._stamps > stamp_ns - max(self.need.window_s, MAX_AGE_S) * 1e9
+        oldest = self._stamps > stamp_ns - round(max(self.need.window_s, MAX_AGE_S) * 1e9)
         self._stamps, self._rows = self._stamps[oldest], self._rows[oldest]
         heard = int(np.searchsorted(self._stamps, stamp_ns, 'right'))
         if not heard or stamp_ns - self._stamps[heard - 1] > MAX_AGE_S * 1e9:

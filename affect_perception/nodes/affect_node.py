@@ -100,7 +100,7 @@ class AffectNode(AutostartLifecycleNode):
         if not frames or self.engine is None:
             return
         try:
-            self._hear()
+            self._hear(max(frame.stamp_ns for frame in frames.values()))
             with self.diagnostics.timed('infer'):
                 results = self.engine.steps(frames)
             results = {topic: self._add_speaking(topic, frames[topic], affect) for topic, affect in results.items()}
@@ -114,9 +114,9 @@ class AffectNode(AutostartLifecycleNode):
         for affect in results.values():
             self.diagnostics.done((now - affect.stamp_ns) * 1e-6)
 
-    def _hear(self) -> None:
-        """Give the sound that has come to the network, for every camera."""
-        for features in self.sound.take():
+    def _hear(self, stamp_ns: int) -> None:
+        """Give the sound up to an image to the network, for every camera."""
+        for features in self.sound.take(stamp_ns):
             for topic in self._topics:
                 try:
                     if self.engine is not None:

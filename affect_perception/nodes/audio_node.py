@@ -5,14 +5,16 @@ Subscribes the topic of `audio: topic:NAME` (AudioData, AudioDataStamped or Audi
 
 Nothing here stops the images: a device that is absent, unplugged or stalled, and a medium without sound, are told in
 the log once and in diagnostics; a live source is tried again twice a second. Beside `camera_node` in one program,
-recorded sound keeps the time of the images.
+recorded sound keeps the time of the images, also in every pass over a looped file, and a lossless replay (`rate: 0`)
+waits for its sound.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,8 @@ from affect_perception.sources.sound import SoundSource, chosen_sound, open_soun
 
 _RETRY_S = 0.5
 _START_S = 60.0  # until recorded images have begun
-_AHEAD_S = 1.0  # of the sound before the images of a lossless replay
+_AHEAD_S = 1.0  # of the sound before the images of a lossless replay, at least
+_LISTENER_S = 2.0  # until somebody listens to the sound of a lossless replay
 _SILENT_S = 10.0
 _FRAME_ID = 'microphone'
 
@@ -61,6 +64,7 @@ class AudioNode(AutostartLifecycleNode):
         self._closing = threading.Event()
         self._file: WavFile | None = None
         self.cpu_s = 0.0  # of the work on sound, without reading
+        self.newest_ns: int | None = None  # stamp of the last message
         self._state, self._silent_s, self._speech = 'not started', 0.0, False
         self.diagnostics = NodeDiagnostics(self, lambda: 0, self._details, idle_reason=self._idle_reason)
         self.autostart_lifecycle()
@@ -79,6 +83,7 @@ class AudioNode(AutostartLifecycleNode):
         elif self.sound.startswith('topic:'):
             self._listen(self.sound.removeprefix('topic:'))
         else:
+            self._playback.expect_sound()
             self._thread = threading.Thread(target=self._run, name='audio', daemon=True)
             self._thread.start()
         return self
@@ -126,7 +131,7 @@ class AudioNode(AutostartLifecycleNode):
         """Thread of the source: opens it, again after a break, and plays it."""
         while not self._closing.is_set():
             try:
-                self._source = open_sound(self.sound, self._images)
+                self._source = open_sound(self.sound, self._images, self.settings, self.diagnostics.bad_input)
                 self._play(self._source)
                 if not self._source.live:
                     self._state = 'ended'
@@ -137,6 +142,7 @@ class AudioNode(AutostartLifecycleNode):
                 if self._source is None and not self.sound.startswith('microphone') and '://' not in self.sound:
                     return  # a file will not be there later
             except Exception as error:  # noqa: BLE001 - thread border: counted and logged, the images go on
+                self._playback.expect_sound(False)
                 self.diagnostics.bad_input(error)
             self._close_source()
             self._closing.wait(_RETRY_S)
@@ -150,6 +156,7 @@ class AudioNode(AutostartLifecycleNode):
 
     def _lost(self, text: str) -> None:
         self._state = text
+        self._playback.expect_sound(False)
         if not self._closing.is_set():
             self.diagnostics.event('audio', text, 'the images go on without sound')
 
@@ -158,30 +165,69 @@ class AudioNode(AutostartLifecycleNode):
         if stream is None:
             return
         stream.restart(source.exact)
-        if not source.live and not self._playback.wait(_START_S):
+        if source.live:
+            self._playback.expect_sound(False)
+        elif not self._playback.wait(_START_S):
             raise OSError('the images did not begin')
         if self._state not in ('not started', 'playing'):
             self.get_logger().info(f'audio: {source.name} is here')
         self._state = 'playing'
+        if self._playback.lossless:
+            self._wait_for_listeners()
         waiting: list[SoundBlock] = []
-        for block in source:
+        for part in source if source.live else self._passes(source):
             if self._closing.is_set():
                 return
-            waiting.append(block)
+            if isinstance(part, Features):
+                self._take_features(part)
+                continue
+            waiting.append(part)
             if sum(b.duration_s for b in waiting) >= self.settings.audio_period_s - 1e-6:
                 self._take(stream, waiting, source.live)
                 waiting = []
 
+    def _passes(self, source: SoundSource) -> Iterator[SoundBlock | Features]:
+        """Sound of a recording in each pass of its images, without that of times which the images jump over."""
+        for lap in itertools.count():
+            lap_ns = self._playback.lap_ns(lap, self._closing)
+            for part in source:
+                shifted = part.shifted(lap_ns)
+                if self._playback.is_over(lap, shifted.stamp_ns):
+                    break
+                if not self._playback.is_skipped(shifted.stamp_ns):
+                    yield shifted
+            self._playback.sound_over(lap)
+            if not self._images.loop or self._closing.is_set():
+                return
+
+    def _wait_for_listeners(self) -> None:
+        deadline = time.monotonic() + _LISTENER_S
+        while self._features is not None and not self._features.get_subscription_count():
+            if time.monotonic() > deadline or self._closing.wait(0.02):
+                return
+
+    def _wait_until_due(self, end_ns: int) -> None:
+        ahead_s = max(_AHEAD_S, 2 * self.settings.audio_period_s + 0.5)
+        self._playback.wait_for(end_ns, ahead_s, self._now_ns, self._closing)
+
     def _take(self, stream: FeatureStream, blocks: Sequence[SoundBlock], live: bool) -> None:
         """Features of some blocks as one message, in time."""
-        end_ns = blocks[-1].stamp_ns + round(blocks[-1].duration_s * 1e9)
+        end_ns = blocks[-1].end_ns
         if not live:
-            self._playback.wait_for(end_ns, _AHEAD_S, self._now_ns, self._closing)
+            self._wait_until_due(end_ns)
         began = time.thread_time()
         for features in stream.steps(blocks, self.diagnostics.bad_input):
             self._publish(features if live else self._in_playback(features))
         self._judge(stream, sum(block.duration_s for block in blocks))
         self.cpu_s += time.thread_time() - began
+        if not live:
+            self._playback.sound_progress(end_ns)
+
+    def _take_features(self, features: Features) -> None:
+        """Recorded features, in time."""
+        self._wait_until_due(features.end_ns)
+        self._publish(self._in_playback(features))
+        self._playback.sound_progress(features.end_ns)
 
     def _in_playback(self, features: Features) -> Features:
         playback = self._playback
@@ -193,8 +239,9 @@ class AudioNode(AutostartLifecycleNode):
         if self._features is None:
             return
         self._features.publish(features_to_msg(features, _FRAME_ID))
-        self._speech = features.speech
-        self.diagnostics.done((self._now_ns() - features.end_ns) * 1e-6)
+        self.newest_ns, self._speech = features.stamp_ns, features.speech
+        late_ms = (self._now_ns() - features.end_ns) * 1e-6
+        self.diagnostics.done(max(late_ms, 0.0) if self._playback.lossless else late_ms)  # sent ahead of the images
 
     def _judge(self, stream: FeatureStream, seconds: float) -> None:
         """Tell of sound that cannot be of use: silence, clipping."""

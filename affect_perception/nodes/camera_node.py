@@ -3,7 +3,8 @@
 Publishes  `image` (reliable: a best-effort reader may subscribe, too) and `image/compressed` (JPEG)
            beside it `camera_info`, of the source (realsense) or of `camera_info_url`, and `depth` (16UC1 in mm, aligned
            to the image) if the source has it
-Subscribes `face_affect` when `rate` is 0: the next image is sent when the last one has been answered
+Subscribes `face_affect` when `rate` is 0: the next image is sent when the last one has been answered, and when the
+           sound of its time was published, if sound is played beside it
 
 A live source stamps its images when they are captured. Recorded images keep their own times, counted from the start of
 the node; an image whose successor is already due is dropped and counted, as a camera would do. Jumps of the stamps of a
@@ -20,6 +21,7 @@ from typing import Any
 
 from rclpy.node import Node
 
+from affect_perception.core.sound import HEARD_AHEAD_NS
 from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceAffectArray
 from affect_perception.ros.camera_output import CameraOutput
@@ -35,6 +37,7 @@ from affect_perception.sources.playback_clock import Playback, PlaybackClock
 from affect_perception.types import Frame
 
 _ANSWER_S = 30.0  # until an unanswered image is given up; a cold detector may take seconds
+_SOUND_S = 10.0  # until a lossless replay goes on without its sound
 
 
 class CameraNode(Node):
@@ -91,7 +94,6 @@ class CameraNode(Node):
             if start_ns is None:  # not before: a source may take a second to get ready
                 start_ns = self._now_ns()
                 self.playback.begin(frame.stamp_ns, start_ns, self.settings.rate)
-            self.playback.progress(frame.stamp_ns)
             try:
                 self._play_frame(frame, start_ns, clock)
             except Exception as error:  # noqa: BLE001 - loop border: counted and logged, the next image is sent
@@ -101,8 +103,11 @@ class CameraNode(Node):
         if self.source.live:
             self.publish(frame)
             return
-        frame = replace(frame, stamp_ns=clock.since_start(frame.stamp_ns))
+        recorded_ns = frame.stamp_ns
+        frame = replace(frame, stamp_ns=clock.since_start(recorded_ns))
+        self.playback.progress(recorded_ns, frame.stamp_ns, getattr(self.source, 'lap_ns', 0))
         if self._lossless:
+            self._wait_for_sound(recorded_ns)
             self._publish_and_wait(replace(frame, stamp_ns=start_ns + frame.stamp_ns))
         else:
             due_ns = start_ns + round(frame.stamp_ns / self.settings.rate)
@@ -117,6 +122,11 @@ class CameraNode(Node):
         if early_ns > 0:
             self._closing.wait(early_ns * 1e-9)
         self.publish(frame)
+
+    def _wait_for_sound(self, recorded_ns: int) -> None:
+        if not self.playback.wait_for_sound(recorded_ns + HEARD_AHEAD_NS, _SOUND_S, self._closing):
+            self.playback.expect_sound(False)
+            self.get_logger().warning(f'no sound in {_SOUND_S:.0f} s; the images go on without waiting for it')
 
     def _publish_and_wait(self, frame: Frame) -> None:
         self._answered.clear()

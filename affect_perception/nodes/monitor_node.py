@@ -9,7 +9,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-from affect_perception.core.display.captions import readings
+from affect_perception.core.display.captions import SPEAKS, readings
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
@@ -68,12 +68,13 @@ class MonitorNode(Node):
 
 
 def in_words(face: Affect, affect: AffectFrame | None = None) -> str:
-    """Face in the progress line: id, level and intensity, such as `3 high 0.91`.
+    """Face in the progress line: id, level and intensity, such as `3 high 0.91`, and `speaks` for a speaker.
 
     Without a smile: `3 amusement 0.62` or `3 V +0.20 A -0.10`, as far as known; `affect` names the labels.
     """
+    voice = ' speaks' if face.speaking >= SPEAKS else ''  # not of NaN
     if math.isfinite(face.smile_intensity):
-        return f'{face.track_id} {face.smile_level.name.lower()} {face.smile_intensity:.2f}'
+        return f'{face.track_id} {face.smile_level.name.lower()} {face.smile_intensity:.2f}{voice}'
     lines = readings(face, affect.expression_labels, affect.reaction_labels) if affect is not None else []
     known = [f'{n} {v:+.2f}' for n, v in (('V', face.valence), ('A', face.arousal)) if math.isfinite(v)]
-    return ' '.join([str(face.track_id), *(lines or known or [face.smile_level.name.lower()])])
+    return ' '.join([str(face.track_id), *(lines or known or [face.smile_level.name.lower()])]) + voice

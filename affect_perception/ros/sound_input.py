@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -10,21 +11,24 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 from affect_perception.audio.who_speaks import WhoSpeaks
+from affect_perception.core.sound import HEARD_AHEAD_NS
 from affect_perception.core.sound import AudioFeatures as Features
 from affect_perception.msg import AudioFeatures
-from affect_perception.ros.conversions import features_from_msg
+from affect_perception.ros.conversions import features_from_msg, stamp_from_msg
 from affect_perception.ros.topics import subscribe
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import AffectFrame, TrackedFrame
 
 _KEPT = 300  # messages that wait for an image
+_DELIVERY_S = 5.0  # until a message of a lossless replay counts as lost
 _MARGIN: float = TrackerSettings().crop_margin
 
 
 class SoundInput:
-    """Subscription of `audio_features`. `take` returns what has come since the last call; `add_speaking` fills results.
+    """Subscription of `audio_features`. `take` returns the sound up to an image; `add_speaking` fills results.
 
-    `on_bad` gets messages that cannot be used.
+    `on_bad` gets messages that cannot be used. `published_ns`, set for lossless replays, tells the stamp of the last
+    message that was published: `take` then waits for its delivery.
     """
 
     def __init__(self, node: Node, topic: str, on_bad: Callable[[Exception], object]) -> None:
@@ -33,6 +37,9 @@ class SoundInput:
         self._cameras: dict[str, WhoSpeaks] = {}
         self._recent: deque[Features] = deque(maxlen=_KEPT)  # for a camera that comes later
         self._subscription: Subscription | None = None
+        self._received = threading.Condition()
+        self._newest_ns = 0
+        self.published_ns: Callable[[], int | None] | None = None
         self.heard = False
         self.skew_s = math.nan
 
@@ -47,14 +54,24 @@ class SoundInput:
             self._subscription = None
 
     def _on_features(self, msg: AudioFeatures) -> None:
-        self._messages.append(msg)
+        with self._received:
+            self._messages.append(msg)
+            self._newest_ns = stamp_from_msg(msg.header.stamp)
+            self._received.notify_all()
 
-    def take(self) -> list[Features]:
-        """Features received since the last call, in order."""
+    def take(self, stamp_ns: int) -> list[Features]:
+        """Features up to `HEARD_AHEAD_NS` after an image that were not returned yet, in order of arrival."""
+        self._wait_for_delivery()
+        with self._received:
+            messages = tuple(self._messages)
+            self._messages.clear()
         found = []
-        while self._messages:
+        for msg in messages:
             try:
-                features = features_from_msg(self._messages.popleft())
+                if stamp_from_msg(msg.header.stamp) > stamp_ns + HEARD_AHEAD_NS:
+                    self._messages.append(msg)
+                    continue
+                features = features_from_msg(msg)
                 for who in self._cameras.values():
                     who.put(features)
                 self._recent.append(features)
@@ -62,6 +79,15 @@ class SoundInput:
             except Exception as error:  # noqa: BLE001 - border to other programs: counted and logged
                 self._on_bad(error)
         return found
+
+    def _wait_for_delivery(self) -> None:
+        published_ns = self.published_ns() if self.published_ns is not None else None
+        if published_ns is None:
+            return
+        with self._received:
+            if not self._received.wait_for(lambda: self._newest_ns >= published_ns, _DELIVERY_S):
+                self.published_ns = None
+                self._node.get_logger().warning(f'a message of sound is missing after {_DELIVERY_S:.0f} s')
 
     def add_speaking(self, camera: str, tracked: TrackedFrame, affect: AffectFrame) -> AffectFrame:
         """Copy of the results of a camera's image with `speaking`; as they are where no sound has ever come."""

@@ -14,8 +14,8 @@ class AudioSettings(Settings):
     audio: str = setting(
         'auto',
         'sound: off, microphone, microphone:NUMBER or microphone:NAME, scene, topic:NAME (audio_common_msgs), a media '
-        'file, a stream URL, or auto (the sound of the file, address or scene that the images come from, else the '
-        'microphone)',
+        'file, a bag, a stream URL, or auto (the sound of the file, bag, address or scene that the images come from, '
+        'else the microphone)',
     )
     audio_features: str = setting(
         'logmel',

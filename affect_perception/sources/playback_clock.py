@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 
 _LARGEST_GAP_S = 10.0  # a longer gap is a jump, or a break that playback skips
@@ -29,15 +31,19 @@ class PlaybackClock:
 class Playback:
     """Time of a recording that is played, shared by its images and its sound; safe to use from several threads.
 
-    The images `begin` it and tell their `progress`; the sound waits for both.
+    The images `begin` it and tell their `progress`; the sound waits for both. In a lossless replay the images wait for
+    the sound, too (`wait_for_sound`), so that each image has the same sound before it in every run.
     """
 
     def __init__(self) -> None:
         self._begun = threading.Event()
         self._moved = threading.Condition()
         self._first_ns = self._start_ns = self._progress_ns = 0
+        self._laps = [0]  # added to the times of the medium, for each pass over a looped one
+        self._jumps: list[tuple[int, int, int]] = []  # recorded before, recorded after, shift from then on
+        self._sound_ns: float | None = None  # recorded time up to which sound was published, infinite at its end
         self.speed = 1.0
-        self._lossless = False
+        self.lossless = False
 
     @classmethod
     def immediate(cls) -> Playback:
@@ -50,13 +56,20 @@ class Playback:
     def begin(self, first_ns: int, start_ns: int, rate: float) -> None:
         """The frame of recorded stamp `first_ns` is published with stamp `start_ns`; `rate` 0: without loss."""
         self._first_ns = self._progress_ns = first_ns
-        self._start_ns, self.speed, self._lossless = start_ns, rate or 1.0, rate == 0
+        self._start_ns, self.speed, self.lossless = start_ns, rate or 1.0, rate == 0
         self._begun.set()
 
-    def progress(self, recorded_ns: int) -> None:
-        """A frame of that recorded stamp was published."""
+    def progress(self, recorded_ns: int, since_start_ns: int, lap_ns: int = 0) -> None:
+        """A frame of that recorded stamp is due at that playback time, in the pass that adds `lap_ns` to its times."""
         with self._moved:
+            shift_ns = since_start_ns - (recorded_ns - self._first_ns)
+            if shift_ns != (self._jumps[-1][2] if self._jumps else 0):
+                self._jumps.append((self._progress_ns, recorded_ns, shift_ns))
             self._progress_ns = recorded_ns
+            if lap_ns != self._laps[-1]:
+                self._laps.append(lap_ns)
+                if self._sound_ns is not None:
+                    self._sound_ns = -math.inf  # of this pass none was published yet
             self._moved.notify_all()
 
     def wait(self, seconds: float) -> bool:
@@ -65,13 +78,19 @@ class Playback:
 
     def published_ns(self, recorded_ns: int) -> int:
         """Stamp with which an item of a recorded stamp is published."""
-        return self._start_ns + round((recorded_ns - self._first_ns) / self.speed)
+        shift_ns = next((shift for _, after, shift in reversed(self._jumps) if after <= recorded_ns), 0)
+        return self._start_ns + round((recorded_ns - self._first_ns + shift_ns) / self.speed)
+
+    def is_skipped(self, recorded_ns: int) -> bool:
+        """Whether the images jumped over a recorded time."""
+        far_ns = _LARGEST_GAP_S * 1e9
+        return any(before < recorded_ns < after for before, after, _ in self._jumps if after - before > far_ns)
 
     def wait_for(self, recorded_ns: int, ahead_s: float, now_ns: Callable[[], int], stop: threading.Event) -> None:
         """Wait until an item of that recorded stamp is due; in a lossless replay until the images are near it."""
         if self._start_ns < 0:
             self._first_ns, self._start_ns = 0, now_ns()
-        if not self._lossless:
+        if not self.lossless:
             early_s = (self.published_ns(recorded_ns) - now_ns()) * 1e-9
             if early_s > 0:
                 stop.wait(early_s)
@@ -79,3 +98,44 @@ class Playback:
         with self._moved:
             while recorded_ns > self._progress_ns + ahead_s * 1e9 and not stop.is_set():
                 self._moved.wait(0.2)
+
+    def lap_ns(self, lap: int, stop: threading.Event) -> int:
+        """Wait until the images are in pass number `lap`, from 0 on; the time that it adds to those of the medium."""
+        with self._moved:
+            while len(self._laps) <= lap and not stop.is_set():
+                self._moved.wait(0.2)
+            return self._laps[min(lap, len(self._laps) - 1)]
+
+    def is_over(self, lap: int, recorded_ns: int) -> bool:
+        """Whether a recorded time is in a later pass than `lap`, as far as the images have come."""
+        return len(self._laps) > lap + 1 and recorded_ns >= self._laps[lap + 1]
+
+    def expect_sound(self, expected: bool = True) -> None:
+        """The images of a lossless replay wait for sound from now on, or no longer."""
+        with self._moved:
+            self._sound_ns = -math.inf if expected else None
+            self._moved.notify_all()
+
+    def sound_progress(self, recorded_ns: int) -> None:
+        """Sound up to a recorded time was published."""
+        with self._moved:
+            if self._sound_ns is not None:
+                self._sound_ns = recorded_ns
+            self._moved.notify_all()
+
+    def sound_over(self, lap: int) -> None:
+        """There is no further sound in a pass."""
+        with self._moved:
+            if self._sound_ns is not None and len(self._laps) == lap + 1:
+                self._sound_ns = math.inf
+            self._moved.notify_all()
+
+    def wait_for_sound(self, recorded_ns: int, limit_s: float, stop: threading.Event) -> bool:
+        """Wait until sound up to a recorded time was published; false if it was not within the limit."""
+        deadline = time.monotonic() + limit_s
+        with self._moved:
+            while self._sound_ns is not None and self._sound_ns < recorded_ns and not stop.is_set():
+                if time.monotonic() > deadline:
+                    return False
+                self._moved.wait(0.2)
+        return True

@@ -73,6 +73,7 @@ class VideoFile:
     live = False
     dropped = 0
     time_zero_s = 0.0  # stamps are those of the clock of the medium
+    lap_ns = 0  # added to them in this pass over a looped file
 
     def __init__(self, path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> None:
         self.name = text_of_name(path.name)
@@ -118,7 +119,7 @@ class VideoFile:
     def __iter__(self) -> Iterator[Frame]:
         start_ns = 0
         while not self._closed:
-            last_ns = start_ns - 1
+            self.lap_ns, last_ns = start_ns, start_ns - 1
             for stamp_ns, rgb in self._play():
                 last_ns = max(start_ns + stamp_ns, last_ns + 1)
                 yield Frame(last_ns, self._frame_id, rgb)

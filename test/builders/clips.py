@@ -10,7 +10,10 @@ import numpy as np
 
 
 def write_clip(path: Path, frames: Iterable[np.ndarray], fps: int, samples: np.ndarray, rate: int = 16_000) -> str:
-    """Write pictures (H, W, 3) uint8 and mono samples (N,) in [-1, 1] to a .mkv, with lossless sound; its path."""
+    """Write pictures (H, W, 3) uint8 and mono samples (N,) in [-1, 1] to a .mkv, with lossless sound; its path.
+
+    The sound may be shorter.
+    """
     import av
 
     with av.open(str(path), 'w') as out:
@@ -26,6 +29,8 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], fps: int, samples: np.n
             picture = av.VideoFrame.from_ndarray(rgb, 'rgb24')
             picture.pts = index
             out.mux(pictures.encode(picture))
+            if index * step >= len(pcm):
+                continue
             block = av.AudioFrame.from_ndarray(pcm[None, index * step : (index + 1) * step], 's16', 'mono')
             block.sample_rate, block.pts, block.time_base = rate, index * step, Fraction(1, rate)
             out.mux(sound.encode(block))

@@ -1,11 +1,11 @@
-"""Annotation of images: boxes, ids, emoticons, levels, a bar of the smile intensity, expression and reactions."""
+"""Annotation of images: boxes, ids, emoticons, levels, speakers, bars of the smile intensity, expression, reactions."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from affect_perception.core.display.captions import readings
+from affect_perception.core.display.captions import SPEAKS, readings
 from affect_perception.core.display.markers import EMOTICONS
 from affect_perception.types import Affect, AffectFrame, SmileLevel
 
@@ -38,9 +38,10 @@ def _annotate_face(picture: np.ndarray, face: Affect, scale: float, lines: list[
     right, bottom = round(face.box.x + face.box.width), round(face.box.y + face.box.height)
     line = max(round(2 * scale), 1)
     cv2.rectangle(picture, (left, top), (right, bottom), colour, line, cv2.LINE_AA)
-    label = f'{face.track_id}  {EMOTICONS[face.smile_level]}  {face.smile_level.name.lower()}'
+    voice = '  speaks' if face.speaking >= SPEAKS else ''  # not of NaN
+    label = f'{face.track_id}  {EMOTICONS[face.smile_level]}  {face.smile_level.name.lower()}{voice}'
     if face.smile_level == SmileLevel.UNKNOWN and lines:
-        label, lines, colour = f'{face.track_id}  {lines[0]}', lines[1:], _OTHER
+        label, lines, colour = f'{face.track_id}  {lines[0]}{voice}', lines[1:], _OTHER
     _text(picture, label, left, top, scale, colour)
     y = bottom
     if np.isfinite(face.smile_intensity):

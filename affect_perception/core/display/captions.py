@@ -9,6 +9,7 @@ from affect_perception.types import Affect
 
 MOST_REACTIONS = 2  # in a caption; the others are weaker
 LEAST_REACTION = 0.1  # weaker reactions are not mentioned
+SPEAKS = 0.5  # speaking from which a face is shown as the speaker
 
 
 def strongest(labels: Sequence[str], values: Sequence[float]) -> list[tuple[str, float]]:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from affect_perception.core.display.captions import readings
+from affect_perception.core.display.captions import SPEAKS, readings
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import Affect, Intrinsics, SmileLevel
 
@@ -26,7 +26,6 @@ EMOTICONS = {  # the font of RViz has no emoji
     SmileLevel.HIGH: 'XD',
     SmileLevel.UNKNOWN: ':-?',
 }
-SPEAKS = 0.5  # speaking from which a face is shown as the speaker
 # Distinguishable with red-green colour blindness: blue for unpleasant, grey, yellow for pleasant.
 _LOW, _MIDDLE, _HIGH, _UNKNOWN = (0.15, 0.35, 0.85), (0.75, 0.75, 0.75), (1.0, 0.8, 0.1), (0.35, 0.35, 0.35)
 _SMILE, _BACK, _INK = (1.0, 0.85, 0.2, 1.0), (0.08, 0.08, 0.08, 0.8), (1.0, 1.0, 1.0, 1.0)

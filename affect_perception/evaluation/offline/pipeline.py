@@ -6,14 +6,16 @@ Two runs on one machine give the same bytes.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import cv2
 
+from affect_perception.audio.sound_history import energy_and_pitch
 from affect_perception.audio.who_speaks import WhoSpeaks
-from affect_perception.core.sound import AudioFeatures
+from affect_perception.core.sound import HEARD_AHEAD_NS, AudioFeatures
 from affect_perception.core.tracking.inline import step_inline
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
@@ -31,7 +33,6 @@ from affect_perception.types import AffectFrame, DetectionRequest, DetectionResu
 _READ = 12  # frames that wait for the tracker: more than detect_every, so that the detector has all that time
 _TRACKED = 4  # frames that wait for the network
 _TOGETHER = 4  # frames per batch of the network; a fixed number, so that results do not depend on timing
-_HEARD_AHEAD_NS = 200_000_000  # of sound after a frame, for mouths that move before their sound
 _TURN_S = 0.0005  # of the interpreter; a thread waits one turn after each operation of a network, by default 5 ms
 _JUMP_S = 10.0  # a longer time between two frames is reported
 
@@ -52,6 +53,7 @@ class FrameProcessor:
         tracker = tracker.changed(crop_size=max(tracker.crop_size, self._engine.crops.size))
         self._crop_margin = tracker.crop_margin
         self._who: WhoSpeaks | None = None  # with sound
+        self._sound: deque[AudioFeatures] = deque()  # that `_who` did not get yet
         self._detections = DetectorPrefetch(
             self._analyzer.detect, 1 if single_images else tracker.detect_every, tracker.detect_period_s
         )
@@ -80,21 +82,28 @@ class FrameProcessor:
         """Take sound, before the frames of its time; BadInputError for features that cannot be used."""
         if self._who is None:
             self._who = WhoSpeaks(self._crop_margin)
-        self._who.put(features)
+        energy_and_pitch(features)
+        self._sound.append(features)
         self._engine.hear(features)
 
     def classify(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:
         """Run the affect network on the faces of some frames, in one batch where they are a sequence."""
         if not self._single_images:
             results = self._engine.sequence(tracked)
-            if self._who is None:
-                return results
-            return [self._who.added(frame, affect) for frame, affect in zip(tracked, results, strict=True)]
+            return [self._with_speaking(frame, affect) for frame, affect in zip(tracked, results, strict=True)]
         results = []
         for one in tracked:
             self._engine.reset()
             results.append(self._engine.step(one))
         return results
+
+    def _with_speaking(self, tracked: TrackedFrame, affect: AffectFrame) -> AffectFrame:
+        """Results with who speaks, from the sound that a live graph would have by then."""
+        if self._who is None:
+            return affect
+        while self._sound and self._sound[0].stamp_ns <= tracked.stamp_ns + HEARD_AHEAD_NS:
+            self._who.put(self._sound.popleft())
+        return self._who.added(tracked, affect)
 
     def close(self) -> None:
         """Stop the detector, also in the middle of an image; `track` raises from then on."""
@@ -152,7 +161,7 @@ class ImageResults:
 
     def _hear(self, stamp_ns: int) -> None:
         """Give the sound up to a frame, and a little after it, to the processor."""
-        for features in self._sound.until(stamp_ns + _HEARD_AHEAD_NS) if self._sound is not None else ():
+        for features in self._sound.until(stamp_ns + HEARD_AHEAD_NS) if self._sound is not None else ():
             try:
                 self._processor.hear(features)
             except BadInputError as error:

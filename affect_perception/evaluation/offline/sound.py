@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from affect_perception.audio.stream import FeatureStream
-from affect_perception.core.message_readers import features_from_msg, sound_from_msg
 from affect_perception.core.sound import AudioFeatures
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.runtime.files import LineFile
@@ -16,8 +15,6 @@ from affect_perception.settings import AudioSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.files import is_bag
 
-FEATURES = 'affect_perception/msg/AudioFeatures'
-SAMPLES = tuple(f'audio_common_msgs/msg/{name}' for name in ('AudioDataStamped', 'AudioStamped', 'AudioData'))
 _TOGETHER_S = 0.1  # of sound in one step
 
 
@@ -73,32 +70,19 @@ class RecordedSound:
         return read()
 
     def _of_bag(self, path: Path) -> Iterator[AudioFeatures]:
-        from affect_perception.sources.bags.reader import BagReader
+        from affect_perception.sources.sound.bag import BagSound
 
-        reader, settings = BagReader(path, self._on_bad), self._settings
-        found = {
-            kind: name for name, kind in reader.topics.items() if kind in (FEATURES, *SAMPLES) and reader.counts[name]
-        }
-        kind = next((kind for kind in (FEATURES, *SAMPLES) if kind in found), None)
-        if kind is None:
-            raise ConfigError(f'{path} holds no sound: no topic of {FEATURES} or audio_common_msgs')
+        sound, settings = BagSound(path, self._settings, self._on_bad), self._settings
         stream = None
-        if kind != FEATURES:
+        if not sound.has_features:
             stream = FeatureStream(settings.audio_features, speech=settings.audio_speech)
 
         def read() -> Iterator[AudioFeatures]:
-            for topic, log_ns, data in reader.messages(found[kind]):
-                try:
-                    msg = topic.decode(data)
-                    if stream is None:
-                        yield features_from_msg(msg)
-                        continue
-                    block = sound_from_msg(msg, settings.audio_rate, settings.audio_channels, settings.audio_format)
-                    features = stream.step(block if block.stamp_ns else block.stamped(log_ns))
-                    if features is not None:
-                        yield features
-                except BadInputError as error:
-                    self._on_bad(error)
+            for part in sound:
+                if isinstance(part, AudioFeatures):
+                    yield part
+                elif stream is not None:
+                    yield from stream.steps([part], self._on_bad)
 
         return read()
 

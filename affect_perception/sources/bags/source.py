@@ -39,6 +39,7 @@ class BagImages:
     live = False
     size = None
     dropped = 0
+    lap_ns = 0  # added to the stamps in this pass over a looped bag
 
     def __init__(self, path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> None:
         self.name = path.name
@@ -74,6 +75,7 @@ class BagImages:
         shift_ns = 0
         while not self._closed:
             stamps_ns: list[int] = []
+            self.lap_ns = shift_ns
             for frame in self._play(shift_ns):
                 stamps_ns[1:] = [frame.stamp_ns]  # the first and the last
                 yield frame

@@ -1,5 +1,6 @@
 """Expressions and reactions as text, in markers and in annotated images."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -54,3 +55,13 @@ def test_annotated_images_name_expression_and_reactions_inside_the_image():
     columns = np.flatnonzero(at_the_edge[:60].any(0))
     assert columns.min() < 280  # moved to the left, so that the text ends inside
     assert not differences(BOX).any()
+
+
+def test_a_speaker_is_named_in_markers_and_in_images():
+    silent, speaker = (dataclasses.replace(face(), speaking=value) for value in (0.2, 0.9))
+    assert caption(speaker, (), ()).splitlines()[0] == '3  :-?  speaks'
+    assert 'speaks' not in caption(silent, (), ())
+    grey = np.full((200, 200, 3), 90, np.uint8)
+    pictures = [annotated(grey, AffectFrame(0, '', 'm', (one,))) for one in (face(), silent, speaker)]
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    assert (pictures[2] != pictures[1]).any()
