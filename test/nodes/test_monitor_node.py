@@ -30,3 +30,14 @@ def test_longest_gap_is_that_between_the_stamps_of_two_results(ros):
     assert monitor.last.stamp_ns == 1_166_000_000
     for node in (monitor, peer):
         node.destroy_node()
+
+
+def test_the_progress_line_names_a_speaker():
+    pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
+    from affect_perception.nodes.monitor_node import in_words
+    from affect_perception.types import Affect, Box
+
+    def words(speaking: float) -> str:
+        return in_words(Affect(3, Box(0, 0, 9, 9), 0.9, (0, 0, 0, 1), 0.91, speaking=speaking))
+
+    assert [words(value) for value in (float('nan'), 0.2, 0.8)] == ['3 high 0.91', '3 high 0.91', '3 high 0.91 speaks']
