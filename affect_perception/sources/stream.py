@@ -20,7 +20,7 @@ from affect_perception.sources import BadInputCallback
 from affect_perception.sources.addresses import check_address, masked, scheme_of
 from affect_perception.sources.http_stream import CONNECT_S, TIMEOUT_S, HttpAddress, reader, shut_down
 from affect_perception.sources.live import Connection, LiveSource
-from affect_perception.sources.media_stream import MediaConnection
+from affect_perception.sources.media_stream import MediaAddress
 from affect_perception.sources.snapshots import SnapshotConnection
 
 _PLAYLISTS = ('.m3u8', '.m3u')
@@ -30,14 +30,14 @@ def open_stream(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSourc
     """Open a stream address; ConfigError within 5 s if there is no answer."""
     url, fps = settings.source, settings.fps
     check_address(url)
-    scheme = scheme_of(url)
+    scheme, media = scheme_of(url), MediaAddress(url)
 
     def connect() -> Connection:
         if scheme == 'tcp':
             return _connect_tcp(url)
         if scheme in ('http', 'https'):
-            return _connect_http(url, fps)
-        return MediaConnection(url, live=True)
+            return _connect_http(url, fps, media)
+        return media.connect()
 
     return LiveSource(masked(url), connect, settings.frame_id, fps, on_bad)
 
@@ -86,7 +86,7 @@ def _nothing() -> None:
     pass
 
 
-def _connect_http(url: str, fps: float) -> Connection:
+def _connect_http(url: str, fps: float, media: MediaAddress) -> Connection:
     address = HttpAddress(url)
     response = address.request()
     kind = response.headers.get_content_type()
@@ -97,4 +97,4 @@ def _connect_http(url: str, fps: float) -> Connection:
     response.close()
     if kind.startswith('text/') and not urlsplit(url).path.lower().endswith(_PLAYLISTS):
         raise ConfigError(f'{masked(url)} is a page ({kind}), not a video; give the address of the stream itself')
-    return MediaConnection(url, live=False)
+    return media.connect()

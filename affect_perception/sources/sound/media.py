@@ -11,6 +11,7 @@ import numpy as np
 
 from affect_perception.core.sound import SoundBlock
 from affect_perception.errors import ConfigError
+from affect_perception.sources.addresses import masked, with_quoted_login
 from affect_perception.sources.container import clock_start_s, library, open_container, reason_of
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ class MediaSound:
 
     def __init__(self, target: Path | str) -> None:
         self._target = target
-        self.name = target.name if isinstance(target, Path) else target.partition('?')[0]
-        self.live = self.exact = False
+        self.name = target.name if isinstance(target, Path) else masked(target).partition('?')[0]
         self.live = not isinstance(target, Path)
         self.exact = not self.live
         self._closed = False
@@ -39,7 +39,9 @@ class MediaSound:
             raise ConfigError(f'{self.name} has no audio track')
 
     def _open(self) -> InputContainer:
-        return open_container(self._target, _TIMEOUT_S if self.live else None)
+        if isinstance(self._target, Path):
+            return open_container(self._target)
+        return open_container(with_quoted_login(self._target), _TIMEOUT_S)
 
     def __iter__(self) -> Iterator[SoundBlock]:
         container = self._container or self._open()
