@@ -41,14 +41,20 @@ def save_result(result: dict, path: Path | None) -> None:
 
 
 def resident_mb() -> float:
-    """Resident memory of this process and its children in MB, without mapped files (the rendered scene)."""
-    lines = [line.split() for text in _proc_files('status') for line in text.splitlines()]
-    found = [int(line[1]) for line in lines if line and line[0] == 'RssAnon:']
-    return sum(found) / 1024 if found else float('nan')
+    """Resident memory of this process and its descendants in MB, without mapped files (the rendered scene).
+
+    Memory that a fork shares with its template counts once.
+    """
+    for file, key in ('smaps_rollup', 'Pss_Anon:'), ('status', 'RssAnon:'):
+        lines = [line.split() for text in _proc_files(file) for line in text.splitlines()]
+        found = [int(line[1]) for line in lines if line and line[0] == key]
+        if found:
+            return sum(found) / 1024
+    return float('nan')
 
 
 def cpu_s() -> float:
-    """CPU time in s of this process and its living children so far."""
+    """CPU time in s of this process and its living descendants so far."""
     stats = [text.rpartition(')')[2].split() for text in _proc_files('stat')]
     ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)  # utime, stime
     return ticks / os.sysconf('SC_CLK_TCK') if stats else time.process_time()
@@ -62,11 +68,11 @@ def stolen_s() -> float:
 
 
 def _proc_files(file: str) -> list[str]:
-    """Text of that file in /proc for this process and its children; [] without /proc."""
-    tasks = Path('/proc/self/task').glob('*/children')
-    processes = ['self', *(pid for task in tasks for pid in task.read_text().split())]
-    texts = []
-    for process in processes:
+    """Text of that file in /proc for this process and its descendants; [] without /proc."""
+    texts, processes = [], ['self']
+    while processes:
+        folder = Path('/proc') / processes.pop()
         with contextlib.suppress(OSError):  # the process has ended
-            texts.append((Path('/proc') / process / file).read_text())
+            texts.append((folder / file).read_text())
+            processes += [pid for task in folder.glob('task/*/children') for pid in task.read_text().split()]
     return texts

@@ -70,7 +70,7 @@ def add_parsers(commands: Commands) -> None:
     faults.add_argument('--only', nargs='+', default=[], metavar='FAULT', help='names of rows, such as "viewer killed"')
     faults.add_argument('--out', type=Path, help='also write the JSON to this file')
     add_flags(faults, *GROUPS, skip=_FIXED)
-    faults.set_defaults(call=_bench_of_graph('faults'))
+    faults.set_defaults(call=_bench_of_graph('faults.matrix'))
     for name, (module, text) in _OWN_FLAGS.items():
         bench.add_parser(name, help=text, add_help=False).set_defaults(call=_bench_with_own_flags(module), rest=[])
 

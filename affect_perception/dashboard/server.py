@@ -21,12 +21,12 @@ from aiohttp import WSMsgType, web
 
 from affect_perception.dashboard import security
 from affect_perception.dashboard.connection import MAX_MESSAGE, PageConnection
+from affect_perception.dashboard.connections import KEEP_ALIVE_S, Connections
 from affect_perception.dashboard.web_app import WebApp
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import DashboardSettings
 
 _STUCK_S = 5.0
-_SILENT_S = 10.0  # a connection without a request by then is closed
 _SEND_RATE = 400.0  # messages a second to all pages together: each takes 0.1 ms or more of the interpreter
 _GROUP, _GAP_S = 10, 0.01  # pages served at once, and the pause after them, in which other threads get the core
 _SPARE = 32  # connections beyond those of open pages, for files
@@ -48,7 +48,8 @@ class Server:
     ) -> None:
         self._settings, self._compose, self._on_bad = settings, compose, on_bad
         address = security.check_address(settings, token)
-        self._app = WebApp(settings, token, self._serve_page, on_bad)
+        self._connections = Connections(settings.dashboard_clients + _SPARE, on_bad)
+        self._app = WebApp(settings, token, self._serve_page, on_bad, self._connections)
         self._listening = _listen(address, settings)
         self.port: int = self._listening.getsockname()[1]
         shown = 'localhost' if address in ('127.0.0.1', '::1') else address
@@ -108,10 +109,16 @@ class Server:
         self._loop.set_exception_handler(self._on_loop_error)
         self._changed, self._closing = asyncio.Event(), asyncio.Event()
         runner = web.AppRunner(
-            self._app.application(), access_log=None, handle_signals=False, logger=_RequestLog(self._on_bad)
+            self._app.application(),
+            access_log=None,
+            handle_signals=False,
+            logger=_RequestLog(self._on_bad),
+            keepalive_timeout=KEEP_ALIVE_S,
         )
         await runner.setup()
-        server = await self._loop.create_server(lambda: self._accept(runner.server), sock=self._listening)
+        handlers: Any = runner.server
+        accept = self._connections.accept
+        server = await self._loop.create_server(lambda: accept(handlers()), sock=self._listening)
         tasks = [asyncio.ensure_future(task) for task in (self._send_states(), self._drop_stuck_pages())]
         self._started.set()
         await self._closing.wait()
@@ -126,21 +133,6 @@ class Server:
         """Count an error of a callback or task of the loop, which asyncio would print each time."""
         error = context.get('exception')
         self._on_bad(error if isinstance(error, Exception) else RuntimeError(str(context.get('message'))))
-
-    def _accept(self, handlers: Any) -> asyncio.BaseProtocol:
-        """Protocol of a new connection: aiohttp's (a call of `handlers`), or a refusal if there are too many."""
-        if len(handlers.connections) >= self._settings.dashboard_clients + _SPARE:
-            self._on_bad(BadInputError('connections', f'more than {len(handlers.connections)} connections'))
-            return _Refusal()
-        handler: asyncio.Protocol = handlers()
-        self._loop.call_later(_SILENT_S, self._close_if_silent, handler)
-        return handler
-
-    def _close_if_silent(self, handler: Any) -> None:
-        if id(handler) in self._app.active:
-            self._app.active.discard(id(handler))
-        elif handler.transport is not None:
-            handler.transport.abort()
 
     async def _serve_page(self, request: web.Request) -> web.StreamResponse:
         """Handle the WebSocket of a page until it is closed."""
@@ -235,14 +227,6 @@ class _RequestLog(logging.Logger):
             return
         text = ' '.join(str(error or record.getMessage()).split())[:200]
         self._on_bad(BadInputError('request', f'a malformed request: {text}'))
-
-
-class _Refusal(asyncio.Protocol):
-    """Protocol that closes its connection at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
 
 
 def _listen(address: str, settings: DashboardSettings) -> socket.socket:

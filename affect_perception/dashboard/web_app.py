@@ -12,6 +12,7 @@ from importlib.resources import files
 from aiohttp import web
 
 from affect_perception.dashboard import security
+from affect_perception.dashboard.connections import Connections
 from affect_perception.errors import BadInputError
 from affect_perception.settings import DashboardSettings
 
@@ -34,17 +35,21 @@ _HEADERS = {
 class WebApp:
     """aiohttp application of the page. `socket` handles `/ws`; `on_bad` gets the error of every refused request.
 
-    `active` are the connections (by id of their protocol) that have sent a request.
+    `connections` is told of each request that has arrived and of its end.
     """
 
     def __init__(
-        self, settings: DashboardSettings, token: str, socket: Handler, on_bad: Callable[[Exception], None]
+        self,
+        settings: DashboardSettings,
+        token: str,
+        socket: Handler,
+        on_bad: Callable[[Exception], None],
+        connections: Connections,
     ) -> None:
         self._token, self._on_bad = token, on_bad
         self._hosts = security.known_hosts(settings)
         self._files = {file.name: file.read_bytes() for file in (files(__package__) / 'page').iterdir()}
-        self.active: set[int] = set()
-        self._socket = socket
+        self._socket, self._connections = socket, connections
 
     def application(self) -> web.Application:
         """Make the application; in the loop that runs it."""
@@ -59,7 +64,10 @@ class WebApp:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse requests of other sites, and those without the token if there is one."""
-        self.active.add(id(request.protocol))
+        with self._connections.serving(request.protocol):
+            return await self._answer(request, handler)
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.headers.get('Host', '')
         try:
             security.check_host(host, self._hosts)

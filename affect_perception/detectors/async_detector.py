@@ -34,6 +34,11 @@ class AsyncDetector:
         self._longest_s = 0.0  # that a successful run took
 
     @property
+    def priority(self) -> str:
+        """Scheduling of the detector: `idle` or `share` (FaceAnalyzerProcess), else `normal`."""
+        return str(getattr(self._analyzer, 'priority', 'normal'))
+
+    @property
     def waiting_s(self) -> float:
         """Time for which a detection has been requested in vain, in seconds; 0 while none is open."""
         since_s = self._since_s

@@ -1,13 +1,17 @@
 """Main program of the detector process: builds a `FaceAnalyzer` from settings, then answers one frame after the other.
 
-Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, priority), then any number of `detect`
-(rgb, known_boxes, embed; stamp_ns). Answers: `ready` (detector, name), `refused` or `failed` (text); then `result` (the
-measurements; stamp_ns, detections, measurements) or `error` (text) for each frame.
+Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, template), answered by `ready` (detector,
+name, forks) or by `refused` or `failed` (text). With `forks` this process is a template from then on
+(runtime/template_process.py), and its forks get the rest: `serve` (priority), then any number of `detect` (rgb,
+known_boxes, embed; stamp_ns), answered by `result` (the measurements; stamp_ns, detections, measurements) or `error`
+(text) for each frame.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 import sys
 
 import numpy as np
@@ -20,6 +24,7 @@ from affect_perception.runtime.devices import default_threads
 from affect_perception.runtime.framing import Link, Message
 from affect_perception.runtime.log_handler import log_to
 from affect_perception.runtime.priority import use_idle_cores_only, use_share_of_cores
+from affect_perception.runtime.template_process import CAN_FORK, forked_link
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, DetectionResult, Frame
 
@@ -27,20 +32,28 @@ from affect_perception.types import DetectionRequest, DetectionResult, Frame
 def serve(link: Link) -> None:
     """Answer the parent's messages until the parent is gone."""
     start = link.receive()
-    priority = start.fields['priority']
-    if priority == 'share':
-        use_share_of_cores()
+    template = start.fields['template'] and CAN_FORK
     try:
-        analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']))
+        analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']), template)
     except ConfigError as error:
         link.send('refused', text=str(error))
         return
     except Exception as error:  # noqa: BLE001  process border: raised again in the parent
         link.send('failed', text=_text(error))
         return
+    forks = template and not _uses_gpu()
+    link.send('ready', detector=analyzer.detector, name=analyzer.name, forks=forks)
+    if forks:
+        gc.collect()
+        gc.freeze()  # so that a collection in a fork does not write to the shared memory
+        link = forked_link(link)
+        end_with_parent(link)
+    _set_threads()
+    priority = link.receive().fields['priority']
     if priority == 'idle':  # not before: with full cores the start would take minutes
         use_idle_cores_only()
-    link.send('ready', detector=analyzer.detector, name=analyzer.name)
+    elif priority == 'share':
+        use_share_of_cores()
     while True:
         request = _request(link.receive())
         try:
@@ -51,16 +64,29 @@ def serve(link: Link) -> None:
             _send(link, result)
 
 
-def _warm_analyzer(settings: TrackerSettings) -> FaceAnalyzer:
-    """Build and warm up, with as many threads as a neighbour of the tracker may have."""
+def _warm_analyzer(settings: TrackerSettings, template: bool) -> FaceAnalyzer:
+    """Build and warm up; for a template on one thread, as a pool of OpenMP does not survive a fork."""
     import cv2
 
+    if template:
+        os.environ['OMP_NUM_THREADS'] = '1'  # before PyTorch is imported
+        cv2.setNumThreads(1)
     analyzer = make_face_analyzer(settings)
     cv2.setNumThreads(1)
-    if 'torch' in sys.modules:
-        sys.modules['torch'].set_num_threads(default_threads())
+    if not template:
+        _set_threads()
     analyzer.warm_up()
     return analyzer
+
+
+def _set_threads() -> None:
+    """Use as many threads as a neighbour of the tracker may have."""
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(default_threads())
+
+
+def _uses_gpu() -> bool:
+    return 'torch' in sys.modules and bool(sys.modules['torch'].cuda.is_initialized())
 
 
 def _request(message: Message) -> DetectionRequest:

@@ -3,24 +3,35 @@
 In a child the detector has an interpreter to itself, and live it takes only the CPU time that the processes answering
 each image leave over; a thread that holds the interpreter's lock must not be delayed like that. Frames go to the child
 and results come back through a socket pair; nothing is written to disk. The other side is `detector_child.py`.
+
+Live, the loaded detector stays as a template, of which a new one is forked where one ends, hangs or starves, and where
+its priority is to change: a process cannot leave the idle class again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import time
+from collections.abc import Iterator
 
 import numpy as np
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime.child_process import ChildEnded, ChildProcess, ChildStarved
+from affect_perception.runtime.child_process import ChildEnded, ChildStarved
+from affect_perception.runtime.child_watch import HUNG_S, TICKS_PER_S, progress
 from affect_perception.runtime.devices import chosen_device
 from affect_perception.runtime.framing import Message
+from affect_perception.runtime.template_process import TemplateProcess
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
 _CHILD = 'affect_perception.detectors.detector_child'
-STARVED_S = 1.5  # without CPU time, while a detection every 2 s is wanted
+STARVED_S = 0.75  # without CPU time, while a detection every 2 s is wanted
+_HUNG_S = 1.5  # without progress in a detection, which does nothing but compute
+_CALM_S, _MOST_CALM_S = 10.0, 600.0  # at a share of the cores, before the idle class is tried again; doubles each time
+_WHOLE_CORE = 0.7  # CPU time per time at work from which no other process wanted the core
 MEASUREMENTS = ('embeddings', 'rolls', 'colour_histograms')  # arrays of DetectionResult in the order of their sending
 
 
@@ -35,13 +46,17 @@ class FaceAnalyzerProcess:
     """A `FaceAnalyzer` in a child process, with the part of its interface that `AsyncDetector` uses.
 
     `idle`: the child gets a core only while no other process wants it, until that is not enough for a detection: a
-    child that gets no CPU time for STARVED_S is replaced by one with a share of its own. The constructor raises
-    ConfigError for what `make_face_analyzer` refuses. For one thread at a time, except `close`, `pid` and `running`.
+    child that gets no CPU time for STARVED_S is replaced by one with a share of its own, and that one by an idle one
+    once it has had a core to itself for a while. Such a child is forked from a template (TemplateProcess). The
+    constructor raises ConfigError for what `make_face_analyzer` refuses. For one thread at a time, except `close`,
+    `pid` and `running`.
     """
 
     def __init__(self, settings: TrackerSettings, idle: bool = True) -> None:
-        self._settings, self._priority = settings, 'idle' if idle else 'normal'
-        self._child = ChildProcess('the detector process', _CHILD)
+        self._settings, self.priority = settings, 'idle' if idle else 'normal'
+        self._template = idle
+        self._share = _Share()
+        self._child = TemplateProcess('the detector process', _CHILD)
         self.detector = self.name = ''
         try:
             self._start()
@@ -72,15 +87,20 @@ class FaceAnalyzerProcess:
         try:
             if not self._child.running:
                 self._start()
-            self._child.send('detect', frame.rgb, request.known_boxes, request.embed, stamp_ns=frame.stamp_ns)
-            answer = self._child.receive()
+            with self._share.at_work(self._child.pid):
+                self._child.send('detect', frame.rgb, request.known_boxes, request.embed, stamp_ns=frame.stamp_ns)
+                answer = self._child.receive()
         except ChildStarved as error:
-            self._priority = 'share'
+            self.priority = 'share'
+            self._share.begin()
             raise DetectorFailure(f'{error}; the next detection starts another one with a share of its own') from error
         except (ChildEnded, ConfigError) as error:
             raise DetectorFailure(f'{error}; the next detection starts another one') from error
         if answer.kind == 'error':
             raise RuntimeError(answer.fields['text'])
+        if self.priority == 'share' and self._share.is_calm:
+            self.priority = 'idle'
+            self._child.kill()
         return _result(answer)
 
     def close(self) -> None:
@@ -91,18 +111,62 @@ class FaceAnalyzerProcess:
         self._child.close()
 
     def _start(self) -> None:
-        self._child.starved_s = 0.0  # the start is at a higher priority
-        self._child.start()
+        self._child.starved_s = 0.0  # loading is at normal priority
+        self._child.hung_s = HUNG_S
         try:
-            self._child.send('start', settings=dataclasses.asdict(self._settings), priority=self._priority)
-            answer = self._child.receive()
+            if not self._child.fork() and self._load() and not self._child.fork():
+                raise ConfigError('the detector process ended when it was forked')
+            self._child.send('serve', priority=self.priority)
         except ChildEnded as error:
             raise ConfigError(f'{error} at its start; see above') from error
+        self._child.starved_s = STARVED_S if self.priority == 'idle' else 0.0
+        self._child.hung_s = _HUNG_S
+
+    def _load(self) -> bool:
+        """Start a process that loads the detector; returns whether it can be forked. ConfigError: it refuses."""
+        self._child.start()
+        self._child.send('start', settings=dataclasses.asdict(self._settings), template=self._template)
+        answer = self._child.receive()
         if answer.kind != 'ready':
             self._child.kill()
             raise (ConfigError if answer.kind == 'refused' else RuntimeError)(answer.fields['text'])
-        self._child.starved_s = STARVED_S if self._priority == 'idle' else 0.0
         self.detector, self.name = answer.fields['detector'], answer.fields['name']
+        return bool(answer.fields['forks'])
+
+
+class _Share:
+    """CPU time that a detector with a share of the cores gets while it works, to tell when an idle one would do."""
+
+    def __init__(self) -> None:
+        self._calm_s = _CALM_S / 2
+        self.begin()
+
+    def begin(self) -> None:
+        """Start counting; each time the period before `is_calm` doubles, so that priorities do not alternate."""
+        self._calm_s = min(2 * self._calm_s, _MOST_CALM_S)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._since_s, self._work_s, self._ticks = time.monotonic(), 0.0, 0
+
+    @contextlib.contextmanager
+    def at_work(self, pid: int) -> Iterator[None]:
+        """Measure process `pid` during the block."""
+        before, start_s = progress(pid), time.monotonic()
+        yield
+        after = progress(pid)
+        if before is not None and after is not None:
+            self._work_s += time.monotonic() - start_s
+            self._ticks += after.ticks - before.ticks
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the process has had a whole core while it worked, over the last period; at the end of each period."""
+        if time.monotonic() - self._since_s < self._calm_s:
+            return False
+        calm = self._work_s > 0 and self._ticks / TICKS_PER_S > _WHOLE_CORE * self._work_s
+        self._reset()
+        return calm
 
 
 class DetectorProcess:

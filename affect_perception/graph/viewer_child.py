@@ -1,6 +1,7 @@
 """Main program of the viewer process: creates the nodes that `ViewerProcess` requests, and spins them.
 
-The child yields to the processes that make the results, by a lower priority (runtime/priority.py).
+Once its nodes are made, the child yields to the processes that make the results, by a lower priority
+(runtime/priority.py).
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ class ViewerNodes:
         page = (made.address, made.port) if node == 'dashboard_node' else None
         self._send('made', node=node, refusal='', page=page)
 
+    def _made_all(self) -> None:
+        use_batch_priority()
+
     def _request_picture(self, stamp_ns: int, width: int) -> None:
         self._send('wanted', stamp_ns=stamp_ns, width=width)
 
@@ -102,7 +106,6 @@ def main() -> None:
     """Run as `python -m affect_perception.graph.viewer_child FD` by `ViewerProcess`."""
     link = child_link()
     log_to_ros()
-    use_batch_priority()
     ViewerNodes(link).serve()
 
 

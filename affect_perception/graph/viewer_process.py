@@ -75,6 +75,11 @@ class ViewerProcess:
         """Whether there is a child now."""
         return self._child.running
 
+    @property
+    def started_lately(self) -> bool:
+        """Whether the child is so young that its end would be taken for one that comes again."""
+        return self._child.ended_early
+
     def make(self, node: str, overrides: dict[str, Any] | None = None) -> None:
         """Request a node by name, with its overrides of settings. Non-blocking."""
         self._nodes[node] = dict(overrides or {})
@@ -87,6 +92,7 @@ class ViewerProcess:
         with self._changed:
             self._changed.wait_for(self._settled, _START_S)
             answers, self._waiting = dict(self._answers), False
+        self._send('made_all')
         for refusal in filter(None, answers.values()):
             raise refusal
         if set(answers) != set(self._nodes):
@@ -190,6 +196,7 @@ class ViewerProcess:
             return False
         for node, overrides in self._nodes.items():
             self._send('make', node=node, overrides=overrides)
+        self._send('made_all')
         return True
 
 

@@ -173,6 +173,7 @@ class FaceTrackerNode(AutostartLifecycleNode):
             return {'detector': 'none loaded'}
         return {
             'detector': self._detector_name,
+            'detector_priority': self.detector.priority,
             'frames_per_detection': f'{self.frames_per_detection:.1f}',
             'people': self.people,
             'frames_lost': self._images.lost if self._images is not None else 0,

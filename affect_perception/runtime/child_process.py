@@ -1,8 +1,6 @@
 """Child process that runs one of our modules: start, framed messages, detection of a hang, kill, restart.
 
-Used for the detector and for the viewers. A child is hung when, while an answer is awaited, it uses no CPU time and has
-no runnable thread for HUNG_S (stopped by a signal, deadlocked), or gives no answer for LONGEST_S whatever it does. A
-plain time-out would not do: a child at idle priority on a busy machine legitimately takes many seconds for one image.
+Used for the detector and for the viewers. What is a hang while an answer is awaited: `child_watch.py`.
 """
 
 from __future__ import annotations
@@ -19,20 +17,16 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from affect_perception.runtime.child_watch import HUNG_S, PING, NoProgress, Starved, Watch, give_up
 from affect_perception.runtime.framing import CHECK_S, Link, Message
 
-HUNG_S = 7.0  # without any progress; counted in checks, so that a pause of the whole machine is no hang
-LONGEST_S = 300.0  # dlib's own CNN needs a minute for a large image enlarged once
-_BLIND_S = 60.0  # on systems without /proc, where progress cannot be seen
 _EARLY_S = 10.0  # a child that ends this soon after its start would do so again
-_LEAST_SHARE = 0.2  # of a core, below which a process that wants to run is starved
-_TICKS_PER_S = os.sysconf('SC_CLK_TCK') if hasattr(os, 'sysconf') else 100
-_PING, _PONG = 'ping', 'pong'
+_END_S = 0.5  # for which the end of a killed child is waited for
+_PONG = 'pong'
 
 
 class ChildEnded(RuntimeError):
@@ -53,15 +47,15 @@ class ChildProcess:
     `name` is the subject of error texts. Restart policy: `start` may be called again after an end; the owner decides,
     with `ended_early` as the hint that another start would not help. The child ends with this process (`child_link`).
     `starved_s`, if not 0: time after which a child that wants to run and gets less than a fifth of a core is killed as
-    starved (ChildStarved); where there is no /proc, none is.
+    starved (ChildStarved); where there is no /proc, none is. `hung_s`: time without progress after which it is killed.
     """
 
     def __init__(self, name: str, module: str, arguments: Sequence[str] = ()) -> None:
         self.name = name
-        self.starved_s = 0.0
+        self.starved_s, self.hung_s = 0.0, HUNG_S
         self._module, self._arguments = module, list(arguments)
         self._lock = threading.Lock()  # of starting and closing
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._closed = False
 
     @property
@@ -90,13 +84,13 @@ class ChildProcess:
             if self._closed:
                 raise RuntimeError(f'{self.name} has been closed')
             self.kill()
-            self._run = _Run(self._module, self._arguments)
+            self._run = Run.of_module(self._module, self._arguments)
 
     def send(self, kind: str, *arrays: np.ndarray, **fields: Any) -> None:
         """Send one message. ChildEnded, ChildHung or ChildStarved if the child does not take it."""
         run = self._current()
         with self._ending(run):
-            run.link.send(kind, *arrays, waiting=_Watch(run.child.pid, starved_s=self.starved_s), **fields)
+            run.link.send(kind, *arrays, waiting=self._watch(run), **fields)
 
     def receive(self, ping: bool = False) -> Message:
         """Return the child's next message. ChildEnded, ChildHung or ChildStarved if there will be none.
@@ -106,7 +100,7 @@ class ChildProcess:
         run = self._current()
         while True:
             with self._ending(run):
-                message = _received(run.link, _Watch(run.child.pid, run.link if ping else None, self.starved_s))
+                message = _received(run.link, self._watch(run, ping))
             if message.kind != _PONG:
                 return message
 
@@ -121,32 +115,35 @@ class ChildProcess:
             self._closed = True
         if farewell and self._run is not None:
             # An error: the child has ended already, or does not read.
-            with contextlib.suppress(OSError, EOFError, _NoProgress, subprocess.TimeoutExpired):
-                if self._run.link.send(farewell, waiting=_give_up, lock_timeout_s=CHECK_S):
+            with contextlib.suppress(OSError, EOFError, NoProgress, subprocess.TimeoutExpired):
+                if self._run.link.send(farewell, waiting=give_up, lock_timeout_s=CHECK_S):
                     self._run.child.wait(timeout_s)
         self.kill()
 
-    def _current(self) -> _Run:
+    def _watch(self, run: Run, ping: bool = False) -> Watch:
+        return Watch(run.child.pid, run.link if ping else None, self.starved_s, self.hung_s)
+
+    def _current(self) -> Run:
         if self._run is None:
             raise ChildEnded(f'{self.name} has not been started')
         return self._run
 
     @contextlib.contextmanager
-    def _ending(self, run: _Run) -> Iterator[None]:
+    def _ending(self, run: Run) -> Iterator[None]:
         """Turn errors of the link into ChildEnded or ChildHung, and kill the child that they are about."""
         try:
             yield
-        except _Starved as error:
+        except Starved as error:
             run.kill()
             raise ChildStarved(f'{self.name} {error}') from None
-        except _NoProgress as error:
+        except NoProgress as error:
             run.kill()
             raise ChildHung(f'{self.name} {error} and was killed') from None
         except (EOFError, OSError) as error:
             raise ChildEnded(f'{self.name} ended (status {run.kill()})') from error
 
 
-_runs: weakref.WeakSet[_Run] = weakref.WeakSet()
+_runs: weakref.WeakSet[Run] = weakref.WeakSet()
 
 
 @atexit.register
@@ -156,13 +153,40 @@ def _kill_all() -> None:
         run.kill()
 
 
-class _Run:
-    """One start of the child: process, link, time."""
+class Child(Protocol):
+    """Part of `subprocess.Popen` that is used of a child."""
 
-    def __init__(self, module: str, arguments: Sequence[str]) -> None:
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        ...
+
+    def poll(self) -> int | None:
+        """Exit status; None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status; subprocess.TimeoutExpired after `timeout`."""
+        ...
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        ...
+
+
+class Run:
+    """One start of a child: process, link, time."""
+
+    def __init__(self, child: Child, link: Link) -> None:
+        self.child, self.link, self.started_s = child, link, time.monotonic()
+        _runs.add(self)
+
+    @classmethod
+    def of_module(cls, module: str, arguments: Sequence[str]) -> Run:
+        """Start `python -m module FD *arguments`."""
         ours, theirs = socket.socketpair()
         folders = [folder for folder in sys.path if folder]  # a policy of the user may be anywhere on it
-        self.child = subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, '-m', module, str(theirs.fileno()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=2,  # what a library prints must not mix with the output of this process
@@ -170,87 +194,28 @@ class _Run:
             env={**os.environ, 'PYTHONPATH': os.pathsep.join(folders)},
         )
         theirs.close()
-        _runs.add(self)
-        self.link, self.started_s = Link(ours), time.monotonic()
+        return cls(child, Link(ours))
 
     def kill(self) -> int:
-        """End the child and the link; returns the exit status."""
+        """End the child and the link; returns the exit status.
+
+        A killed child at idle priority needs a core to end, which it may not get for long: it is not waited for.
+        """
         self.child.kill()
-        status = self.child.wait()
+        try:
+            status = self.child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            status = -signal.SIGKILL
         self.link.close()
         return status
 
 
-def _received(link: Link, waiting: _Watch) -> Message:
+def _received(link: Link, waiting: Watch) -> Message:
     """Receive a message; EOFError for bytes that are none, after which the link is out of step."""
     try:
         return link.receive(waiting)
     except (ValueError, KeyError, TypeError, MemoryError) as error:
         raise EOFError(f'no message: {error}') from error
-
-
-class _NoProgress(Exception):
-    """The text says for how long."""
-
-
-class _Starved(_NoProgress):
-    """The text says for how long."""
-
-
-class _Watch:
-    """Call every CHECK_S while waiting for process `pid`; raises _NoProgress when the process is hung.
-
-    With `ping`, silence is legitimate: that link is asked for an answer when the process first shows no progress.
-    With `starved_s`, raises _Starved for a process that was runnable for so long almost without a core.
-    """
-
-    def __init__(self, pid: int, ping: Link | None = None, starved_s: float = 0.0) -> None:
-        self._pid, self._ping, self._starved_s = pid, ping, starved_s
-        self._used: int | None = None
-        self._first_used = 0  # at the first check of those in which the process was always runnable
-        self._checks = self._idle_checks = self._runnable_checks = 0
-
-    def __call__(self) -> None:
-        progress = _progress(self._pid)
-        used, runnable = progress or (0, False)
-        self._checks += 1
-        moved = runnable or used != self._used
-        self._used, self._idle_checks = used, 0 if moved else self._idle_checks + 1
-        if self._idle_checks == 1 and self._ping is not None:
-            self._ping.send(_PING, waiting=_give_up, lock_timeout_s=0)
-        self._check_share(used, runnable)
-        limit_s = HUNG_S if progress is not None else _BLIND_S
-        if self._idle_checks * CHECK_S >= limit_s:
-            raise _NoProgress(f'made no progress for {limit_s:.0f} s')
-        if self._ping is None and self._checks * CHECK_S >= LONGEST_S:
-            raise _NoProgress(f'gave no answer for {LONGEST_S:.0f} s')
-
-    def _check_share(self, used: int, runnable: bool) -> None:
-        if not self._runnable_checks:
-            self._first_used = used
-        self._runnable_checks = self._runnable_checks + 1 if runnable else 0
-        seconds = (self._runnable_checks - 1) * CHECK_S
-        if self._starved_s and seconds >= self._starved_s:
-            if used - self._first_used < _LEAST_SHARE * seconds * _TICKS_PER_S:
-                raise _Starved(f'got no CPU time for {seconds:.0f} s, as all cores are full')
-            self._runnable_checks = 0
-
-
-def _progress(pid: int) -> tuple[int, bool] | None:
-    """CPU time used so far (clock ticks), whether a thread is runnable or waiting for a disk; None: unknown."""
-    ticks, runnable = 0, False
-    try:
-        for task in Path(f'/proc/{pid}/task').iterdir():
-            fields = (task / 'stat').read_text().rpartition(')')[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-            runnable |= fields[0] in 'RD'
-    except (OSError, IndexError, ValueError):  # no /proc, or a thread that has just ended
-        return None
-    return ticks, runnable
-
-
-def _give_up() -> None:
-    raise _NoProgress('takes no messages')
 
 
 def child_link() -> Link:
@@ -277,6 +242,6 @@ def end_with_parent(link: Link) -> None:
 
 def answers_ping(link: Link, message: Message) -> bool:
     """Answer `message` if it is a ping of the parent's `receive(ping=True)`; whether it was one."""
-    if message.kind == _PING:
+    if message.kind == PING:
         link.send(_PONG)
-    return message.kind == _PING
+    return message.kind == PING

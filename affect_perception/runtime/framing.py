@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 _LENGTH = struct.Struct('<I')
-CHECK_S = 0.5  # from one call of `waiting` to the next
+CHECK_S = 0.25  # from one call of `waiting` to the next
 _TIME_LIMIT = struct.pack('@ll', int(CHECK_S), round(CHECK_S % 1 * 1e6))  # struct timeval
 
 
@@ -81,6 +81,24 @@ class Link:
                     self._read(array.data.cast('B'), waiting)
         return Message(header['kind'], header['fields'], tuple(arrays))
 
+    def send_descriptor(self, descriptor: int) -> None:
+        """Send a copy of a file descriptor, after a message that announces it."""
+        with self._sending:
+            socket.send_fds(self._socket, [b'd'], [descriptor])
+
+    def receive_descriptor(self) -> int:
+        """Return the file descriptor that follows a message. EOFError or OSError: there is none."""
+        with self._receiving:
+            while True:
+                try:
+                    _, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
+                except BlockingIOError:
+                    self._check(None)
+                    continue
+                if not descriptors:
+                    raise EOFError('no file descriptor came')
+                return descriptors[0]
+
     def fileno(self) -> int:
         """File descriptor, for `select`; -1 once closed."""
         return self._socket.fileno()
@@ -91,6 +109,10 @@ class Link:
             self._socket.shutdown(socket.SHUT_RDWR)
         with self._receiving, self._sending:
             self._socket.close()
+
+    def release(self) -> None:
+        """Release the descriptor of this process alone; another process that shares the socket goes on using it."""
+        self._socket.close()
 
     def _write(self, parts: list[memoryview], waiting: Callable[[], None] | None) -> None:
         while parts:

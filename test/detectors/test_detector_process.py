@@ -1,5 +1,6 @@
 """The detector in a child process: the same results, clear refusals, and a child that dies or hangs is replaced."""
 
+import itertools
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from conftest import wait_until
 
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
-from affect_perception.detectors import make_detector
+from affect_perception.detectors import detector_process, make_detector
 from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.detector_process import (
     DetectorFailure,
@@ -20,11 +21,13 @@ from affect_perception.detectors.detector_process import (
 )
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.runtime.child_watch import Progress, is_alive
+from affect_perception.runtime.template_process import CAN_FORK
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, Frame
 
 HOG = TrackerSettings(detector='dlib_hog', reid='off', align=False)
-HUNG = 'the detector process made no progress for 7 s and was killed'
+STOPPED = 'the detector process was stopped by a signal and was killed'
 
 
 @pytest.fixture(scope='module')
@@ -41,8 +44,8 @@ def analyzer():
 
 
 def die(process: FaceAnalyzerProcess | DetectorProcess) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    os.kill(pid := process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid))
 
 
 @pytest.mark.parametrize('settings', [HOG, HOG.changed(align=True, reid='auto')])
@@ -97,10 +100,10 @@ def test_a_stopped_child_is_a_counted_failure_and_the_next_request_has_another_c
     pid = analyzer.pid
     os.kill(pid, signal.SIGSTOP)
     detector.submit(DetectionRequest(frame))
-    with pytest.raises(DetectorFailure, match=HUNG) as caught:
+    with pytest.raises(DetectorFailure, match=STOPPED) as caught:
         wait_until(detector.collect, 120)
     assert caught.value.kind == 'detector'
-    assert HUNG in detector.problem
+    assert STOPPED in detector.problem
     detector.submit(DetectionRequest(frame))
     assert detector.collect(wait=True).detections
     assert not detector.problem
@@ -146,18 +149,56 @@ def test_an_image_over_which_the_child_stops_is_tried_once_more(frame):
         detector.close()
 
 
-def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores(frame, monkeypatch):
+def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores_until_these_are_free(
+    frame, monkeypatch
+):
     process = FaceAnalyzerProcess(HOG)
     try:
-        assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
+        wait_until(lambda: os.sched_getscheduler(process.pid) == os.SCHED_IDLE)
         os.kill(process.pid, signal.SIGSTOP)
         with monkeypatch.context() as patch:
-            patch.setattr('affect_perception.runtime.child_process._progress', lambda pid: (7, True))
+            patch.setattr('affect_perception.runtime.child_watch.progress', lambda pid: Progress(7, True))
             with pytest.raises(DetectorFailure, match=r'got no CPU time for .* as all cores are full') as failure:
                 process.analyze(DetectionRequest(frame))
         assert failure.value.kind == 'detector'
         assert process.analyze(DetectionRequest(frame)).detections
         assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
         assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 5
+        monkeypatch.setattr(detector_process, 'progress', lambda pid: Progress(time.monotonic_ns(), True))
+        process._share._since_s -= 60
+        assert process.analyze(DetectionRequest(frame)).detections
+        assert process.analyze(DetectionRequest(frame)).detections
+        assert process.priority == 'idle'
+        wait_until(lambda: os.sched_getscheduler(process.pid) == os.SCHED_IDLE)
     finally:
         process.close()
+
+
+def test_a_share_that_is_not_a_whole_core_is_kept_and_each_return_to_it_is_longer(monkeypatch):
+    share, ticks = detector_process._Share(), itertools.count()
+    monkeypatch.setattr(detector_process, 'progress', lambda pid: Progress(next(ticks), True))
+    with share.at_work(1):
+        time.sleep(0.1)  # for one tick, 10 ms
+    assert not share.is_calm, 'the period is not over'
+    share._since_s -= 60
+    assert not share.is_calm
+    share.begin()
+    assert share._calm_s == 20
+
+
+@pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')
+def test_a_detector_that_ends_is_forked_again_and_not_loaded_again(analyzer, frame):
+    template = analyzer._child._template
+    for _ in range(3):
+        die(analyzer)
+        assert analyzer.analyze(DetectionRequest(frame)).detections
+    assert analyzer._child._template is template
+
+
+@pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')
+def test_a_detector_whose_template_ended_too_is_loaded_again(analyzer, frame):
+    template = analyzer._child._template
+    os.kill(template.run.child.pid, signal.SIGKILL)
+    die(analyzer)
+    assert analyzer.analyze(DetectionRequest(frame)).detections
+    assert analyzer._child._template is not template

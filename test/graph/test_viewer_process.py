@@ -163,7 +163,7 @@ def test_a_stopped_process_is_noticed_and_replaced(viewers, monkeypatch, said):
     os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: process.pid != pid)
     wait_until(lambda: status_of(process.address) == 200)
-    assert said == ['the process of dashboard_node made no progress for 7 s and was killed; it is started again']
+    assert said == ['the process of dashboard_node was stopped by a signal and was killed; it is started again']
 
 
 def test_closing_does_not_wait_for_a_stopped_process(viewers):

@@ -6,14 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime import child_process
+from affect_perception.runtime import child_watch
 from affect_perception.runtime.child_process import ChildEnded, ChildHung, ChildProcess, ChildStarved
+from affect_perception.runtime.child_watch import Progress, is_alive
 
 ECHO = 'builders.echo_child'
 
@@ -34,14 +34,6 @@ def echoed(child: ChildProcess, *arrays: np.ndarray, **fields):
 
 def environment() -> dict[str, str]:
     return {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT / 'test'), *filter(None, sys.path)])}
-
-
-def running(pid: int) -> bool:
-    """A zombie, which waits for whoever reaps orphans here, runs no more."""
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except OSError:
-        return False
 
 
 def test_fields_and_arrays_come_back_exactly(child):
@@ -76,36 +68,42 @@ def test_a_child_that_dies_over_a_message_is_an_error_and_can_be_started_again(c
     assert echoed(child, n=1).fields['fields'] == {'n': 1}
 
 
-def test_a_stopped_child_is_noticed_and_killed(child, monkeypatch):
-    monkeypatch.setattr(child_process, 'HUNG_S', 1.0)
+def test_a_stopped_child_is_noticed_and_killed(child):
     echoed(child)
     os.kill(child.pid, signal.SIGSTOP)
     child.send('say')
+    with pytest.raises(ChildHung, match='the echo was stopped by a signal and was killed'):
+        child.receive()
+    assert child.status == -signal.SIGKILL
+
+
+def test_a_child_that_waits_for_something_is_hung_after_its_limit(child):
+    child.hung_s = 1.0
+    child.send('sleep', seconds=60)
     with pytest.raises(ChildHung, match='the echo made no progress for 1 s and was killed'):
         child.receive()
     assert child.status == -signal.SIGKILL
 
 
-def test_a_stopped_child_is_noticed_while_a_large_image_is_sent(child, monkeypatch):
-    monkeypatch.setattr(child_process, 'HUNG_S', 1.0)
+def test_a_stopped_child_is_noticed_while_a_large_image_is_sent(child):
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(ChildHung):
         child.send('say', np.zeros((1080, 1920, 3), np.uint8))
 
 
 def test_a_busy_child_is_no_hung_one(child, monkeypatch):
-    monkeypatch.setattr(child_process, '_progress', lambda pid: (time.monotonic_ns(), False))
-    monkeypatch.setattr(child_process, 'HUNG_S', 0.5)
+    monkeypatch.setattr(child_watch, 'progress', lambda pid: Progress(time.monotonic_ns(), False))
+    child.hung_s = 0.5
     child.send('sleep', seconds=2)
     assert child.receive().fields['kind_was'] == 'sleep'
 
 
-@pytest.mark.parametrize(('ticks_per_check', 'starved'), [(0, True), (50, False)])
+@pytest.mark.parametrize(('ticks_per_check', 'starved'), [(0, True), (25, False)])
 def test_a_child_that_wants_to_run_and_gets_no_core_is_starved_and_a_busy_one_is_not(
     child, monkeypatch, ticks_per_check, starved
 ):
     used = iter(range(0, 10**6, max(ticks_per_check, 1)))
-    monkeypatch.setattr(child_process, '_progress', lambda pid: (next(used) if ticks_per_check else 7, True))
+    monkeypatch.setattr(child_watch, 'progress', lambda pid: Progress(next(used) if ticks_per_check else 7, True))
     child.starved_s = 0.5
     child.send('sleep', seconds=2 if not starved else 60)
     if starved:
@@ -123,11 +121,11 @@ def test_a_stopped_child_does_not_outlive_a_process_that_exits_in_a_hurry():
         'raise KeyboardInterrupt'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment())
-    wait_until(lambda: not running(int(done.stdout)))
+    wait_until(lambda: not is_alive(int(done.stdout)))
 
 
-def test_a_silent_child_that_answers_pings_is_left_alone_and_a_stopped_one_is_not(child, monkeypatch):
-    monkeypatch.setattr(child_process, 'HUNG_S', 1.5)
+def test_a_silent_child_that_answers_pings_is_left_alone_and_a_stopped_one_is_not(child):
+    child.hung_s = 1.5
     messages, errors = [], []
 
     def listen() -> None:
@@ -187,7 +185,7 @@ def test_a_child_ignores_the_signals_of_the_group_and_ends_with_its_parent_even_
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(pid, number)
     time.sleep(0.3)
-    assert running(pid)
+    assert is_alive(pid)
     parent.kill()
     parent.communicate()
-    wait_until(lambda: not running(pid))
+    wait_until(lambda: not is_alive(pid))

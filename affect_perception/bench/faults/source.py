@@ -1,6 +1,6 @@
 """Image server for `bench faults`, a process of its own: JPEGs of the scene over TCP. SIGUSR1 spoils a second of them.
 
-Run as `python -m affect_perception.bench.fault_source PORT PEOPLE CACHE`; prints `ready` when it listens.
+Run as `python -m affect_perception.bench.faults.source PORT PEOPLE CACHE`; prints `ready` when it listens.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from affect_perception.sources.scene.scene import Scene
+from affect_perception.sources.scene.script import steady_script
 
 FPS = 15.0
 _SECONDS = 10
@@ -53,7 +54,8 @@ def main(argv: list[str]) -> None:
 def _images(people: int, cache: Path) -> list[bytes]:
     """JPEGs of the scene, rendered once: a server that is started again is ready at once."""
     if not cache.is_file():
-        scene = Scene(*_SIZE, FPS, people=people, seed=1)
+        script = steady_script(people, _SIZE[0] / _SIZE[1], seed=1)  # all are in view all the time
+        scene = Scene(*_SIZE, FPS, people=people, seed=1, script=script)
         frames = [scene.frame(i).rgb[..., ::-1] for i in range(int(_SECONDS * FPS))]
         np.savez(cache, *[cv2.imencode('.jpg', frame)[1] for frame in frames])
     with np.load(cache) as stored:
