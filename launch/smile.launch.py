@@ -21,6 +21,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.descriptions import Parameter
 
+from affect_perception.runtime.masking import login_as_variable
 from affect_perception.settings import GraphSettings, Setting, TrackerSettings
 
 PACKAGE = 'affect_perception'
@@ -153,7 +154,10 @@ def start(context: LaunchContext) -> list:
     actions: list = warnings(context.argv, is_root)
     if not Path(values['params_file']).is_file():
         raise RuntimeError(f'params_file:={values["params_file"]} is no file; give the path of a YAML file')
-    source, topic = values['source'], values['image_topic']
+    source, login = login_as_variable(values['source'], 'AFFECT_PERCEPTION_SOURCE_LOGIN')
+    values['audio'], audio_login = login_as_variable(values['audio'], 'AFFECT_PERCEPTION_AUDIO_LOGIN')
+    values['environment'] = login | audio_login  # not on the command lines of the nodes
+    topic = values['image_topic']
     if source.startswith('topic:'):
         topic = source.removeprefix('topic:')
     is_realsense = source.partition(':')[0] == 'realsense'
@@ -209,6 +213,9 @@ def apart(values: dict, changed: dict[str, dict]) -> list[Node]:
 
 def process(values: dict, executable: str, parameters: list, **options: object) -> Node:
     """Process of an executable of this package, with what all processes share."""
+    environment = dict(values['environment'])
+    if values['large_data']:
+        environment['FASTDDS_BUILTIN_TRANSPORTS'] = 'LARGE_DATA'
     if values['use_sim_time']:
         parameters = [*parameters, Parameter('use_sim_time', truth('use_sim_time', values['use_sim_time']))]
     return Node(
@@ -217,7 +224,7 @@ def process(values: dict, executable: str, parameters: list, **options: object) 
         namespace=values['namespace'],
         parameters=parameters,
         ros_arguments=['--log-level', values['log_level']] if values['log_level'] else [],
-        additional_env={'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'} if values['large_data'] else {},
+        additional_env=environment,
         respawn=values['use_respawn'],
         respawn_delay=2.0,
         output='screen',

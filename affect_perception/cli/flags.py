@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.masking import masked
 from affect_perception.runtime.middleware import check_middleware
 from affect_perception.settings import GROUPS
 
@@ -75,7 +76,8 @@ def report_options(args: argparse.Namespace) -> ReportOptions:
     """Options of the report, from the flags of `add_report_flags` and the command line itself."""
     from affect_perception.evaluation.report.report import ReportOptions
 
-    return ReportOptions(tuple(args.labels), args.people, args.faces, shlex.join(['affect-perception', *sys.argv[1:]]))
+    command = shlex.join(['affect-perception', *map(masked, sys.argv[1:])])
+    return ReportOptions(tuple(args.labels), args.people, args.faces, command)
 
 
 def check_seconds(flag: str, value: float) -> None:

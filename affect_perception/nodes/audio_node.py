@@ -36,6 +36,7 @@ from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, subscribe
+from affect_perception.runtime.masking import masked
 from affect_perception.settings import AudioSettings, SourceSettings
 from affect_perception.sources.playback_clock import Playback
 from affect_perception.sources.sound import SoundSource, chosen_sound, open_sound
@@ -78,7 +79,7 @@ class AudioNode(AutostartLifecycleNode):
         """Start the sound; apart from the constructor so that it can be told of the images."""
         self.sound = chosen_sound(self.settings.audio, self._images.source)
         if not self.sound:
-            self._state = f'no sound beside {self._images.source}' if self.settings.audio == 'auto' else 'off'
+            self._state = f'no sound beside {masked(self._images.source)}' if self.settings.audio == 'auto' else 'off'
             self.get_logger().info(f'audio: {self._state}')
         elif self.sound.startswith('topic:'):
             self._listen(self.sound.removeprefix('topic:'))

@@ -30,9 +30,9 @@ from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
 from affect_perception.ros.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import subscribe
+from affect_perception.runtime.masking import masked
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import Source, open_source
-from affect_perception.sources.addresses import masked
 from affect_perception.sources.playback_clock import Playback, PlaybackClock
 from affect_perception.types import Frame
 

@@ -11,6 +11,7 @@ from rclpy.parameter import Parameter
 
 from affect_perception.errors import ConfigError
 from affect_perception.ros.callbacks import report_error
+from affect_perception.runtime.masking import masked
 from affect_perception.settings import Setting, Settings
 
 _UNBOUNDED = 2**31 - 1  # rclpy wants both ends of a range
@@ -54,7 +55,8 @@ def declare_settings(
         value = declared.checked(_given(node, declared, overrides or {}))
         if least and declared.name in least:
             value = declared.checked(max(value, least[declared.name]))
-        node.declare_parameter(declared.name, value, descriptor(declared), ignore_override=True)
+        shown = masked(value) if isinstance(value, str) else value  # everybody can read parameters
+        node.declare_parameter(declared.name, shown, descriptor(declared), ignore_override=True)
         values[declared.name] = value
     settings = group(**values)
 

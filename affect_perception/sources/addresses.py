@@ -1,15 +1,16 @@
-"""Addresses of streams: the schemes that are read, logins, and addresses without their passwords for people to see."""
+"""Addresses of streams: the schemes that are read, and logins."""
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.masking import masked
 
 SCHEMES = ('http', 'https', 'rtsp', 'rtsps', 'rtmp', 'rtmps', 'srt', 'rtp', 'udp', 'tcp')
-_MASK = '***'
-_SECRETS = re.compile(r'((?:^|[?&;])[^=&;]*(?:pass|pwd|token|secret|auth|key|user)[^=&;]*=)[^&;]*', re.IGNORECASE)
+_VARIABLE = re.compile(r'\$\{(\w+)\}')
 
 
 def scheme_of(text: str) -> str:
@@ -20,6 +21,7 @@ def scheme_of(text: str) -> str:
 
 def check_address(url: str) -> None:
     """Refuse an address of another scheme, and one without a host; ConfigError without its password."""
+    url = expanded(url)
     scheme = scheme_of(url)
     if scheme not in SCHEMES:
         raise ConfigError(f'no scheme {scheme!r} in {masked(url)!r}; wanted {", ".join(SCHEMES)}')
@@ -34,16 +36,18 @@ def check_address(url: str) -> None:
         raise ConfigError(f'{masked(url)!r} lacks a host or a port; wanted {scheme}://HOST:PORT')
 
 
-def masked(url: str) -> str:
-    """The address with its login, and values of a query such as `token=`, replaced by ***."""
-    scheme, separator, rest = url.partition('://')
-    if not separator:
-        return url
-    place, query, values = rest.partition('?')
-    authority, slash, path = place.partition('/')
-    login, at, host = authority.rpartition('@')
-    values = _SECRETS.sub(lambda match: match[1] + _MASK, values)
-    return f'{scheme}://{_MASK + at if login else at}{host}{slash}{path}{query}{values}'
+def expanded(url: str) -> str:
+    """The address with each ${NAME} replaced by that environment variable; ConfigError where it is not set.
+
+    Whoever runs the program can thus keep a login out of command lines and files of parameters.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise ConfigError(f'{masked(url)!r} names the environment variable {match[1]}, which is not set')
+        return os.environ[match[1]]
+
+    return _VARIABLE.sub(value, url) if scheme_of(url) else url
 
 
 def without_login(url: str) -> tuple[str, str, str]:

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.masking import masked
 from affect_perception.runtime.time_limit import within
-from affect_perception.sources.addresses import masked, without_login
+from affect_perception.sources.addresses import without_login
 
 TIMEOUT_S = 4.0  # between two pieces of data
 CONNECT_S = 4.5  # for everything until the first piece of the body: look-up of the name, connections, headers

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.addresses import masked, scheme_of, with_quoted_login
+from affect_perception.runtime.masking import masked
+from affect_perception.sources.addresses import scheme_of, with_quoted_login
 from affect_perception.sources.container import (
     clock_start_s,
     library,

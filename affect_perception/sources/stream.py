@@ -14,10 +14,11 @@ import numpy as np
 from affect_perception.core.images.compressed import decode_compressed
 from affect_perception.core.images.jpeg_stream import JpegSplitter
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.masking import masked
 from affect_perception.runtime.time_limit import within
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback
-from affect_perception.sources.addresses import check_address, masked, scheme_of
+from affect_perception.sources.addresses import check_address, expanded, scheme_of
 from affect_perception.sources.http_stream import CONNECT_S, TIMEOUT_S, HttpAddress, reader, shut_down
 from affect_perception.sources.live import Connection, LiveSource
 from affect_perception.sources.media_stream import MediaAddress
@@ -28,7 +29,7 @@ _PLAYLISTS = ('.m3u8', '.m3u')
 
 def open_stream(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSource:
     """Open a stream address; ConfigError within 5 s if there is no answer."""
-    url, fps = settings.source, settings.fps
+    url, fps = expanded(settings.source), settings.fps
     check_address(url)
     scheme, media = scheme_of(url), MediaAddress(url)
 

@@ -59,6 +59,21 @@ def test_one_process_by_default():
     assert '--set camera_node.source=scene' in command(graph)
 
 
+@pytest.mark.parametrize('composed', ['true', 'false'])
+def test_login_of_a_source_is_on_no_command_line(composed):
+    found = started(source='rtsp://anna:pass@cam/live', audio='rtsp://anna:pass@cam/live', composed=composed)
+    lines = [command(node) for node in found]
+    assert not any('pass' in line for line in lines)
+    assert any('rtsp://${AFFECT_PERCEPTION_SOURCE_LOGIN}@cam/live' in line for line in lines)
+    context = launch.LaunchContext()
+    for node in found:
+        given = {
+            launch.utilities.perform_substitutions(context, k): launch.utilities.perform_substitutions(context, v)
+            for k, v in node.additional_env
+        }
+        assert given['AFFECT_PERCEPTION_SOURCE_LOGIN'] == given['AFFECT_PERCEPTION_AUDIO_LOGIN'] == 'anna:pass'
+
+
 def test_settings_that_the_arguments_change_are_read_by_the_graph_also_in_a_namespace():
     from affect_perception.graph.flags import parse_flags
 

@@ -93,3 +93,15 @@ def test_a_source_that_fails_ends_the_source_and_not_the_node(spin):
 def test_what_cannot_be_had_is_refused_at_start(ros, make, says):
     with pytest.raises(ConfigError, match=says):
         make()
+
+
+def test_login_of_a_source_is_in_no_parameter(spin, tmp_path):
+    from affect_perception.settings import SourceSettings
+    from affect_perception.sources.scene.scene import Scene
+
+    address = 'rtsp://anna:secret@cam/live?token=abc'
+    node = CameraNode({'source': address}, Scene(64, 64, 10.0, 1, 1))
+    spin(node)
+    assert node.get_parameter('source').value == 'rtsp://***@cam/live?token=***'
+    assert isinstance(node.settings, SourceSettings)
+    assert node.settings.source == address

@@ -15,7 +15,7 @@ from builders.images import BadInputList, jpeg, opened, plain
 from conftest import wait_until
 
 from affect_perception.errors import ConfigError
-from affect_perception.sources.addresses import masked
+from affect_perception.runtime.masking import masked
 
 
 def send_jpegs(send, count: int, before=lambda data: b'', pause_s: float = 0.02) -> None:
@@ -213,6 +213,14 @@ def test_a_login_opens_polled_images_and_files_and_is_shown_nowhere(file_server,
     clip = opened(f'http://{login}{file_server}/{scheme}/clip.mp4')
     assert list(clip)[-1].rgb.shape == (240, 320, 3), 'a file ends, and is not begun again'
     assert 's3cr' not in polled.name + clip.name
+
+
+def test_a_login_may_stand_in_an_environment_variable(file_server, monkeypatch):
+    monkeypatch.setenv('CAMERA_LOGIN', 'anna:s3cr%3Aet%40')
+    polled = opened(f'http://${{CAMERA_LOGIN}}@{file_server}/digest/snapshot.jpg', fps=20.0)
+    frames = list(itertools.islice(polled, 1))
+    polled.close()
+    assert frames
 
 
 def test_a_wrong_login_is_refused_without_showing_it(file_server):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.files import text_of_name
-from affect_perception.sources.addresses import masked
+from affect_perception.runtime.masking import masked
 from affect_perception.sources.bags.files import is_bag
 from affect_perception.sources.file_kinds import (
     BAG,

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from affect_perception.core.sound import AudioFeatures, SoundBlock
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.masking import masked
 from affect_perception.settings import AudioSettings, SourceSettings
 from affect_perception.sources import STREAMS, BadInputCallback
 from affect_perception.sources.bags.files import is_bag
@@ -84,5 +85,5 @@ def open_sound(audio: str, source: SourceSettings, settings: AudioSettings, on_b
 
         return BagSound(path, settings, on_bad)
     if not path.is_file():
-        raise ConfigError(f'no sound {audio!r}; choose one of: {KINDS}')
+        raise ConfigError(f'no sound {masked(audio)!r}; choose one of: {KINDS}')
     return MediaSound(path)

@@ -11,7 +11,8 @@ import numpy as np
 
 from affect_perception.core.sound import SoundBlock
 from affect_perception.errors import ConfigError
-from affect_perception.sources.addresses import masked, with_quoted_login
+from affect_perception.runtime.masking import masked
+from affect_perception.sources.addresses import expanded, with_quoted_login
 from affect_perception.sources.container import clock_start_s, library, open_container, reason_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class MediaSound:
     def _open(self) -> InputContainer:
         if isinstance(self._target, Path):
             return open_container(self._target)
-        return open_container(with_quoted_login(self._target), _TIMEOUT_S)
+        return open_container(with_quoted_login(expanded(self._target)), _TIMEOUT_S)
 
     def __iter__(self) -> Iterator[SoundBlock]:
         container = self._container or self._open()
