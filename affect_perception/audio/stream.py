@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from affect_perception.audio.features import HOP, Extractor, open_extractor
+from affect_perception.audio.features.functionals import FunctionalStream
 from affect_perception.audio.resampling import MonoBlock, Resampler
 from affect_perception.audio.speech import SpeechActivity
 from affect_perception.core.sound import RATE, AudioFeatures, SoundBlock
 from affect_perception.errors import BadInputError
+from affect_perception.settings import AudioSettings
 
 SILENT_RMS = 1e-4  # -80 dB: below is no sound, as of a muted microphone
 
@@ -22,8 +24,17 @@ class FeatureStream:
     A gap starts afresh: no frame spans it, and none is invented for it. `exact`: the stamps have no jitter.
     """
 
-    def __init__(self, features: str = 'logmel', exact: bool = False, speech: bool = True) -> None:
-        """ConfigError for an unknown extractor or a package that is not installed; `speech` false: never looked for."""
+    def __init__(
+        self,
+        features: str = 'logmel',
+        exact: bool = False,
+        speech: bool = True,
+        functionals: FunctionalStream | None = None,
+    ) -> None:
+        """`speech` false: never looked for; `functionals` are given by `steps`, too.
+
+        ConfigError for an unknown extractor or a package that is not installed.
+        """
         self.extractor: Extractor = open_extractor(features)
         self.resampler = Resampler(exact)
         self._speech = SpeechActivity() if speech else None
@@ -31,6 +42,7 @@ class FeatureStream:
         self._samples = 0  # taken since the last gap
         self._block = MonoBlock(0, 1e9 / RATE, np.zeros(0, np.float32), 0, False)  # the last one with samples
         self.on_samples: Callable[[int, np.ndarray, bool], object] | None = None  # stamp, 16 kHz samples, gap before
+        self.functionals = functionals
         self.gaps = 0
         self.silent = False
 
@@ -50,6 +62,8 @@ class FeatureStream:
         self._block, self._samples = mono, mono.first + len(mono.samples)
         if self.on_samples is not None:
             self.on_samples(mono.stamp_ns, mono.samples, mono.gap)
+        if self.functionals is not None:
+            self.functionals.push(mono.stamp_ns, mono.period_ns, mono.samples, mono.gap)
         if len(mono.samples):
             self.silent = float(np.sqrt(np.mean(mono.samples**2))) < SILENT_RMS
         speech = self._speech.step(mono.samples) if self._speech is not None else False
@@ -57,6 +71,8 @@ class FeatureStream:
 
     def finish(self) -> AudioFeatures | None:
         """Features of the last windows of a recording."""
+        if self.functionals is not None:
+            self.functionals.finish()
         rows = np.concatenate([self.extractor.push(self.resampler.finish()), self.extractor.finish()])
         return self._features(rows, False)
 
@@ -69,7 +85,7 @@ class FeatureStream:
         return AudioFeatures(round(stamp_ns), HOP * block.period_ns * 1e-9, self.extractor.names, rows, speech)
 
     def steps(self, blocks: Iterable[SoundBlock], on_bad: Callable[[BadInputError], object]) -> list[AudioFeatures]:
-        """Features of some blocks, joined where no gap is between; bad blocks go to `on_bad`."""
+        """Features of some blocks, joined where no gap is between, then functionals; bad blocks go to `on_bad`."""
         found: list[AudioFeatures] = []
         for block in blocks:
             try:
@@ -84,4 +100,12 @@ class FeatureStream:
                 values = np.concatenate([last.values, features.values])
                 features = replace(last, values=values, speech=last.speech or features.speech)
             found.append(features)
-        return found
+        return found if self.functionals is None else found + self.functionals.take()
+
+
+def stream_of(settings: AudioSettings, exact: bool = False) -> FeatureStream:
+    """Features, speech activity and functionals that settings ask for; ConfigError as the constructor."""
+    functionals = None
+    if settings.audio_functionals != 'off':
+        functionals = FunctionalStream(settings.audio_functionals, settings.audio_window_s, settings.audio_stride_s)
+    return FeatureStream(settings.audio_features, exact, settings.audio_speech, functionals)

@@ -38,7 +38,8 @@ def add_parsers(commands: Commands) -> None:
     prepare.add_argument('--quantities', default='', metavar='LIST', help='labels to keep, as valence,arousal (all)')
     prepare.add_argument(
         '--audio-features', default='', metavar='NAME',
-        help='also extract the sound of videos: logmel, or compare65 or egemaps of openSMILE (default: none)',
+        help='also extract the sound of videos: logmel, or of openSMILE compare65, egemaps, egemaps2 (two rows side by '
+        'side, for aspandi2020), or is10_functionals[:SECONDS] (of the last 4 s, for vielzeuf2018) (default: none)',
     )  # fmt: skip
     add_flags(prepare, 'face_tracker_node', skip=_SKIP)
     prepare.set_defaults(call=_prepare)

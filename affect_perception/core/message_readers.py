@@ -137,14 +137,18 @@ def _face_from_msg(face: Any) -> Affect:
     )
 
 
-def features_from_msg(msg: Any) -> AudioFeatures:
-    """Frames of an AudioFeatures; BadInputError `audio` for data that do not fit their names."""
+def features_from_msg(msg: Any, functionals: bool = False) -> AudioFeatures:
+    """Frames of an AudioFeatures, or functionals, which have a topic of their own.
+
+    BadInputError `audio` for data that do not fit their names.
+    """
     names = tuple(msg.names)
     data = np.asarray(msg.data, np.float32)
     if not names or len(data) % len(names):
         raise BadInputError('audio', f'{len(data)} values for {len(names)} names; wanted whole frames')
     rows = data.reshape(-1, len(names))
-    return AudioFeatures(stamp_from_msg(msg.header.stamp), float(msg.sample_period), names, rows, bool(msg.speech))
+    period_s = float(msg.sample_period)
+    return AudioFeatures(stamp_from_msg(msg.header.stamp), period_s, names, rows, bool(msg.speech), functionals)
 
 
 def sound_from_msg(msg: Any, rate: int, channels: int, sample_format: str) -> SoundBlock:

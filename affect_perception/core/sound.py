@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +58,8 @@ class AudioFeatures:
     """Acoustic features of an interval of sound: `values` (F, A) float32, row i at `stamp_ns` + i · `period_s`.
 
     `names` are those of the A columns; the time of a row is the middle of its window. `speech`: the interval contains
-    speech. BadInputError `audio` for arrays of another shape and for a period that is not positive.
+    speech. `functionals`: rows are statistics of the seconds before their stamps, not of windows. BadInputError `audio`
+    for arrays of another shape and for a period that is not positive.
     """
 
     stamp_ns: int
@@ -65,6 +67,7 @@ class AudioFeatures:
     names: tuple[str, ...]
     values: np.ndarray
     speech: bool = False
+    functionals: bool = False
 
     def __post_init__(self) -> None:
         values = self.values
@@ -94,6 +97,21 @@ class AudioFeatures:
         except ValueError:
             raise BadInputError('audio', f'no audio feature {name!r}; given: {", ".join(self.names)}') from None
         return values
+
+
+def stacked_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """Names of `count` consecutive rows as one, the oldest first: a[-1], b[-1], a[0], b[0]."""
+    return tuple(f'{name}[{place}]' for place in range(1 - count, 1) for name in names)
+
+
+def stacked(stamps_ns: np.ndarray, rows: np.ndarray, count: int, period_s: float) -> np.ndarray:
+    """Each of the rows (F, A) beside the `count` - 1 before it (F, count · A); NaN where these are absent."""
+    found = np.full((len(rows), count * rows.shape[1]), np.nan, np.float32)
+    if len(rows) >= count:
+        found[count - 1 :] = np.concatenate([rows[k : len(rows) - count + 1 + k] for k in range(count)], 1)
+        span_ns = stamps_ns[count - 1 :] - stamps_ns[: len(rows) - count + 1]
+        found[count - 1 :][span_ns > (count - 0.5) * period_s * 1e9] = np.nan  # a gap lies between
+    return found
 
 
 def samples_of(data: bytes | np.ndarray, sample_format: str, channels: int) -> np.ndarray:

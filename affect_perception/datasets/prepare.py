@@ -19,10 +19,10 @@ from typing import Any
 from tqdm import tqdm
 
 import affect_perception
-from affect_perception.audio.stream import FeatureStream
 from affect_perception.datasets import list_clips
 from affect_perception.datasets.records import Clip, Finding, Listing, check_listing, count_by_kind
 from affect_perception.datasets.shards import JPEG_QUALITY
+from affect_perception.datasets.sound import SoundFeatures
 from affect_perception.datasets.summary import merge_counts, missing_classes
 from affect_perception.datasets.units import FORMAT, Report, Result, Unit, make_units, result_or_reason
 from affect_perception.detectors import make_detector
@@ -57,13 +57,13 @@ def prepare(name: str, src: Path, dst: Path, tracker: TrackerSettings, options: 
     listing = _filtered(list_clips(name, src, options.faces), options.quantities)
     check_listing(name, src, listing)
     if options.audio:
-        sound = FeatureStream(options.audio, speech=False)  # likewise a missing package of the sound
+        sound = SoundFeatures(options.audio)  # likewise a missing package of the sound
     if any(clip.faces == 'detect' for clip in listing.clips):
         _close(make_detector(tracker))  # a missing one is refused before any work
     units = make_units(listing.clips, dst, listing.quantities, tracker, options.audio)
     about = _about(name, src, listing, tracker, units)
     if options.audio:
-        about['audio'] = {'features': options.audio, 'names': list(sound.extractor.names)}
+        about['audio'] = sound.about
     _claim(dst, name, units, about)
     started = time.monotonic()
     results, failed, kept = _run(units, options)

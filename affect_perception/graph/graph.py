@@ -72,7 +72,7 @@ class Graph:
                 self.viewers.wait()
                 self.tracker.show = self.viewers.show
                 self.viewers.on_end = self._on_viewers_end
-            self.audio = self._add(AudioNode(overrides.get('audio_node'))) if has_sound(overrides) else None
+            self.audio = self._add(AudioNode(self._sound_settings(overrides))) if has_sound(overrides) else None
             images = {**(overrides.get('camera_node') or {}), **self._scene_speech()}
             self.camera = self._add(CameraNode(images, source)) if camera else None
         except BaseException:
@@ -98,6 +98,11 @@ class Graph:
             return self._add(kind(overrides.get(name)))  # type: ignore[call-arg]  # every node takes its overrides
         self.viewers.make(name, overrides.get(name))
         return None
+
+    def _sound_settings(self, overrides: NodeSettings) -> dict[str, Any]:
+        """Settings of audio_node: given ones, and the features that the network was trained with."""
+        need = self.affect.engine.audio if self.affect.engine is not None else None
+        return {**(need.settings if need is not None else {}), **(overrides.get('audio_node') or {})}
 
     def _scene_speech(self) -> dict[str, bool]:
         """Setting that lets the people of a scene speak where their sound may be wanted."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from affect_perception.core.sound import AudioFeatures
+from affect_perception.core.sound import AudioFeatures, stacked, stacked_names
 from affect_perception.errors import BadInputError
 from affect_perception.models.sequence_model import Inputs
 
 MAX_AGE_S = 0.25  # an older row does not belong to an image: sound is then absent
+_FUNCTIONALS = '_functionals'  # end of the name of features that are functionals
 _RESTART_S = 5.0  # rows this much before the newest ones are of a recording that restarts; others are repeated rows
 
 
@@ -20,7 +21,8 @@ _RESTART_S = 5.0  # rows this much before the newest ones are of a recording tha
 class AudioNeed:
     """Audio features that a network takes, of its checkpoint: how many, over which time, names and statistics.
 
-    `names`, `mean` and `deviation` come from the header entry `audio` and are empty where the file has none.
+    `names`, `mean`, `deviation` and `features` (name of the extractor) come from the header entry `audio` and are empty
+    where the file has none.
     """
 
     count: int  # features per row
@@ -29,6 +31,7 @@ class AudioNeed:
     names: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    features: str = ''
 
     @classmethod
     def of(cls, inputs: Inputs, header: Mapping[str, Any]) -> AudioNeed | None:
@@ -36,8 +39,38 @@ class AudioNeed:
         if not inputs.audio:
             return None
         about = header.get('audio') or {}
-        parts = (tuple(about.get(name) or ()) for name in ('names', 'mean', 'deviation'))
-        return cls(inputs.audio, inputs.audio_steps, inputs.window_s or MAX_AGE_S, *parts)
+        names, mean, deviation = (tuple(about.get(name) or ()) for name in ('names', 'mean', 'deviation'))
+        window_s, features = inputs.window_s or MAX_AGE_S, str(about.get('features') or '')
+        return cls(inputs.audio, inputs.audio_steps, window_s, names, mean, deviation, features)
+
+    @property
+    def base(self) -> tuple[tuple[str, ...], str, int]:
+        """Names of the columns to receive, how they are used (`rows`, `moments` or `stack`), and of how many rows.
+
+        F0_mean, …, F0_std, … are moments over the window; F0[-1], …, F0[0], … are of consecutive rows, side by side.
+        """
+        half, names = self.count // 2, self.names
+        ends = [name.rpartition('_')[2] for name in names]
+        if self.steps == 'clip' and names and ends == ['mean'] * half + ['std'] * half:
+            return tuple(name.removesuffix('_mean') for name in names[:half]), 'moments', 1
+        newest = tuple(name.removesuffix('[0]') for name in names if name.endswith('[0]'))
+        count = len(names) // len(newest) if newest else 1
+        if count > 1 and names == stacked_names(newest, count):
+            return newest, 'stack', count
+        return names, 'rows', 1
+
+    @property
+    def functionals(self) -> bool:
+        """Whether the network takes openSMILE's functionals, which come as rows of their own."""
+        return self.steps == 'clip' and bool(self.names) and self.base[1] == 'rows'
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of `audio_node` that give these features; empty where the checkpoint does not tell."""
+        if self.features.endswith(_FUNCTIONALS):
+            return {'audio_functionals': self.features.removesuffix(_FUNCTIONALS), 'audio_window_s': self.window_s}
+        name = self.features.rstrip('0123456789') if self.base[1] == 'stack' else self.features
+        return {'audio_features': name} if name else {}
 
 
 class AudioBuffer:
@@ -45,16 +78,19 @@ class AudioBuffer:
 
     def __init__(self, need: AudioNeed) -> None:
         self.need = need
-        # Names such as F0_mean, …, F0_std, … are of functionals: computed here from the rows of the window.
-        names, half = need.names, need.count // 2
-        ends = [name.rpartition('_')[2] for name in names]
-        self._functionals = need.steps == 'clip' and bool(names) and ends == ['mean'] * half + ['std'] * half
-        self._names = tuple(name.removesuffix('_mean') for name in names[:half]) if self._functionals else names
+        self._names, self._use, self._stack = need.base
+        width = {'rows': need.count, 'moments': need.count // 2, 'stack': len(self._names)}[self._use]
         self._stamps = np.zeros(0, np.int64)
-        self._rows = np.zeros((0, half if self._functionals else need.count), np.float32)
+        self._rows = np.zeros((0, width), np.float32)
+        self._period_s = 0.0
 
     def put(self, features: AudioFeatures) -> None:
-        """Add rows; those that overlap earlier ones are dropped. BadInputError `audio` for other features."""
+        """Add rows; those that overlap earlier ones are dropped. BadInputError `audio` for other features.
+
+        Functionals are ignored by a network that takes none, and all others by one that takes them.
+        """
+        if features.functionals != self.need.functionals:
+            return
         rows = self._chosen(features)
         stamps = features.stamp_ns + np.round(np.arange(len(rows)) * features.period_s * 1e9).astype(np.int64)
         if len(self._stamps) and len(stamps):
@@ -65,19 +101,26 @@ class AudioBuffer:
                 rows, stamps = rows[fresh], stamps[fresh]
         self._stamps = np.concatenate([self._stamps, stamps])
         self._rows = np.concatenate([self._rows, rows])
+        self._period_s = features.period_s
 
     def at(self, stamp_ns: int) -> np.ndarray | None:
         """Sound of an image: (A,), for `free` steps (Ta, A); None where there is none. Drops rows no longer needed."""
-        oldest = self._stamps > stamp_ns - round(max(self.need.window_s, MAX_AGE_S) * 1e9)
+        # Functionals are computed seldom, and arrive later than the end of their window.
+        age_s = 2 * self._period_s if self.need.functionals else MAX_AGE_S
+        oldest = self._stamps > stamp_ns - round(max(self.need.window_s, age_s) * 1e9)
         self._stamps, self._rows = self._stamps[oldest], self._rows[oldest]
         heard = int(np.searchsorted(self._stamps, stamp_ns, 'right'))
-        if not heard or stamp_ns - self._stamps[heard - 1] > MAX_AGE_S * 1e9:
+        if not heard or stamp_ns - self._stamps[heard - 1] > age_s * 1e9:
             return None
-        if self._functionals:
+        if self._use == 'moments':
             rows = self._rows[:heard]
             known = rows[np.isfinite(rows).all(1)]
             return self._normalised(np.concatenate([known.mean(0), known.std(0)])) if len(known) else None
-        rows = self._rows[:heard] if self.need.steps == 'free' else self._rows[heard - 1]
+        if self._use == 'stack':
+            last = slice(max(heard - self._stack, 0), heard)
+            rows = self._normalised(stacked(self._stamps[last], self._rows[last], self._stack, self._period_s)[-1])
+        else:
+            rows = self._rows[:heard] if self.need.steps == 'free' else self._rows[heard - 1]
         return rows if np.isfinite(rows).any() else None
 
     def clear(self) -> None:
@@ -96,7 +139,7 @@ class AudioBuffer:
         if values.shape[1] != count:
             raise BadInputError('audio', f'{values.shape[1]} audio features; the model wants {count}')
         values = values.astype(np.float32)
-        values = values if self._functionals else self._normalised(values)
+        values = self._normalised(values) if self._use == 'rows' else values
         values[~np.isfinite(values).all(1)] = np.nan
         return values
 

@@ -1,6 +1,7 @@
 """audio_node: acoustic features of a microphone, a media file, a stream, the scene or a topic of samples.
 
 Publishes  `audio_features` (AudioFeatures; reliable, depth 10), stamped with the time of the samples
+           `audio_functionals` (AudioFeatures of one row; likewise) where wanted, stamped with the end of its window
 Subscribes the topic of `audio: topic:NAME` (AudioData, AudioDataStamped or AudioStamped of audio_common_msgs)
 
 Nothing here stops the images: a device that is absent, unplugged or stalled, and a medium without sound, are told in
@@ -22,7 +23,7 @@ from typing import Any
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 
-from affect_perception.audio.stream import FeatureStream
+from affect_perception.audio.stream import FeatureStream, stream_of
 from affect_perception.audio.wav_file import WavFile
 from affect_perception.core.message_readers import sound_from_msg
 from affect_perception.core.sound import AudioFeatures as Features
@@ -60,12 +61,13 @@ class AudioNode(AutostartLifecycleNode):
         self._source: SoundSource | None = None
         self._stream: FeatureStream | None = None
         self._features: Publisher | None = None
+        self._functionals: Publisher | None = None
         self._topic: Subscription | None = None
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._file: WavFile | None = None
         self.cpu_s = 0.0  # of the work on sound, without reading
-        self.newest_ns: int | None = None  # stamp of the last message
+        self.newest_ns: dict[bool, int] = {}  # stamp of the last message of functionals, and of other features
         self._state, self._silent_s, self._speech = 'not started', 0.0, False
         self.diagnostics = NodeDiagnostics(self, lambda: 0, self._details, idle_reason=self._idle_reason)
         self.autostart_lifecycle()
@@ -91,11 +93,13 @@ class AudioNode(AutostartLifecycleNode):
 
     def load(self) -> None:
         """Open the extractor and create the publisher; ConfigError for a package that is not installed."""
-        self._stream = FeatureStream(self.settings.audio_features, speech=self.settings.audio_speech)
+        self._stream = stream_of(self.settings)
         if self.settings.audio_file:
             self._file = WavFile(Path(self.settings.audio_file).expanduser())
             self._stream.on_samples = self._file.write
         self._features = advertise(self, AudioFeatures, 'audio_features')
+        if self._stream.functionals is not None:
+            self._functionals = advertise(self, AudioFeatures, 'audio_functionals')
 
     def stop(self) -> None:
         """End the sound."""
@@ -119,9 +123,10 @@ class AudioNode(AutostartLifecycleNode):
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._features is not None:
-            self.destroy_publisher(self._features)
-        self._features = self._stream = None
+        for publisher in (self._features, self._functionals):
+            if publisher is not None:
+                self.destroy_publisher(publisher)
+        self._features = self._functionals = self._stream = None
 
     @property
     def finished(self) -> bool:
@@ -237,10 +242,14 @@ class AudioNode(AutostartLifecycleNode):
         )
 
     def _publish(self, features: Features) -> None:
-        if self._features is None:
+        publisher = self._functionals if features.functionals else self._features
+        if publisher is None:
             return
-        self._features.publish(features_to_msg(features, _FRAME_ID))
-        self.newest_ns, self._speech = features.stamp_ns, features.speech
+        publisher.publish(features_to_msg(features, _FRAME_ID))
+        self.newest_ns[features.functionals] = features.stamp_ns
+        if features.functionals:
+            return
+        self._speech = features.speech
         late_ms = (self._now_ns() - features.end_ns) * 1e-6
         self.diagnostics.done(max(late_ms, 0.0) if self._playback.lossless else late_ms)  # sent ahead of the images
 

@@ -1,7 +1,7 @@
 """recorder_node: recording of `affect-perception run --record BAG`, a rosbag2 with embedded message definitions.
 
-Subscribes `face_tracks`, `face_affect`, `agent_behaviour`, `audio_features` (reliable), with `images` also the images
-           of the tracker and, where they are published, their camera_info and depth
+Subscribes `face_tracks`, `face_affect`, `agent_behaviour`, `audio_features`, `audio_functionals` (reliable),
+           with `images` also the images of the tracker and, where they are published, their camera_info and depth
 Publishes  `/diagnostics`: an error from the moment at which recording has stopped early
 
 Messages are recorded as serialised, never decoded; another thread writes them (ros/bag_writer.py). Times of recording
@@ -72,6 +72,7 @@ class RecorderNode(Node):
             (FaceAffectArray, 'face_affect'),
             (AgentBehaviour, 'agent_behaviour'),
             (AudioFeatures, 'audio_features'),  # no samples: those of `audio_file`
+            (AudioFeatures, 'audio_functionals'),
         ):
             self._record(msgtype, topic, RESULTS)
         if recording.images:

@@ -15,7 +15,7 @@ from affect_perception.core.sound import HEARD_AHEAD_NS
 from affect_perception.core.sound import AudioFeatures as Features
 from affect_perception.msg import AudioFeatures
 from affect_perception.ros.conversions import features_from_msg, stamp_from_msg
-from affect_perception.ros.topics import subscribe
+from affect_perception.ros.topics import sibling_topic, subscribe
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import AffectFrame, TrackedFrame
 
@@ -25,38 +25,42 @@ _MARGIN: float = TrackerSettings().crop_margin
 
 
 class SoundInput:
-    """Subscription of `audio_features`. `take` returns the sound up to an image; `add_speaking` fills results.
+    """Subscription of `audio_features` and `audio_functionals`.
 
-    `on_bad` gets messages that cannot be used. `published_ns`, set for lossless replays, tells the stamp of the last
-    message that was published: `take` then waits for its delivery.
+    `take` returns the sound up to an image; `add_speaking` fills results. `on_bad` gets messages that cannot be used.
+    `published_ns`, set for lossless replays, tells the stamps of the last messages that were published (of functionals:
+    stamp, of others: stamp): `take` then waits for their delivery.
     """
 
     def __init__(self, node: Node, topic: str, on_bad: Callable[[Exception], object]) -> None:
         self._node, self._topic, self._on_bad = node, topic, on_bad
-        self._messages: deque[AudioFeatures] = deque(maxlen=_KEPT)
+        self._messages: deque[tuple[AudioFeatures, bool]] = deque(maxlen=_KEPT)
         self._cameras: dict[str, WhoSpeaks] = {}
         self._recent: deque[Features] = deque(maxlen=_KEPT)  # for a camera that comes later
-        self._subscription: Subscription | None = None
+        self._subscriptions: list[Subscription] = []
         self._received = threading.Condition()
-        self._newest_ns = 0
-        self.published_ns: Callable[[], int | None] | None = None
+        self._newest_ns: dict[bool, int] = {}
+        self.published_ns: Callable[[], dict[bool, int]] | None = None
         self.heard = False
         self.skew_s = math.nan
 
     def begin(self) -> None:
         """Subscribe."""
-        self._subscription = subscribe(self._node, AudioFeatures, self._topic, self._on_features)
+        functionals = sibling_topic(self._topic, 'audio_functionals')
+        self._subscriptions = [
+            subscribe(self._node, AudioFeatures, self._topic, lambda msg: self._on_features(msg, False)),
+            subscribe(self._node, AudioFeatures, functionals, lambda msg: self._on_features(msg, True)),
+        ]
 
     def stop(self) -> None:
         """Unsubscribe."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
 
-    def _on_features(self, msg: AudioFeatures) -> None:
+    def _on_features(self, msg: AudioFeatures, functionals: bool) -> None:
         with self._received:
-            self._messages.append(msg)
-            self._newest_ns = stamp_from_msg(msg.header.stamp)
+            self._messages.append((msg, functionals))
+            self._newest_ns[functionals] = stamp_from_msg(msg.header.stamp)
             self._received.notify_all()
 
     def take(self, stamp_ns: int) -> list[Features]:
@@ -66,26 +70,30 @@ class SoundInput:
             messages = tuple(self._messages)
             self._messages.clear()
         found = []
-        for msg in messages:
+        for msg, functionals in messages:
             try:
                 if stamp_from_msg(msg.header.stamp) > stamp_ns + HEARD_AHEAD_NS:
-                    self._messages.append(msg)
+                    self._messages.append((msg, functionals))
                     continue
-                features = features_from_msg(msg)
+                features = features_from_msg(msg, functionals)
+                found.append(features)
+                if functionals:
+                    continue
                 for who in self._cameras.values():
                     who.put(features)
                 self._recent.append(features)
-                found.append(features)
             except Exception as error:  # noqa: BLE001 - border to other programs: counted and logged
                 self._on_bad(error)
         return found
 
     def _wait_for_delivery(self) -> None:
-        published_ns = self.published_ns() if self.published_ns is not None else None
-        if published_ns is None:
-            return
+        wanted = dict(self.published_ns()) if self.published_ns is not None else {}
+
+        def delivered() -> bool:
+            return all(self._newest_ns.get(functionals, 0) >= ns for functionals, ns in wanted.items())
+
         with self._received:
-            if not self._received.wait_for(lambda: self._newest_ns >= published_ns, _DELIVERY_S):
+            if not self._received.wait_for(delivered, _DELIVERY_S):
                 self.published_ns = None
                 self._node.get_logger().warning(f'a message of sound is missing after {_DELIVERY_S:.0f} s')
 

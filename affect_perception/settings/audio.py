@@ -23,6 +23,14 @@ class AudioSettings(Settings):
         'research only',
         choices=('logmel', 'compare65', 'egemaps'),
     )
+    audio_functionals: str = setting(
+        'off',
+        'also publish openSMILE functionals of the last seconds, for clip networks: egemaps (88 numbers), is10 (1582), '
+        'compare (6373), emobase (988); a model that needs them turns them on where it runs in the same program',
+        choices=('off', 'egemaps', 'is10', 'compare', 'emobase'),
+    )
+    audio_window_s: float = setting(4.0, 'length of their window', unit='s', low=0.5, high=60.0)
+    audio_stride_s: float = setting(1.0, 'time between two of them', unit='s', low=0.1, high=60.0)
     audio_period_s: float = setting(0.1, 'time between two messages of features', unit='s', low=0.02, high=5.0)
     audio_speech: bool = setting(True, 'look for speech with Silero VAD')
     audio_file: str = setting(

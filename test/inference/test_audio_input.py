@@ -8,7 +8,7 @@ import torch
 from builders.inference import engine_of
 from builders.papers import SMALL, needs_torchvision, paper_checkpoint
 
-from affect_perception.core.sound import AudioFeatures
+from affect_perception.core.sound import AudioFeatures, stacked_names
 from affect_perception.errors import BadInputError
 from affect_perception.inference.audio_input import AudioBuffer, AudioNeed, batch
 from affect_perception.models import checkpoint
@@ -80,6 +80,44 @@ def test_functionals_that_a_checkpoint_names_are_means_and_deviations_of_the_win
     assert at(buffer, 1.1) == pytest.approx([2, -4, np.std(range(9)), np.std(range(9))], abs=1e-5)
     with pytest.raises(BadInputError, match='lack b'):
         buffer.put(rows(3, 1.0, names=('a', 'c')))
+
+
+def test_consecutive_rows_that_a_checkpoint_names_are_put_side_by_side():
+    names = ('a[-1]', 'b[-1]', 'a[0]', 'b[0]')
+    assert stacked_names(('a', 'b'), 2) == names
+    buffer = AudioBuffer(AudioNeed(4, 'frame', 1.0, names, (0.0,) * 4, (2.0, 1.0, 1.0, 1.0)))
+    buffer.put(rows(0, 1, 2, 3))
+    assert at(buffer, 0.0) is None  # nothing before it
+    assert at(buffer, 0.2) == [1, -2, 3, -3]
+    buffer.put(rows(0.5, 7, 8))
+    assert at(buffer, 0.5) is None  # a gap before it
+    assert at(buffer, 0.6) == [3.5, -7, 8, -8]
+    with pytest.raises(BadInputError, match='lack b'):
+        buffer.put(rows(3, 1.0, names=('a', 'c')))
+
+
+def test_a_network_of_functionals_takes_these_alone_and_keeps_them_until_the_next_are_overdue():
+    buffer = AudioBuffer(AudioNeed(2, 'clip', 4.0, ('a', 'b')))
+    buffer.put(rows(0, 1.0, names=('c', 'd')))
+    assert at(buffer, 0.1) is None
+    for second in (1, 2):
+        row = np.array([[second, -second]], np.float32)
+        buffer.put(AudioFeatures(second * SECOND, 1.0, ('a', 'b'), row, functionals=True))
+    assert at(buffer, 1.9) == [1, -1]
+    assert at(buffer, 3.9) == [2, -2]
+    assert at(buffer, 4.1) is None
+    ordinary = AudioBuffer(need(names=('a', 'b')))
+    ordinary.put(AudioFeatures(SECOND, 1.0, ('a', 'b'), row, functionals=True))
+    assert at(ordinary, 1.0) is None
+
+
+def test_the_features_of_a_checkpoint_become_settings_of_the_sound():
+    assert AudioNeed(2, 'frame', 1.0, ('a', 'b'), features='compare65').settings == {'audio_features': 'compare65'}
+    stack = AudioNeed(2, 'frame', 1.0, ('a[-1]', 'a[0]'), features='egemaps2')
+    assert stack.settings == {'audio_features': 'egemaps'}
+    clip = AudioNeed(2, 'clip', 3.0, ('a', 'b'), features='is10_functionals')
+    assert clip.settings == {'audio_functionals': 'is10', 'audio_window_s': 3.0}
+    assert need().settings == {}
 
 
 def test_rows_with_nan_are_absent_and_others_of_that_interval_stay():

@@ -20,6 +20,8 @@ from affect_perception.errors import BadInputError, ConfigError
 
 log = logging.getLogger(__name__)
 SETS = {'compare65': 'ComParE_2016', 'egemaps': 'eGeMAPSv01b'}
+# 88, 1582, 6373 and 988 numbers; IS10 is that of the INTERSPEECH 2010 challenge, as in emobase2010.
+FUNCTIONALS = {'egemaps': 'eGeMAPSv01b', 'is10': 'IS10', 'compare': 'ComParE_2016', 'emobase': 'emobase'}
 _END_S = 10.0  # until the engine has finished
 
 
@@ -29,7 +31,7 @@ class OpenSmile:
     window = 960  # samples of the longest windows, 60 ms
 
     def __init__(self, name: str) -> None:
-        self._set = make_smile(name, 'LowLevelDescriptors')
+        self._set = make_smile(SETS[name], 'LowLevelDescriptors')
         self.names = tuple(self._set.feature_names)
         self._rows: list[np.ndarray] = []
         self._lock = threading.Lock()
@@ -95,7 +97,7 @@ def _config() -> Any:
 
 
 def make_smile(name: str, level: str) -> Any:
-    """opensmile.Smile of a set of SETS at a feature level, `LowLevelDescriptors` or `Functionals`; logs its licence."""
+    """opensmile.Smile of a feature set at a level, `LowLevelDescriptors` or `Functionals`; logs its licence."""
     try:
         import opensmile
     except ImportError:
@@ -107,15 +109,8 @@ def make_smile(name: str, level: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # it recommends v02; the papers here used v01
         return opensmile.Smile(
-            feature_set=getattr(opensmile.FeatureSet, SETS[name]),
+            feature_set=getattr(opensmile.FeatureSet, name),
             feature_level=getattr(opensmile.FeatureLevel, level),
             sampling_rate=RATE,
             num_workers=1,
         )
-
-
-def functionals(samples: np.ndarray, name: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and values (F,) of the functionals of a whole clip, samples (N,) at 16 kHz, for clip networks."""
-    smile = make_smile(name, 'Functionals')
-    values = smile.process_signal(np.asarray(samples, np.float32), RATE).to_numpy(np.float32)[0]
-    return tuple(smile.feature_names), np.nan_to_num(values)

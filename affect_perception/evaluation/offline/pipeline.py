@@ -82,8 +82,9 @@ class FrameProcessor:
         """Take sound, before the frames of its time; BadInputError for features that cannot be used."""
         if self._who is None:
             self._who = WhoSpeaks(self._crop_margin)
-        energy_and_pitch(features)
-        self._sound.append(features)
+        if not features.functionals:
+            energy_and_pitch(features)
+            self._sound.append(features)
         self._engine.hear(features)
 
     def classify(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:

@@ -18,7 +18,7 @@ from affect_perception.evaluation.offline.annotated_video import VideoWriter
 from affect_perception.evaluation.offline.inputs import check_recording
 from affect_perception.evaluation.offline.pipeline import ImageResults
 from affect_perception.evaluation.offline.recorded import RecordedAffect, RecordedTracks
-from affect_perception.evaluation.offline.sound import RecordedSound
+from affect_perception.evaluation.offline.sound import RecordedSound, for_network
 from affect_perception.evaluation.offline.tables import (
     BadInputs,
     face_row,
@@ -72,6 +72,8 @@ def evaluate(
     bad = BadInputs()
     if audio is not None and start_from != 'images':
         raise ConfigError(f'--audio needs images, and --from {start_from} reads none; leave one of them out')
+    if audio is not None:
+        audio = for_network(audio, affect)
     sound = RecordedSound(given, out, audio, bad) if audio is not None and audio.audio != 'off' else None
     results = _open_results(source, tracker, affect, sequence, video, start_from, bad, sound)
     tables = _write_tables(results, out, video, progress, collector, sound)

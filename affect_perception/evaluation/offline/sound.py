@@ -7,15 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from affect_perception.audio.stream import FeatureStream
+from affect_perception.audio.stream import stream_of
 from affect_perception.core.sound import AudioFeatures
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.inference.audio_input import AudioNeed
+from affect_perception.models import checkpoint
+from affect_perception.models.sequence_model import SequenceModel
 from affect_perception.runtime.files import LineFile
-from affect_perception.settings import AudioSettings
+from affect_perception.settings import AffectSettings, AudioSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.files import is_bag
 
 _TOGETHER_S = 0.1  # of sound in one step
+
+
+def for_network(settings: AudioSettings, affect: AffectSettings) -> AudioSettings:
+    """Settings with the features that a network was trained with, in place of defaults; as they are for a deaf one."""
+    loaded = checkpoint.load(affect.model)
+    inputs = loaded.model.inputs if isinstance(loaded.model, SequenceModel) else None
+    need = AudioNeed.of(inputs, loaded.header) if inputs is not None else None
+    usual = AudioSettings()
+    wanted = need.settings if need is not None else {}
+    return settings.changed(**{n: v for n, v in wanted.items() if getattr(settings, n) == getattr(usual, n)})
 
 
 class RecordedSound:
@@ -53,7 +66,7 @@ class RecordedSound:
         from affect_perception.sources.sound.media import MediaSound
 
         sound = MediaSound(path)
-        stream = FeatureStream(self._settings.audio_features, exact=True, speech=self._settings.audio_speech)
+        stream = stream_of(self._settings, exact=True)
 
         def read() -> Iterator[AudioFeatures]:
             waiting, seconds = [], 0.0
@@ -66,16 +79,15 @@ class RecordedSound:
             yield from stream.steps(waiting, self._on_bad)
             if (last := stream.finish()) is not None:
                 yield last
+            yield from stream.steps((), self._on_bad)  # functionals
 
         return read()
 
     def _of_bag(self, path: Path) -> Iterator[AudioFeatures]:
         from affect_perception.sources.sound.bag import BagSound
 
-        sound, settings = BagSound(path, self._settings, self._on_bad), self._settings
-        stream = None
-        if not sound.has_features:
-            stream = FeatureStream(settings.audio_features, speech=settings.audio_speech)
+        sound = BagSound(path, self._settings, self._on_bad)
+        stream = None if sound.has_features else stream_of(self._settings)
 
         def read() -> Iterator[AudioFeatures]:
             for part in sound:
@@ -101,6 +113,8 @@ class RecordedSound:
             self._next = None
 
     def _write(self, features: AudioFeatures) -> None:
+        if features.functionals:
+            return
         seconds = len(features.values) * features.period_s
         self.seconds += seconds
         self.speech_s += seconds * features.speech

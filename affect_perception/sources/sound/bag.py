@@ -13,6 +13,7 @@ from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.reader import BagReader
 
 FEATURES = 'affect_perception/msg/AudioFeatures'
+FUNCTIONALS = 'audio_functionals'  # name of their topic
 SAMPLES = tuple(f'audio_common_msgs/msg/{name}' for name in ('AudioDataStamped', 'AudioStamped', 'AudioData'))
 
 
@@ -28,23 +29,27 @@ class BagSound:
     def __init__(self, path: Path, settings: AudioSettings, on_bad: BadInputCallback) -> None:
         self.name, self._settings, self._on_bad = path.name, settings, on_bad
         self._reader = reader = BagReader(path, on_bad)
-        found = {kind: name for name, kind in reader.topics.items() if reader.counts[name]}
-        kind = next((kind for kind in (FEATURES, *SAMPLES) if kind in found), None)
-        if kind is None:
+        found: dict[str, list[str]] = {}
+        for name, kind in reader.topics.items():
+            if reader.counts[name]:
+                found.setdefault(kind, []).append(name)
+        chosen = next((kind for kind in (FEATURES, *SAMPLES) if kind in found), None)
+        if chosen is None:
             raise ConfigError(f'{path} holds no sound: no topic of {FEATURES} or audio_common_msgs')
-        self._topic, self.has_features = found[kind], kind == FEATURES
+        self.has_features = chosen == FEATURES
+        self._topics = found[chosen] if self.has_features else found[chosen][:1]
         self.exact = False
         self._closed = False
 
     def __iter__(self) -> Iterator[SoundBlock | AudioFeatures]:
         given = self._settings.audio_rate, self._settings.audio_channels, self._settings.audio_format
-        for topic, log_ns, data in self._reader.messages(self._topic):
+        for topic, log_ns, data in self._reader.messages(*self._topics):
             if self._closed:
                 return
             try:
                 msg = topic.decode(data)
                 if self.has_features:
-                    yield features_from_msg(msg)
+                    yield features_from_msg(msg, topic.name.endswith(FUNCTIONALS))
                     continue
                 block = sound_from_msg(msg, *given)
                 yield block if block.stamp_ns else block.stamped(log_ns)

@@ -212,16 +212,17 @@ def _qian(trainer: Trainer, options: Options) -> Report:
     return Report('Mean Pearson correlation of the reactions (Tables 1 and 2)', rows, {}, note + _note(options))
 
 
-def _sound_width(settings: PaperSettings) -> int:
-    """Features per frame of a prepared set's sound; 0 without."""
-    about = json.loads((Path(settings.data) / 'dataset.json').read_text())
-    return len(about.get('audio', {}).get('names', ()))
+def _sound_width(settings: PaperSettings, clip: bool = False) -> int:
+    """Features per frame of a prepared set's sound, or per clip: functionals, else mean and deviation; 0 without."""
+    about = json.loads((Path(settings.data) / 'dataset.json').read_text()).get('audio', {})
+    width = len(about.get('names', ()))
+    return 2 * width if clip and 'window_s' not in about else width
 
 
 def _vielzeuf(trainer: Trainer, options: Options) -> Report:
     return Report(
         'Accuracy of pooling kinds, selection, ensembles, sound and fusion (Tables 3 and 4)',
-        vielzeuf_rows(trainer, options.seeds, _sound_width(trainer.settings)), {}, _note(options),
+        vielzeuf_rows(trainer, options.seeds, _sound_width(trainer.settings, clip=True)), {}, _note(options),
     )  # fmt: skip
 
 

@@ -25,8 +25,12 @@ log = logging.getLogger(__name__)
 
 
 def sound_of(data: PreparedDataset, rows: np.ndarray, clip: np.ndarray, model: SequenceModel) -> Tensor | None:
-    """Features of each sample: per frame, the sequence of its clip, or mean and deviation over the clip."""
+    """Features of each sample: per frame, the sequence of its clip, or those of the clip.
+
+    Those of a clip are functionals before its last image where the set has functionals, else mean and deviation.
+    """
     kind, width = model.inputs.audio_steps, model.inputs.audio
+    functionals = _has_functionals(data, model)
     loaded: dict[int, np.ndarray | None] = {i: _features(data, data.sequences[i]) for i in np.unique(clip)}
     absent = sum(features is None for features in loaded.values())
     if absent == len(loaded):
@@ -41,6 +45,8 @@ def sound_of(data: PreparedDataset, rows: np.ndarray, clip: np.ndarray, model: S
             part = _at(features, data.frame[row], width)
         elif kind == 'free':
             part = _at(features, np.arange(longest), width)
+        elif functionals:
+            part = np.full(width, np.nan) if features is None else features[min(data.frame[row[-1]], len(features) - 1)]
         else:
             half = np.full((1, width // 2), np.nan) if features is None else features
             part = np.concatenate([half.mean(0), half.std(0)])
@@ -49,6 +55,19 @@ def sound_of(data: PreparedDataset, rows: np.ndarray, clip: np.ndarray, model: S
     if sound.shape[-1] != width:
         raise ConfigError(f'{data.root} has sound of {sound.shape[-1]} numbers; the network reads {width}: set `audio`')
     return sound[:, 0] if isinstance(model, Aspandi2020) else sound
+
+
+def _has_functionals(data: PreparedDataset, model: SequenceModel) -> bool:
+    """Whether the set has functionals, for a network that reads those of a clip; ConfigError for another window."""
+    window_s = data.about.get('audio', {}).get('window_s')
+    if model.inputs.audio_steps != 'clip' or window_s is None:
+        return False
+    if window_s != model.inputs.window_s:
+        raise ConfigError(
+            f'{data.root} has functionals of {window_s} s, and the network reads {model.inputs.window_s} s; set its '
+            f'window_s, or prepare with --audio-features NAME_functionals:{model.inputs.window_s:g}'
+        )
+    return True
 
 
 def _at(features: np.ndarray | None, frames: np.ndarray, width: int) -> np.ndarray:
@@ -72,20 +91,22 @@ def _features(data: PreparedDataset, sequence: CropSequence) -> np.ndarray | Non
     return features
 
 
-def sound_statistics(train: ClipData, model: SequenceModel) -> dict[str, list[Any]]:
+def sound_statistics(train: ClipData, model: SequenceModel) -> dict[str, Any]:
     """Header entry `audio` of a network that hears: names, means and deviations of the training set's features."""
     if train.sound is None:
         return {}
     flat = train.sound.flatten(0, -2)
     mean = flat.nanmean(0)
     deviation = (flat - mean).square().nanmean(0).sqrt().clamp_min(1e-6)
-    names = list(train.data.about.get('audio', {}).get('names', ()))
-    if model.inputs.audio_steps == 'clip':
+    about = train.data.about.get('audio', {})
+    names = list(about.get('names', ()))
+    if model.inputs.audio_steps == 'clip' and 'window_s' not in about:
         names = [f'{name}_{part}' for part in ('mean', 'std') for name in names]
-    return {'names': names, 'mean': mean.tolist(), 'deviation': deviation.tolist()}
+    known = {'features': about['features']} if 'features' in about else {}
+    return {'names': names, 'mean': mean.tolist(), 'deviation': deviation.tolist(), **known}
 
 
-def with_normal_sound(clips: ClipData, statistics: dict[str, list[Any]]) -> ClipData:
+def with_normal_sound(clips: ClipData, statistics: dict[str, Any]) -> ClipData:
     """The samples with sound of mean 0 and deviation 1 in training, as the engine gives it to the network live."""
     if clips.sound is None or not statistics:
         return clips

@@ -51,7 +51,7 @@ def vielzeuf_rows(trainer: Trains, seeds: int, sound: int) -> dict[str, dict[str
     splits: dict[str, ClipData] = {}
     for pooling in POOLINGS:
         for seed in range(seeds):
-            network = {'pooling': pooling, 'audio': 2 * sound}
+            network = {'pooling': pooling, 'audio': sound}
             settings, trained = trainer.trained(f'{pooling}-{seed}', network, stages=clip, seed=seed, **start)
             splits = trained.splits
             for split, found in (('val', val), ('test', kinds)):
@@ -63,7 +63,7 @@ def vielzeuf_rows(trainer: Trains, seeds: int, sound: int) -> dict[str, dict[str
         rows[f'pooling {pooling}'] = _row(scores[:1], splits) | _spread(scores, splits['test'])
         if seeds > 1:
             rows[f'pooling {pooling} ({seeds})'] = _row(scores, splits)
-    even = {'pooling': 'mean', 'audio': 2 * sound}
+    even = {'pooling': 'mean', 'audio': sound}
     frames = int(splits['test'].rows.shape[1])
     settings, trained = trainer.trained('even-0', even, stages=clip, clip_frames=_frames(trainer), **start)
     outputs = predict(trained.model, Batcher(trained.splits['test'], trained.model, settings), settings)[0]

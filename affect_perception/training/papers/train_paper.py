@@ -41,7 +41,7 @@ class Trained:
     stages: list[dict[str, Any]]  # name, history, best, steps
     seconds: float
     splits: dict[str, ClipData]  # train, val and, where the set has one, test, of the last stage
-    audio: dict[str, list[Any]]  # header entry `audio`; empty without sound
+    audio: dict[str, Any]  # header entry `audio`; empty without sound
 
 
 def train(settings: PaperSettings, out: Path, resume: bool = False, stop_after: int | None = None) -> Trained:
