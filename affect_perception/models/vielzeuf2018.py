@@ -16,7 +16,8 @@ Differences from the paper:
   and 1.8 GFLOPs at 224×224. The text is followed; `width=0.42` gives 2 million.
 - Strength of dropout, cutout, jitter and rotation: `recipe`; the paper gives none.
 - A frame's score is its highest expression probability; the paper's "highest score across frames and categories".
-- Live, the window is `window_s` long (AFEW clips last some seconds) in 16 slots that keep their best frame.
+- Live, the window is `window_s` long (AFEW clips last some seconds) in 16 slots that keep their best frame. Functionals
+  are of those seconds, too, the newest row each second, and of the INTERSPEECH 2010 set (1582 numbers).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from affect_perception.models.sequence_model import (
 EXPRESSIONS = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'neutral', 'surprise')  # AFEW's order (Table 1)
 POOLINGS = ('none', 'mean', 'weighted', 'lstm')
 STAGES = ('image', 'image_head', 'image_all', 'clip')
-AUDIO_FEATURES = 1582  # openSMILE functionals (emobase2010)
+AUDIO_FEATURES = 1582  # openSMILE functionals (IS10, emobase2010)
 WINDOW_S = 4.0
 AFEW_COUNTS = {
     'train': (133, 74, 81, 150, 117, 144, 74),
