@@ -20,6 +20,7 @@ from affect_perception.settings import TrackerSettings
 from affect_perception.types import AffectFrame, TrackedFrame
 
 _KEPT = 300  # messages that wait for an image
+_OTHER_TIME_S = 60.0  # sound this far from the images is of another clock
 _DELIVERY_S = 5.0  # until a message of a lossless replay counts as lost
 _MARGIN: float = TrackerSettings().crop_margin
 
@@ -41,6 +42,7 @@ class SoundInput:
         self._received = threading.Condition()
         self._newest_ns: dict[bool, int] = {}
         self.published_ns: Callable[[], dict[bool, int]] | None = None
+        self._told_time = False
         self.heard = False
         self.skew_s = math.nan
 
@@ -72,7 +74,9 @@ class SoundInput:
         found = []
         for msg, functionals in messages:
             try:
-                if stamp_from_msg(msg.header.stamp) > stamp_ns + HEARD_AHEAD_NS:
+                sound_ns = stamp_from_msg(msg.header.stamp)
+                self._check_time(sound_ns, stamp_ns)
+                if sound_ns > stamp_ns + HEARD_AHEAD_NS:
                     self._messages.append((msg, functionals))
                     continue
                 features = features_from_msg(msg, functionals)
@@ -112,13 +116,24 @@ class SoundInput:
         return added
 
     def _tell(self, heard: bool) -> None:
+        logger = self._node.get_logger()
         if heard != self.heard:
             self.heard = heard
-            logger = self._node.get_logger()
             if heard:
                 logger.info('sound has come: faces get `speaking`')
             else:
                 logger.warning('no sound at the time of the images: going on with video only')
+
+    def _check_time(self, sound_ns: int, image_ns: int) -> None:
+        """Tell once of sound whose clock is not that of the images."""
+        behind_s = (image_ns - sound_ns) * 1e-9
+        if abs(behind_s) > _OTHER_TIME_S and not self._told_time:
+            self._told_time = True
+            where = 'behind' if behind_s > 0 else 'ahead of'
+            self._node.get_logger().warning(
+                f'sound has come that is {abs(behind_s):.0f} s {where} the images: going on with video only. Do the '
+                'clocks of both agree?'
+            )
 
     @property
     def details(self) -> dict[str, object]:

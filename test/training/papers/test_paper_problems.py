@@ -107,6 +107,27 @@ def test_sound_that_does_not_fit_is_refused_with_the_file(tmp_path, problem):
         train(settings_of(write_config(tmp_path, 'parthasarathy2020', data)), tmp_path / 'run')
 
 
+def test_a_clip_has_the_functionals_before_its_last_image_of_the_window_of_the_network(tmp_path):
+    pytest.importorskip('torchvision', reason='needs torchvision (pip install affect-perception[papers])')
+    from affect_perception.training.papers.clip_sound import sound_statistics
+
+    data = write_prepared(tmp_path / 'data')
+    about = json.loads((data / 'dataset.json').read_text())
+    about['audio'] |= {'features': 'is10_functionals', 'window_s': 4.0}
+    (data / 'dataset.json').write_text(json.dumps(about))
+    settings = settings_of(write_config(tmp_path, 'vielzeuf2018', data, {'audio': 4, 'window_s': 4.0}))
+    part = clip_data.load(str(data), 'val', settings.make(), settings)
+    sequence = part.data.sequences[part.clip[0]]
+    features = np.load(data / sequence.audio_features)
+    np.testing.assert_allclose(part.sound[0], features[part.data.frame[part.rows[0, -1]]], rtol=1e-6)
+    header = sound_statistics(part, settings.make())
+    assert header['names'] == about['audio']['names']
+    assert header['features'] == 'is10_functionals'
+    other = settings_of(write_config(tmp_path, 'vielzeuf2018', data, {'audio': 4, 'window_s': 2.0}))
+    with pytest.raises(ConfigError, match=r'functionals of 4.0 s, and the network reads 2.0 s'):
+        clip_data.load(str(data), 'val', other.make(), other)
+
+
 def test_weights_of_another_network_are_refused_with_what_is_missing_extra_and_different(tmp_path, caplog):
     other = MODELS['aspandi2020'](**NETWORKS['aspandi2020'])
     path = tmp_path / 'other.safetensors'
