@@ -21,7 +21,7 @@ BOX = Box(0, 0, 40, 40)
 
 
 class Node:
-    """What SoundInput asks of a node when no topic is subscribed: a logger, whose lines are kept."""
+    """The part of a node that SoundInput uses without subscriptions: a logger, whose lines are kept."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
