@@ -12,10 +12,9 @@ waits for its sound.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,7 +180,7 @@ class AudioNode(AutostartLifecycleNode):
         if self._playback.lossless:
             self._wait_for_listeners()
         waiting: list[SoundBlock] = []
-        for part in source if source.live else self._passes(source):
+        for part in source if source.live else self._playback.passes(source, self._images.loop, self._closing):
             if self._closing.is_set():
                 return
             if isinstance(part, Features):
@@ -191,20 +190,6 @@ class AudioNode(AutostartLifecycleNode):
             if sum(b.duration_s for b in waiting) >= self.settings.audio_period_s - 1e-6:
                 self._take(stream, waiting, source.live)
                 waiting = []
-
-    def _passes(self, source: SoundSource) -> Iterator[SoundBlock | Features]:
-        """Sound of a recording in each pass of its images, without that of times which the images jump over."""
-        for lap in itertools.count():
-            lap_ns = self._playback.lap_ns(lap, self._closing)
-            for part in source:
-                shifted = part.shifted(lap_ns)
-                if self._playback.is_over(lap, shifted.stamp_ns):
-                    break
-                if not self._playback.is_skipped(shifted.stamp_ns):
-                    yield shifted
-            self._playback.sound_over(lap)
-            if not self._images.loop or self._closing.is_set():
-                return
 
     def _wait_for_listeners(self) -> None:
         deadline = time.monotonic() + _LISTENER_S

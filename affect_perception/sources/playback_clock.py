@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+
+from affect_perception.core.sound import AudioFeatures, SoundBlock
 
 _LARGEST_GAP_S = 10.0  # a longer gap is a jump, or a break that playback skips
 
@@ -109,6 +112,22 @@ class Playback:
     def is_over(self, lap: int, recorded_ns: int) -> bool:
         """Whether a recorded time is in a later pass than `lap`, as far as the images have come."""
         return len(self._laps) > lap + 1 and recorded_ns >= self._laps[lap + 1]
+
+    def passes(
+        self, sound: Iterable[SoundBlock | AudioFeatures], loop: bool, stop: threading.Event
+    ) -> Iterator[SoundBlock | AudioFeatures]:
+        """Sound of a recording in each pass of its images, without that of times which the images jump over."""
+        for lap in itertools.count():
+            lap_ns = self.lap_ns(lap, stop)
+            for part in sound:
+                shifted = part.shifted(lap_ns)
+                if self.is_over(lap, shifted.stamp_ns):
+                    break
+                if not self.is_skipped(shifted.stamp_ns):
+                    yield shifted
+            self.sound_over(lap)
+            if not loop or stop.is_set():
+                return
 
     def expect_sound(self, expected: bool = True) -> None:
         """The images of a lossless replay wait for sound from now on, or no longer."""

@@ -1,4 +1,4 @@
-"""Which sound a setting means, and the sound of bags."""
+"""Sound that a setting means, and the sound of bags."""
 
 from __future__ import annotations
 
