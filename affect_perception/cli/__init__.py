@@ -11,8 +11,8 @@ import json
 import os
 import sys
 
-from affect_perception.cli import bench, evaluate, prepare, run, scene, train
 from affect_perception.errors import AffectPerceptionError, did_you_mean
+from affect_perception.runtime.interrupts import INTERRUPTED, exit_on_interrupt
 from affect_perception.runtime.log_handler import log_to
 
 __all__ = ['main', 'parser']
@@ -20,6 +20,8 @@ __all__ = ['main', 'parser']
 
 def parser() -> argparse.ArgumentParser:
     """Parser of all commands; each sets `call`, a function of the parsed arguments."""
+    from affect_perception.cli import bench, evaluate, prepare, run, scene, train  # a second, within `main`
+
     root = argparse.ArgumentParser(prog='affect-perception', description='Smile, valence and arousal of people in view')
     commands = root.add_subparsers(required=True, metavar='COMMAND')
     for command in (run, evaluate, scene, prepare, train, bench):
@@ -41,7 +43,8 @@ def _nearest(root: argparse.ArgumentParser, unknown: list[str]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command that `argv` names (default: sys.argv); returns the exit status."""
-    root = parser()
+    with exit_on_interrupt():
+        root = parser()
     args, unknown = root.parse_known_args(argv)
     if hasattr(args, 'rest'):
         args.rest = unknown
@@ -58,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'affect-perception: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at exit
         return 141

@@ -9,6 +9,7 @@ from typing import Any
 from affect_perception.cli.checks import check_run
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import GROUPS
 
 
@@ -25,8 +26,9 @@ def add_parsers(commands: Commands) -> None:
 def _run(args: argparse.Namespace) -> dict[str, Any]:
     check_run(args.source or 'auto', args.record, args.audio_file)
     require_ros()
-    from affect_perception.graph.run import run
-    from affect_perception.nodes.recorder_node import Recording
+    with exit_on_interrupt():
+        from affect_perception.graph.run import run
+        from affect_perception.nodes.recorder_node import Recording
 
     check_seconds('--duration', args.duration)
     if args.record_images and args.record is None:

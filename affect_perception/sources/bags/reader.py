@@ -22,6 +22,7 @@ from affect_perception.sources.bags.message_types import Topic  # first: its err
 # isort: split
 from rosbags import rosbag1, rosbag2
 
+from affect_perception.sources.bags import sqlite
 from affect_perception.sources.bags.budgets import TooLargeError, install, unpack_file, unpack_zstd
 from affect_perception.sources.bags.files import METADATA, STORAGE, has_metadata, storage_files
 from affect_perception.sources.bags.salvage import SALVAGE_SCANS, BagMessage, SalvagedFile
@@ -32,6 +33,7 @@ except ImportError:
     from backports import zstd
 
 install()
+sqlite.install()
 _LARGEST_METADATA = 2**22  # bytes; the YAML of a bag of a thousand files has 300 kB
 REINDEX = 'if recording was cut off, repair a copy with `rosbag reindex`'
 
@@ -182,6 +184,8 @@ class BagFile:
         log = Path(f'{self._path}-wal')
         if log.exists() and log.stat().st_size:  # rosbags reads without it
             raise ValueError('SQLite had not finished writing')
+        if self._path.suffix.lower() == '.db3':
+            sqlite.check_tables(self._path)
         self._reader.open()
         self._topics = {c.id: Topic(c.topic, c.msgtype, c.msgdef, self._ros1) for c in self._reader.connections}
         self.counts: Counter[Topic] = Counter()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
@@ -21,8 +21,9 @@ from rosbags.typesys.msg import normalize_msgtype
 
 from affect_perception.errors import BadInputError
 from affect_perception.sources import BadInputCallback
-from affect_perception.sources.bags.budgets import unpack_chunk
+from affect_perception.sources.bags.budgets import TooLargeError, unpack_chunk
 from affect_perception.sources.bags.message_types import NO_DEFINITION, Topic
+from affect_perception.sources.bags.sqlite import check_tables_of, connect
 
 BagMessage = tuple[Topic, int, bytes]  # topic, time of recording in ns, serialised message
 Scan = Callable[[Path, list[str]], Iterator[BagMessage]]
@@ -100,11 +101,12 @@ def _mcap_messages(
 
 def scan_db3(path: Path, lost: list[str]) -> Iterator[BagMessage]:
     """Scan an SQLite file in the order of writing, which needs no index; a cut-off file as far as it goes."""
-    with contextlib.closing(sqlite3.connect(f'{path.absolute().as_uri()}?mode=ro', uri=True)) as database:
-        try:
+    try:
+        with contextlib.closing(connect(path, 'mode=ro')) as database:
             database.execute('PRAGMA writable_schema = ON')  # lets SQLite open a file that is shorter than it says
+            check_tables_of(database)
             definitions = {}
-            with contextlib.suppress(sqlite3.Error):  # bags before Iron have no such table
+            with contextlib.suppress(apsw.Error):  # bags before Iron have no such table
                 for name, kind, text in database.execute(
                     'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions'
                 ):
@@ -117,8 +119,8 @@ def scan_db3(path: Path, lost: list[str]) -> Iterator[BagMessage]:
             for key, log_ns, data in database.execute(query):
                 if key in topics:
                     yield topics[key], log_ns, data
-        except sqlite3.Error as error:
-            lost.append(f'what follows cannot be read ({error})')
+    except (apsw.Error, TooLargeError) as error:
+        lost.append(f'what follows cannot be read ({error})')
 
 
 def _size(count: int) -> str:
