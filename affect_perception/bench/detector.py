@@ -22,7 +22,7 @@ import numpy as np
 
 from affect_perception.bench import recall
 from affect_perception.bench.images import image_hash, images
-from affect_perception.bench.machine import machine
+from affect_perception.bench.machine import machine, save_result
 from affect_perception.bench.parity import BAND, Parity
 from affect_perception.detectors import make_detector
 from affect_perception.detectors.dlib.native import DlibCnnNative
@@ -91,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     (_print_recall if arguments.recall else _print_table)(result)
     print(json.dumps(result))
+    save_result(result, arguments.out)
     return 0
 
 
@@ -110,7 +111,13 @@ def _parser() -> argparse.ArgumentParser:
         '--repeats', type=_positive, default=20, help="runs per detector; a tenth as many of dlib's CNN (20)"
     )
     parser.add_argument('--threads', type=_positive, help='CPU threads of PyTorch (its own choice)')
-    parser.add_argument('--recall', action='store_true', help='recall by size, yaw and tilt, and CPU time, instead')
+    parser.add_argument(
+        '--recall', action='store_true', help='recall by size, yaw, pitch and roll, and CPU time, instead'
+    )
+    parser.add_argument(
+        '--kinds', nargs='+', choices=recall.KINDS, default=recall.KINDS, help='with --recall: what to vary (all)'
+    )
+    parser.add_argument('--out', type=Path, help='also write the JSON to this file')
     parser.add_argument('--yunet', default='', metavar='FILE', help="with --recall: YuNet's weights, compared as well")
     parser.add_argument(
         '--portraits', default='', help='with --recall: folder of portraits, as the setting of the scene'
@@ -195,8 +202,12 @@ def _measure_recall(arguments: argparse.Namespace) -> dict:
         wanted['yunet'] = TrackerSettings(detector='yunet', detector_weights=arguments.yunet)
     detectors = {name: make_detector(settings) for name, settings in wanted.items()}
     more = (rgb for _, rgb in images(arguments.pictures, arguments.every, arguments.max_width))
-    recalls = recall.measure(detectors, EXHAUSTIVE, more, arguments.portraits)
-    scenes = {people: Scene(people=people, script=steady_script(people, 16 / 9, 0)).frame(10).rgb for people in (8, 0)}
+    recalls = recall.measure(detectors, EXHAUSTIVE, more, arguments.portraits, arguments.kinds)
+    width, height = recall.WIDTH, recall.HEIGHT
+    scenes = {
+        people: Scene(width, height, people=people, script=steady_script(people, 16 / 9, 0)).frame(10).rgb
+        for people in (8, 0)
+    }
     repeats = max(arguments.repeats // 4, 1)
     times: dict[str, dict[str, float]] = {name: {} for name in detectors}
     for people, rgb in scenes.items():
@@ -214,7 +225,7 @@ def _print_recall(result: dict) -> None:
     base = result['cpu_ms'][EXHAUSTIVE]
     for name, numbers in result['recall'].items():
         print(f'{name}: {numbers["false"]} false alarms on rendered faces')
-        for kind in ('size', 'yaw', 'tilt'):
+        for kind in (kind for kind in recall.KINDS if kind in numbers):
             print(
                 f'  by {kind:<5}'
                 + ''.join(f'{key:>8} {100 * (value or 0):4.0f} %' for key, value in numbers[kind].items())

@@ -1,4 +1,4 @@
-"""Recall of detectors on rendered faces with known boxes, by size, yaw and tilt, and against exhaustive dlib.
+"""Recall of detectors on rendered faces with known boxes, by size, yaw, pitch and roll, and against exhaustive dlib.
 
 Faces of the built-in people (or of a folder of portraits) stand apart on the background of the scene, all of one size
 and pose per picture. A turned face is a portrait seen from the side in perspective, not a head in three dimensions:
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +22,10 @@ from affect_perception.types import Box
 
 SIZES = (36, 44, 56, 68, 80, 110, 160, 240)  # px
 YAWS = (0.0, 20.0, 40.0, 60.0)  # degrees
-TILTS = (0.0, 15.0, 30.0, 45.0)
+PITCHES = (-40.0, -20.0, 0.0, 20.0, 40.0)
+ROLLS = (0.0, 15.0, 30.0, 45.0)
+POSE_PX = 110  # size of turned faces
+KINDS = ('size', 'yaw', 'pitch', 'roll')
 SAME_IOU = 0.4  # detectors frame a face differently: by forehead and chin, or as a square
 FACE = 0.5  # confidence of a detection
 WIDTH, HEIGHT = 1280, 720
@@ -30,13 +33,11 @@ WIDTH, HEIGHT = 1280, 720
 
 @dataclass(frozen=True, eq=False)
 class LabelledPicture:
-    """Rendered picture, with the boxes of its faces, all of one size and pose (`size` px, degrees)."""
+    """Rendered picture, with the boxes of its faces, all of one size and pose."""
 
     rgb: np.ndarray
     boxes: list[Box]
-    size: int
-    yaw_deg: float
-    tilt_deg: float
+    groups: tuple[tuple[str, str], ...]  # (kind, value) of all its faces
 
 
 @dataclass
@@ -64,49 +65,44 @@ class Count:
 class Recall:
     """Counts of one detector: of rendered faces by their kind, and of exhaustive dlib's."""
 
-    by_size: dict[str, Count] = field(default_factory=dict)
-    by_yaw: dict[str, Count] = field(default_factory=dict)
-    by_tilt: dict[str, Count] = field(default_factory=dict)
+    groups: dict[str, dict[str, Count]] = field(default_factory=dict)
     of_exhaustive: Count = field(default_factory=Count)
 
     def numbers(self) -> dict[str, object]:
         """Recall by kind, for the JSON."""
-        groups = {'size': self.by_size, 'yaw': self.by_yaw, 'tilt': self.by_tilt}
         exhaustive = self.of_exhaustive
         return {
-            **{name: {key: count.recall for key, count in group.items()} for name, group in groups.items()},
-            'false': sum(count.extra for group in groups.values() for count in group.values()),
+            **{kind: {key: count.recall for key, count in group.items()} for kind, group in self.groups.items()},
+            'false': sum(count.extra for group in self.groups.values() for count in group.values()),
             'of_exhaustive': {'faces': exhaustive.faces, 'recall': exhaustive.recall, 'extra': exhaustive.extra},
         }
 
 
-def rendered(portraits: str = '') -> Iterator[LabelledPicture]:
-    """Pictures with six faces or as many as fit: of all sizes upright, and turned and tilted ones of 110 px."""
-    for size in SIZES:
-        yield _picture(size, 0, 0, portraits)
-    for yaw in YAWS:
-        yield _picture(110, yaw, 0, portraits)
-    for tilt in TILTS:
-        yield _picture(110, 0, tilt, portraits)
+def rendered(portraits: str = '', kinds: Sequence[str] = KINDS) -> Iterator[LabelledPicture]:
+    """Pictures with six faces or as many as fit: of all sizes upright, and turned ones of POSE_PX."""
+    if 'size' in kinds:
+        for size in SIZES:
+            yield _picture(size, KeyPose(0, 0, 0, 0), (('size', f'{size} px'),), portraits)
+    for kind, values, key in (('yaw', YAWS, 'yaw_deg'), ('pitch', PITCHES, 'pitch_deg'), ('roll', ROLLS, 'tilt_deg')):
+        for value in values if kind in kinds else ():
+            yield _picture(POSE_PX, KeyPose(0, 0, 0, 0, **{key: value}), ((kind, f'{value:.0f}°'),), portraits)
 
 
 def measure(
-    detectors: Mapping[str, FaceDetector], exhaustive: str, more: Iterable[np.ndarray], portraits: str = ''
+    detectors: Mapping[str, FaceDetector],
+    exhaustive: str,
+    more: Iterable[np.ndarray],
+    portraits: str = '',
+    kinds: Sequence[str] = KINDS,
 ) -> dict[str, Recall]:
     """Recall of each detector on rendered faces; on these and on `more` pictures also of what `exhaustive` found."""
     result = {name: Recall() for name in detectors}
-    for picture in rendered(portraits):
+    for picture in rendered(portraits, kinds):
         found = _detected(detectors, picture.rgb)
         for name, boxes in found.items():
-            recall = result[name]
-            for group, key, wanted in (
-                (recall.by_size, f'{picture.size} px', picture.yaw_deg == picture.tilt_deg == 0),
-                (recall.by_yaw, f'{picture.yaw_deg:.0f}°', picture.size == 110 and picture.tilt_deg == 0),
-                (recall.by_tilt, f'{picture.tilt_deg:.0f}°', picture.size == 110 and picture.yaw_deg == 0),
-            ):
-                if wanted:
-                    group.setdefault(key, Count()).add(picture.boxes, boxes)
-            recall.of_exhaustive.add(found[exhaustive], boxes)
+            for kind, key in picture.groups:
+                result[name].groups.setdefault(kind, {}).setdefault(key, Count()).add(picture.boxes, boxes)
+            result[name].of_exhaustive.add(found[exhaustive], boxes)
     for rgb in more:
         found = _detected(detectors, rgb)
         for name, boxes in found.items():
@@ -129,20 +125,20 @@ def _detected(detectors: Mapping[str, FaceDetector], rgb: np.ndarray) -> dict[st
     return {name: [d.box for d in one.detect(rgb) if d.confidence >= FACE] for name, one in detectors.items()}
 
 
-def _picture(size: int, yaw_deg: float, tilt_deg: float, portraits: str) -> LabelledPicture:
-    """Faces in two rows of three, fewer where a row or a column would not hold them."""
+def _picture(size: int, pose: KeyPose, groups: tuple[tuple[str, str], ...], portraits: str) -> LabelledPicture:
+    """Faces in two rows of three, fewer where a row or a column would not hold them; half turn the other way."""
     columns, rows = min(3, max(int(WIDTH / (2.2 * size)), 1)), min(2, max(int(HEIGHT / (2.4 * size)), 1))
     people = tuple(
         ScriptedPerson(
             number + 1,
             (
-                KeyPose(
-                    0.0,
-                    (number % columns + 0.5) / columns,
-                    (number // columns + 0.45) / rows,
-                    size / HEIGHT,
-                    yaw_deg * (-1) ** number,
-                    tilt_deg * (-1) ** (number // 2),
+                replace(
+                    pose,
+                    x=(number % columns + 0.5) / columns,
+                    y=(number // columns + 0.45) / rows,
+                    size=size / HEIGHT,
+                    yaw_deg=pose.yaw_deg * (-1) ** number,
+                    tilt_deg=pose.tilt_deg * (-1) ** (number // 2),
                 ),
             ),
             sway=0.0,
@@ -150,5 +146,4 @@ def _picture(size: int, yaw_deg: float, tilt_deg: float, portraits: str) -> Labe
         for number in range(columns * rows)
     )
     scene = Scene(WIDTH, HEIGHT, people=len(people), portraits=portraits, script=Script(people, 10.0))
-    boxes = [truth.box for truth in scene.truth(0)]
-    return LabelledPicture(scene.frame(0).rgb, boxes, size, yaw_deg, tilt_deg)
+    return LabelledPicture(scene.frame(0).rgb, [truth.box for truth in scene.truth(0)], groups)

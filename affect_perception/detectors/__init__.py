@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,6 +33,15 @@ class FaceDetector(Protocol):
         ...
 
 
+@runtime_checkable
+class KnownFaceDetector(FaceDetector, Protocol):
+    """Detector that looks at only part of a picture, and surely where faces are tracked."""
+
+    def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
+        """Detect faces as `detect`, also looking at the boxes `known` (N, 4), rows of core.boxes."""
+        ...
+
+
 # To add a detector, write its class in a folder of its own, a factory here that imports its libraries, and add its name
 # to `TrackerSettings.detector`.
 
@@ -47,15 +56,20 @@ def _dlib_hog(settings: TrackerSettings) -> FaceDetector:
 
 def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
     from affect_perception.detectors.dlib.cnn import DlibCnn
-    from affect_perception.runtime.devices import chosen_device
 
     path, precision, width = settings.detector_weights, settings.detect_precision, settings.detect_width
-    if settings.detect_exhaustive or chosen_device(settings.detect_device).type != 'cpu':
+    if not _proposes(settings):
         doubled = doublings(settings.detect_smallest_px)
         return DlibCnn(path, settings.detect_device, precision, doubled, _LOWEST_SCORE, width)
     from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
 
-    return ProposedDlibCnn(path, precision, _LOWEST_SCORE, width, settings.detect_smallest_px or SMALLEST_PROPOSED_PX)
+    return ProposedDlibCnn(path, precision, _LOWEST_SCORE, width, settings.detect_smallest_px or SMALLEST_PX)
+
+
+def _proposes(settings: TrackerSettings) -> bool:
+    from affect_perception.runtime.devices import chosen_device
+
+    return not settings.detect_exhaustive and chosen_device(settings.detect_device).type == 'cpu'
 
 
 def _dlib_cnn_native(settings: TrackerSettings) -> FaceDetector:
@@ -75,7 +89,7 @@ def _yunet(settings: TrackerSettings) -> FaceDetector:
     return YuNet(settings.detector_weights, settings.detect_width)
 
 
-SMALLEST_PROPOSED_PX = 36  # what proposals look for by default
+SMALLEST_PX = 80  # what dlib's CNN looks for by default
 _LOWEST_SCORE = -0.5  # detections of dlib_cnn from here on confirm tracked faces
 
 DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {
@@ -86,6 +100,13 @@ DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {
 }
 MEASURES_ROLL = {'yunet'}  # detectors that give the roll of every face
 _AUTO = ('dlib_cnn', 'dlib_hog')  # best first
+
+
+def way_of(name: str, settings: TrackerSettings) -> str:
+    """Detector `name` under `settings` in words: for dlib's CNN also where it looks."""
+    if name != 'dlib_cnn':
+        return name
+    return f'dlib_cnn, {"proposed windows" if _proposes(settings) else "whole pictures"}'
 
 
 def make_detector(settings: TrackerSettings) -> FaceDetector:

@@ -11,7 +11,7 @@ import numpy as np
 from affect_perception.core.boxes import boxes_to_rows
 from affect_perception.core.tracking.frame_detections import colour_histograms
 from affect_perception.core.tracking.reidentification import faces_to_embed
-from affect_perception.detectors import MEASURES_ROLL, FaceDetector, make_detector
+from affect_perception.detectors import MEASURES_ROLL, FaceDetector, KnownFaceDetector, make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
@@ -58,7 +58,10 @@ class FaceAnalyzer:
 
     def analyze(self, request: DetectionRequest) -> DetectionResult:
         """Detect the faces of a frame and measure them: `detect`, then `analyze_detections`."""
-        return self.analyze_detections(request, self.detect(request.frame))
+        detector, frame = self._detector, request.frame
+        if isinstance(detector, KnownFaceDetector) and len(request.known_boxes):
+            return self.analyze_detections(request, detector.detect_known(frame.rgb, request.known_boxes))
+        return self.analyze_detections(request, self.detect(frame))
 
     def detect(self, frame: Frame) -> list[Detection]:
         """Detect the faces of `frame`, without further measurements."""

@@ -61,13 +61,13 @@ class TrackerSettings(Settings):
     detect_exhaustive: bool = setting(
         True,
         'dlib_cnn looks at the whole picture; false: on a CPU a small network proposes where a face can be, and '
-        "dlib's CNN looks only there",
+        "dlib's CNN looks only there, for a fifth of the CPU time; of turned or half hidden faces it finds fewer",
     )
     detect_smallest_px: int = setting(
         0,
-        'size of the smallest faces that dlib_cnn looks for; 0: 36 with proposals, 80 for whole pictures. From 72 on '
-        'nothing is enlarged; below, proposals have small windows enlarged (36 at least), and whole pictures are '
-        'doubled, below 36 twice, at four times the cost each',
+        'size of the smallest faces that dlib_cnn looks for; 0: 80. From 72 on nothing is enlarged; below, proposals '
+        'have small windows enlarged (36 at least), and whole pictures are doubled, below 36 twice, at four times the '
+        'cost each',
         unit='px',
         low=0,
         high=1000,
@@ -104,6 +104,15 @@ class TrackerSettings(Settings):
     )
     max_unseen_s: float = setting(
         1.5, 'a track that no detection confirms for this long ends', unit='s', low=0.1, high=60.0, live=True
+    )
+    max_turned_s: float = setting(
+        10.0,
+        'a face detected several times that turns away (to profile, say) and is tracked without a gap is kept for this '
+        'long without a detection; 0: no longer than others',
+        unit='s',
+        low=0.0,
+        high=600.0,
+        live=True,
     )
     max_hidden_s: float = setting(
         0.4,

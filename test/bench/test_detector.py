@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from affect_perception.bench import recall
 from affect_perception.bench.detector import NativeResults, main
 from affect_perception.bench.parity import Parity
 from affect_perception.errors import ConfigError
@@ -86,3 +87,30 @@ def test_the_last_line_is_the_result(tmp_path, capsys):
     assert result['images'] == 1
     assert set(result['ms']) >= {'dlib_cnn_native', 'dlib_cnn_fp32', 'dlib_cnn_bf16', 'dlib_hog'}
     assert (result['parity']['matched'], result['parity']['missed'], result['parity']['extra']) == (1, 0, 0)
+
+
+def test_recall_is_told_by_kind_and_kept(tmp_path, capsys, monkeypatch):
+    cv2, dlib_cnn = pytest.importorskip('cv2'), pytest.importorskip('affect_perception.detectors.dlib.cnn')
+    photo = pytest.importorskip('skimage.data').astronaut()[40:240, 120:320]
+    pytest.importorskip('dlib')
+    try:
+        dlib_cnn.DlibCnn()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    cv2.imwrite(str(tmp_path / 'face.png'), photo[:, :, ::-1])
+    monkeypatch.setattr(recall, 'WIDTH', 640)
+    monkeypatch.setattr(recall, 'HEIGHT', 360)
+    monkeypatch.setattr(recall, 'PITCHES', (0.0,))
+    threads = cv2.getNumThreads()
+    out = tmp_path / 'recall.json'
+    arguments = [str(tmp_path / 'face.png'), '--recall', '--kinds', 'pitch', '--repeats', '1', '--out', str(out)]
+    try:
+        assert main(arguments) == 0
+    finally:
+        cv2.setNumThreads(threads)
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result == json.loads(out.read_text())
+    exhaustive = result['recall']['exhaustive']
+    assert exhaustive['pitch'] == {'0°': 1.0}
+    assert exhaustive['of_exhaustive'] == {'faces': 3, 'recall': 1.0, 'extra': 0}
+    assert set(result['cpu_ms']['exhaustive']) == {'8 people', '0 people'}

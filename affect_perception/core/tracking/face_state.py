@@ -18,6 +18,7 @@ _SOON_S, _LATER_S = 1.0, 10.0  # from one embedding of a face to the next, while
 _FULL_GALLERY = 3  # embeddings of a person that are wanted soon
 _OFFSET_DECAY_S = 0.12  # time constant with which the output box takes on a correction
 _VELOCITY_S = 0.12  # time constant of the velocity estimate
+_ESTABLISHED = 4  # detections from which a face may turn away from the detector and stay a face
 
 
 @dataclass(eq=False)
@@ -36,6 +37,7 @@ class FaceState:
     offset: np.ndarray = field(default_factory=lambda: np.zeros(4))  # output minus estimated box; corrections decay
     similarity: float = 1.0  # NCC with its own patch, in [-1, 1]
     tracked: bool = True  # seen by flow or a detection in the last frame; False: occluded or lost
+    followed: bool = True  # seen in every frame since the last detection
     hits: int = 1  # detections so far
     misses: int = 0  # runs of the detector since the last detection
     roll: float | None = None  # clockwise roll in rad, None until measured
@@ -68,6 +70,14 @@ class FaceState:
     def undetected_s(self, stamp_ns: int, looked_ns: int) -> float:
         """Seconds without a detection; of a face that flow follows, up to `looked_ns` (FaceTracker._looked_ns)."""
         return ((looked_ns if self.tracked else stamp_ns) - self.detected_ns) * 1e-9
+
+    def allowed_s(self, timeout_s: float, turned_s: float) -> float:
+        """Seconds without a detection after which the face is given up.
+
+        `timeout_s`; `turned_s` if longer, for a face detected often whose head flow has followed without a gap: it has
+        turned to where the detector knows no faces.
+        """
+        return max(timeout_s, turned_s) if self.followed and self.hits >= _ESTABLISHED else timeout_s
 
     def position_uncertainty(self, stamp_ns: int) -> float:
         """Possible distance in face sizes from `box`, growing with the time without a measurement."""
@@ -115,7 +125,7 @@ class FaceState:
     def predict(self, dt_s: float) -> None:
         """Predict without a measurement: constant velocity, exponentially damped."""
         self._decay_offset(dt_s)
-        self.tracked, self.identity_uncertain = False, True
+        self.tracked, self.followed, self.identity_uncertain = False, False, True
         self.box = self.box.copy()
         self.box[:2] += self.predicted_shift(dt_s)
         self.velocity *= np.exp(-dt_s / _STOP_S)
@@ -128,7 +138,7 @@ class FaceState:
         detectors jitter by a tenth of their size; the first ones of a face get a larger weight.
         """
         self.hits += 1
-        self.misses = 0
+        self.misses, self.followed = 0, True
         self.detected_ns = stamp_ns
         self.confidence = confidence
         distance = np.linalg.norm(box[:2] - self.box[:2]) / max(self.box[2], 1.0)

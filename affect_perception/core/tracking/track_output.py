@@ -43,7 +43,7 @@ def _credible(
 ) -> bool:
     return not (
         face.tentative
-        or face.undetected_s(stamp_ns, looked_ns) > max_undetected_s
+        or face.undetected_s(stamp_ns, looked_ns) > face.allowed_s(max_undetected_s, settings.max_turned_s)
         or face.untracked_s(stamp_ns) > settings.max_hidden_s
     )
 

@@ -235,4 +235,5 @@ class FaceTracker:
             return True
         if face.tentative:
             return undetected_s > self._timeout_s
-        return undetected_s > self._timeout_s + self._settings.keep_lost_s
+        allowed_s = face.allowed_s(self._timeout_s, self._settings.max_turned_s)
+        return undetected_s > allowed_s + self._settings.keep_lost_s

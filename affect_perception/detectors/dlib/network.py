@@ -57,7 +57,7 @@ class DetectorNetwork:
         self._winograd = (
             [Winograd(weight, bias) for weight, bias, *_ in self.exact[3:6]] if device.type == 'cpu' else []
         )
-        self._scratch = Scratch()
+        self.scratch = Scratch()
         self._canvas: tuple[Canvas, torch.Tensor] | None = None
 
     def __call__(self, image: torch.Tensor, canvas: Canvas, lowest: float) -> np.ndarray:
@@ -79,14 +79,14 @@ class DetectorNetwork:
             return _scores(tiled, self.exact)
         x = self._cells(tiled)
         for number, convolution in enumerate(self._winograd):
-            x = convolution(x, self._scratch, f'answer {number}')
+            x = convolution(x, self.scratch, f'answer {number}')
         weight, bias, _, padding = self.exact[6]
         return _last_layer(x, weight, bias, padding)
 
     def _cells(self, tiled: torch.Tensor) -> torch.Tensor:
         """Run the first three convolutions strip by strip: (1, 3, H, W) to (1, 32, h, w)."""
         height, width = ((side - VIEW) // STEP + 1 for side in tiled.shape[2:])
-        cells = self._scratch.of('cells', 1, height, width, self.exact[2][0].shape[0]).permute(0, 3, 1, 2)
+        cells = self.scratch.of('cells', 1, height, width, self.exact[2][0].shape[0]).permute(0, 3, 1, 2)
         for first in range(0, height, _STRIP):
             last = min(first + _STRIP, height)
             x = tiled[:, :, STEP * first : STEP * (last - 1) + VIEW]

@@ -1,36 +1,55 @@
 """dlib's CNN face detector that looks only where a face can be: propose, then confirm.
 
-A small network (`detectors/proposals`) estimates dlib's score of every position; dlib's own network scores the few
-positions where the estimate is not low, on the same pixels as a run over the whole picture (`tiles.py`), so that
-scores, boxes and non-maximum suppression are dlib's. Positions of faces too small for dlib are looked at enlarged.
+A small network (`detectors/proposals`) estimates dlib's score of every position and level; dlib's own network scores
+windows around the best estimates (`search.py`), on the same pixels as a run over the whole picture (`tiles.py`), so
+that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
 """
 
 from __future__ import annotations
 
-import cv2
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
-from affect_perception.detectors.dlib.cells import cells_near
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
-from affect_perception.detectors.dlib.network import to_canvas
-from affect_perception.detectors.dlib.pyramid import MIN_SIDE, STEP, VIEW, Canvas, RawDetection, canvas_to_image
+from affect_perception.detectors.dlib.enlarged import EnlargedLevel
+from affect_perception.detectors.dlib.network import DetectorNetwork, to_canvas
+from affect_perception.detectors.dlib.pyramid import (
+    MIN_SIDE,
+    STEP,
+    VIEW,
+    Canvas,
+    RawDetection,
+    at_most,
+    canvas_to_image,
+    detections,
+    map_size,
+    overlapping,
+)
+from affect_perception.detectors.dlib.search import SETTLED, ProposalSearch
 from affect_perception.detectors.dlib.tiles import CanvasTiles
-from affect_perception.detectors.dlib.windows import Tile, Window, cost, window_scores, windows_for
-from affect_perception.detectors.proposals.canvas import LEVELS, Scale
+from affect_perception.detectors.dlib.windows import SIDE, Tile, window_scores
+from affect_perception.detectors.proposals.canvas import LEVELS
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
+from affect_perception.types import Detection
 
 SMALLEST_PX = 72  # a face of this size is found without enlarging
+_WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long as a window
 _WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
-_MOST_ENLARGED = 24  # enlarged windows in one run; the best by estimate
+_KNOWN = 0.0  # estimate at faces that are tracked
+_MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
+
+ToImage = Callable[[int, int, int, int], tuple[int, int, int, int]]
 
 
 class ProposedDlibCnn(DlibCnn):
     """`FaceDetector` with dlib's detections at a fraction of the work, on the CPU.
 
     Parameters as of `DlibCnn`. `smallest_px`: faces from this size on are looked for (36 is the least); `finder` makes
-    the proposals. `whole_runs` counts pictures with so many of them that one run over the whole was cheaper,
-    `postponed` the enlarged windows left out.
+    the proposals; `settled`: see `search.py`. `windows` counts the windows looked at, `whole_runs` pictures with so
+    many proposals that one run over the whole was cheaper, `postponed` proposals left out.
     """
 
     def __init__(
@@ -39,124 +58,114 @@ class ProposedDlibCnn(DlibCnn):
         precision: str = 'auto',
         lowest_score: float = 0.0,
         width: int = 0,
-        smallest_px: int = 36,
+        smallest_px: int = SMALLEST_PX,
         finder: ProposalFinder | None = None,
+        settled: float = SETTLED,
     ) -> None:
         super().__init__(path, 'cpu', precision, 0, lowest_score, width)
         self._finder = finder or ProposalFinder()
         self._enlarged = smallest_px < SMALLEST_PX
-        self.whole_runs = self.postponed = 0
+        self._settled = settled
+        self.windows = self.whole_runs = self.postponed = 0
+
+    def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
+        """Detect faces as `detect`, and look at the boxes `known` (N, 4), rows of core.boxes, whatever is proposed."""
+        smaller, scale = at_most(rgb, self._width)
+        return detections(self._detect_raw(smaller, known / scale), scale)
 
     def detect_raw(self, rgb: np.ndarray) -> list[RawDetection]:
         """Return dlib's (left, top, right, bottom, score) of each face, edges inclusive, best first."""
+        return self._detect_raw(rgb, np.zeros((0, 4)))
+
+    def _detect_raw(self, rgb: np.ndarray, known: np.ndarray) -> list[RawDetection]:
         if min(rgb.shape[:2]) < MIN_SIDE:
             return []
         with self._lock, torch.inference_mode():
             proposals = self._finder(rgb, self._enlarged)
-            canvas = canvas_of(*rgb.shape[:2], *self._paddings)
-            windows = windows_for(_mask(proposals, canvas))
-            whole = cost(canvas.height // STEP, canvas.width // STEP)
-            if sum(cost(*window[2:]) for window in windows) > _WHOLE * whole:
-                self.whole_runs += 1
-                found = self._above(*self._whole(rgb))
-            else:
-                found = self._confirmed(rgb, canvas, windows)
-            if self._enlarged:
-                found += self._confirmed_enlarged(rgb, proposals)
+            self.postponed += proposals.left_out
+            found = self._confirmed(rgb, self._with_known(proposals, known, rgb.shape[:2]))
         return self._suppress(found)
 
-    def _confirmed(self, rgb: np.ndarray, canvas: Canvas, windows: list[Window]) -> list[RawDetection]:
-        tile = CanvasTiles(rgb, canvas, self._network.mean)
+    def _with_known(self, proposals: Proposals, known: np.ndarray, size: tuple[int, ...]) -> Proposals:
+        """Proposals and the two levels nearest to the size of each known box; a better proposal there comes first."""
+        inside = np.all((known[:, :2] > 0) & (known[:, :2] < size[::-1]), axis=1) & (known[:, 2] > 0)
+        x, y, side = known[inside, :3].T
+        level = np.floor(np.log(side / self._loss['window'][0]) / np.log(1.2)).astype(np.int64)
+        highest = len(canvas_of(*size, *self._paddings).levels) - 1
+        for one in (level, level + 1):
+            fits = (one >= 0) & (one <= highest)
+            proposals = proposals.added(one[fits], y[fits], x[fits], _KNOWN)
+        return proposals
+
+    def _confirmed(self, rgb: np.ndarray, proposals: Proposals) -> list[RawDetection]:
+        pyramid = _Pyramid(rgb, canvas_of(*rgb.shape[:2], *self._paddings), self._network)
+        near = overlapping(_boxes(proposals, self._loss['window']), self._loss['nms_iou'], self._loss['nms_covered'])
+        search = ProposalSearch(proposals.score, proposals.level, near, self._finder.threshold, self._settled)
+        left, left_enlarged = int(_WHOLE * np.prod(map_size(pyramid.canvas)) / _WINDOW_CELLS), _MOST_ENLARGED
         found: list[RawDetection] = []
-        for window in windows:
-            for row, column, score in self._cells(window, tile, _map_size(canvas)):
-                rect = canvas_to_image(canvas, to_canvas(column), to_canvas(row), *self._loss['window'])
-                found.append((*rect, score))
+        while (chosen := search.next_round()).size:
+            small = chosen[proposals.level[chosen] < 0]
+            late = small[left_enlarged:]
+            search.drop(late)
+            self.postponed += len(late)
+            chosen = chosen[~np.isin(chosen, late)]
+            left_enlarged -= len(small) - len(late)
+            left -= len(chosen) - len(small) + len(late)
+            if left < 0:
+                self.whole_runs += 1
+                return found + self._above(*self._whole(rgb))
+            self.windows += len(chosen)
+            for level in np.unique(np.minimum(proposals.level[chosen], 0)).tolist():
+                same = chosen[np.minimum(proposals.level[chosen], 0) == level]
+                for index, faces in zip(same.tolist(), self._look(pyramid, proposals, same), strict=True):
+                    search.record(index, max((face[4] for face in faces), default=-np.inf))
+                    found += faces
         return found
 
-    def _cells(self, window: Window, tile: Tile, size: tuple[int, int]) -> list[tuple[int, int, float]]:
-        """Cells of a window (row, column, score) above the lowest score."""
-        scores = window_scores(window, tile, size, self._network.exact)
-        rows, columns = np.nonzero(scores > self._lowest_score)
-        return [
-            (window[0] + row, window[1] + column, float(scores[row, column]))
-            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-            if 0 <= window[0] + row < size[0] and 0 <= window[1] + column < size[1]
-        ]
-
-    def _confirmed_enlarged(self, rgb: np.ndarray, proposals: Proposals) -> list[RawDetection]:
-        scale = proposals.canvas.scales[0]
-        found: list[RawDetection] = []
-        left_over = _MOST_ENLARGED
-        for channel in range(LEVELS):
-            level = EnlargedLevel(rgb, 2 / 1.2**channel, self._network.mean, self._paddings[1])
-            chosen = np.flatnonzero((proposals.scale == 0) & (proposals.channel == channel))
-            windows = windows_for(_marked(proposals, chosen, scale, level.canvas, 0))
-            self.postponed += max(len(windows) - left_over, 0)
-            for window in windows[: max(left_over, 0)]:
-                for row, column, score in self._cells(window, level.tile, _map_size(level.canvas)):
-                    found.append((*level.to_image(to_canvas(column), to_canvas(row), *self._loss['window']), score))
-            left_over -= len(windows)
-        return found
+    def _look(self, pyramid: _Pyramid, proposals: Proposals, chosen: np.ndarray) -> list[list[RawDetection]]:
+        """Detections above the lowest score in a window around each of the chosen proposals, all on one canvas."""
+        corners = [pyramid.corner(*row) for row in zip(*(v[chosen].tolist() for v in proposals.places), strict=True)]
+        canvas, tile, to_image = pyramid.of(int(proposals.level[chosen[0]]))
+        size = map_size(canvas)
+        result: list[list[RawDetection]] = []
+        for (row, column), scores in zip(corners, window_scores(corners, tile, size, self._network.exact), strict=True):
+            result.append([])
+            for i, j in np.argwhere(scores > self._lowest_score).tolist():
+                if 0 <= row + i < size[0] and 0 <= column + j < size[1]:
+                    rect = to_image(to_canvas(column + j), to_canvas(row + i), *self._loss['window'])
+                    result[-1].append((*rect, float(scores[i, j])))
+        return result
 
 
-class EnlargedLevel:
-    """The image enlarged by `factor`, computed where asked for; laid out like a canvas with this level alone."""
+class _Pyramid:
+    """Canvases on which an image is looked at: dlib's own, and one for each enlarged level (below 0)."""
 
-    def __init__(self, rgb: np.ndarray, factor: float, mean: np.ndarray, outer_padding: int) -> None:
-        height, width = round(rgb.shape[0] * factor), round(rgb.shape[1] * factor)
-        self._rgb, self._factor, self._edge = rgb, factor, outer_padding
-        self._mean = np.asarray(mean, np.float32)
-        self.canvas = Canvas(
-            height + 2 * outer_padding, width + 2 * outer_padding, ((outer_padding, outer_padding, height, width),)
-        )
+    def __init__(self, rgb: np.ndarray, canvas: Canvas, network: DetectorNetwork) -> None:
+        self._rgb, self.canvas, self._network = rgb, canvas, network
+        self._tiles = CanvasTiles(rgb, canvas, network.mean, network.scratch)
+        self._enlarged: dict[int, EnlargedLevel] = {}
 
-    def tile(self, top: int, left: int, height: int, width: int) -> torch.Tensor:
-        """Pixels of a rectangle, bilinear: (1, 3, height, width); 0 outside the image."""
-        step = 1 / self._factor
-        at = [(first - self._edge + 0.5) * step - 0.5 for first in (left, top)]
-        matrix = np.array([[step, 0, at[0]], [0, step, at[1]]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        pixels = cv2.warpAffine(
-            self._rgb,
-            matrix,
-            (width, height),
-            flags=flags,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=self._mean.tolist(),
-        )
-        return ((torch.from_numpy(pixels) - torch.from_numpy(self._mean)) / 256).permute(2, 0, 1)[None]
+    def of(self, level: int) -> tuple[Canvas, Tile, ToImage]:
+        """Canvas of a level, its pixels, and the map from a window on it to image pixels."""
+        if level >= 0:
+            return self.canvas, self._tiles, functools.partial(canvas_to_image, self.canvas)
+        if level not in self._enlarged:
+            self._enlarged[level] = EnlargedLevel(self._rgb, level, self._network.mean, self.canvas.levels[0][0])
+        enlarged = self._enlarged[level]
+        return enlarged.canvas, enlarged.tile, enlarged.to_image
 
-    def to_image(self, x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:
-        """Map a window of `width` × `height` around (x, y) to a rectangle in image pixels, edges inclusive."""
-        half = (width - 1) / 2, (height - 1) / 2
-        centre = x - self._edge, y - self._edge
-        edges = [centre[0] - half[0], centre[1] - half[1], centre[0] + half[0], centre[1] + half[1]]
-        left, top, right, bottom = ((edge + 0.5) / self._factor - 0.5 for edge in edges)
-        return round(left), round(top), round(right), round(bottom)
+    def corner(self, level: int, y: float, x: float) -> tuple[int, int]:
+        """First cell (row, column) of the window of `level` around the image point (y, x)."""
+        canvas = self.of(level)[0]
+        top, left, height, width = canvas.levels[max(level, 0)]
+        at = y * height / self._rgb.shape[0] + top, x * width / self._rgb.shape[1] + left
+        row, column = (round((value - VIEW / 2) / STEP) - SIDE // 2 for value in at)
+        return row, column
 
 
-def _map_size(canvas: Canvas) -> tuple[int, int]:
-    """Rows and columns of dlib's score map of a canvas."""
-    return (canvas.height - VIEW) // STEP + 1, (canvas.width - VIEW) // STEP + 1
-
-
-def _mask(proposals: Proposals, canvas: Canvas) -> np.ndarray:
-    """Cells of dlib's score map that the proposals ask for, of the levels of the image itself."""
-    mask = np.zeros(_map_size(canvas), bool)
-    for number, scale in enumerate(proposals.canvas.scales):
-        for channel in range(LEVELS):
-            level = scale.first_level + channel
-            if 0 <= level < len(canvas.levels):
-                chosen = np.flatnonzero((proposals.scale == number) & (proposals.channel == channel))
-                mask |= _marked(proposals, chosen, scale, canvas, level)
-    return mask
-
-
-def _marked(proposals: Proposals, chosen: np.ndarray, scale: Scale, canvas: Canvas, level: int) -> np.ndarray:
-    mask = np.zeros(_map_size(canvas), bool)
-    rows, columns = cells_near(scale, canvas, level, proposals.row[chosen], proposals.column[chosen])
-    for y in (-1, 0, 1):
-        for x in (-1, 0, 1):
-            mask[(rows + y).clip(0, mask.shape[0] - 1), (columns + x).clip(0, mask.shape[1] - 1)] = True
-    return mask
+def _boxes(proposals: Proposals, window: tuple[int, int]) -> np.ndarray:
+    """Left, top, right and bottom (N, 4) of the faces that the proposals stand for, edges inclusive."""
+    scale = np.where(proposals.level < 0, 1.2 ** (proposals.level + LEVELS) / 2, 1.2**proposals.level)
+    half = np.stack([window[0] * scale - 1, window[1] * scale - 1], 1) / 2
+    centre = np.stack([proposals.x, proposals.y], 1)
+    return np.concatenate([centre - half, centre + half], 1)

@@ -97,17 +97,30 @@ def suppress(found: list[RawDetection], iou_threshold: float, covered_threshold:
     """
     rows = np.array(found, np.float64).reshape(-1, 5)
     order = np.argsort(-rows[:, 4], kind='stable')
-    areas = _areas(*rows[:, :4].T)
     kept: list[RawDetection] = []
     while len(order):
         best, rest = order[0], order[1:]
         kept.append(found[best])
-        a, b = rows[best, :4], rows[rest, :4].T
-        inner = _areas(*np.maximum(a[:2, None], b[:2]), *np.minimum(a[2:, None], b[2:]))
-        outer = _areas(*np.minimum(a[:2, None], b[:2]), *np.maximum(a[2:, None], b[2:]))
-        covered = inner / np.minimum(areas[best], areas[rest])
-        order = rest[~((inner > 0) & ((inner / outer > iou_threshold) | (covered > covered_threshold)))]
+        order = rest[~_overlapping(rows[best, :4, None], rows[rest, :4].T, iou_threshold, covered_threshold)]
     return kept
+
+
+def overlapping(rects: np.ndarray, iou_threshold: float, covered_threshold: float) -> np.ndarray:
+    """Whether `suppress` would keep only one of two rectangles: (N, 4) to (N, N) bool."""
+    return _overlapping(rects.T[:, :, None], rects.T[:, None], iou_threshold, covered_threshold)
+
+
+def _overlapping(a: np.ndarray, b: np.ndarray, iou_threshold: float, covered_threshold: float) -> np.ndarray:
+    inner = _areas(*np.maximum(a[:2], b[:2]), *np.minimum(a[2:], b[2:]))
+    outer = _areas(*np.minimum(a[:2], b[:2]), *np.maximum(a[2:], b[2:]))
+    covered = inner / np.minimum(_areas(*a), _areas(*b))
+    result: np.ndarray = (inner > 0) & ((inner / outer > iou_threshold) | (covered > covered_threshold))
+    return result
+
+
+def map_size(canvas: Canvas) -> tuple[int, int]:
+    """Rows and columns of the score map of a canvas."""
+    return (canvas.height - VIEW) // STEP + 1, (canvas.width - VIEW) // STEP + 1
 
 
 def at_most(rgb: np.ndarray, width: int) -> tuple[np.ndarray, float]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
 from affect_perception.detectors.dlib.pyramid import Canvas
+from affect_perception.detectors.dlib.winograd import Scratch
 
 _BLOCK = 16  # output samples per product: few enough for narrow blocks, enough for efficient products
 
@@ -67,45 +67,56 @@ def resampling(sizes: tuple[int, ...]) -> Resampling:
 class CanvasTiles:
     """Tiles of the canvas of an (H, W, 3) uint8 image on the CPU; `mean` (3,) is subtracted from its pixels."""
 
-    def __init__(self, rgb: np.ndarray, canvas: Canvas, mean: np.ndarray) -> None:
-        self._rgb, self._canvas = rgb, canvas
-        self._mean = np.asarray(mean, np.float32)[:, None, None]
+    def __init__(self, rgb: np.ndarray, canvas: Canvas, mean: np.ndarray, scratch: Scratch) -> None:
+        self._rgb, self._canvas, self._scratch = rgb, canvas, scratch
+        self._means = np.tile(np.asarray(mean, np.float32), canvas.width)
         heights, widths = (tuple(level[axis] for level in canvas.levels) for axis in (2, 3))
         self._sizes = heights, widths
 
-    @functools.cached_property
-    def _planes(self) -> list[np.ndarray]:
-        return [plane.astype(np.float32) for plane in cv2.split(np.ascontiguousarray(self._rgb))]
-
-    def __call__(self, top: int, left: int, height: int, width: int) -> torch.Tensor:
-        """Return the pixels of a rectangle of the canvas, which may reach over its border: (1, 3, height, width)."""
-        tile = np.zeros((3, height, width), np.float32)
+    def __call__(self, top: int, left: int, into: np.ndarray) -> None:
+        """Write the canvas from (top, left) on, which may lie outside it, into (height, width, 3) float32."""
+        height, width = into.shape[:2]
+        into[:] = 0
         for number, (y, x, h, w) in enumerate(self._canvas.levels):
             first, last = max(top - y, 0), min(top + height - y, h)
             start, end = max(left - x, 0), min(left + width - x, w)
             if first < last and start < end:
-                place = tile[:, first + y - top : last + y - top, start + x - left : end + x - left]
-                self._level(number, (first, last), (start, end), place)
-        return torch.from_numpy(tile)[None]
+                pixels = self._level(number, (first, last), (start, end)).reshape(last - first, -1)
+                pixels -= self._means[: pixels.shape[1]]
+                place = into[first + y - top : last + y - top, start + x - left : end + x - left]
+                np.multiply(pixels.reshape(place.shape), 1 / 256, out=place)
 
-    def _level(self, number: int, rows: tuple[int, int], columns: tuple[int, int], into: np.ndarray) -> None:
-        """Compute rows and columns [first, last) of a level."""
-        down, across = (resampling(sizes[: number + 1]) for sizes in self._sizes)
-        above, left = rows[0] // _BLOCK, columns[0] // _BLOCK
-        below, right = -(-rows[1] // _BLOCK), -(-columns[1] // _BLOCK)
-        start, end = int(across.starts[left:right].min()), int(across.starts[left:right].max()) + across.inputs
-        middle = np.empty((3, (below - above) * _BLOCK, end - start), np.float32)
-        for block in range(above, below):
-            first = int(down.starts[block])
-            for plane, place in zip(self._planes, middle, strict=True):
-                part = plane[first : first + down.inputs, start:end]
-                np.matmul(down.weights[block], part, out=place[(block - above) * _BLOCK :][:_BLOCK])
-        flat = middle[:, rows[0] - above * _BLOCK : rows[1] - above * _BLOCK].reshape(-1, end - start)
-        level = np.empty((len(flat), (right - left) * _BLOCK), np.float32)
-        for block in range(left, right):
-            first = int(across.starts[block]) - start
-            part = flat[:, first : first + across.inputs]
-            level[:, (block - left) * _BLOCK :][:, :_BLOCK] = part @ across.weights[block].T
-        shift = columns[0] - left * _BLOCK
-        np.subtract(level[:, shift : shift + columns[1] - columns[0]].reshape(into.shape), self._mean, out=into)
-        into /= 256
+    def _level(self, number: int, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+        """Pixels of rows and columns [first, last) of a level, (rows, columns, 3) float32."""
+        if number == 0:
+            return self._rgb[rows[0] : rows[1], columns[0] : columns[1]].astype(np.float32)
+        (down, _, _, above), (across, start, end, left) = (
+            _blocks(resampling(sizes[: number + 1]), span)
+            for sizes, span in zip(self._sizes, (rows, columns), strict=True)
+        )
+        planes = self._buffer('planes', 3, len(down.starts) * _BLOCK, end - start)
+        pixels = self._buffer('pixels', down.inputs, end - start, 3)
+        resized = self._buffer('rows', _BLOCK, end - start, 3)
+        for first, weights, place in zip(down.starts, down.weights, np.split(planes, len(down.starts), 1), strict=True):
+            pixels[:] = self._rgb[first : first + down.inputs, start:end]  # few rows, which stay in the cache
+            np.matmul(weights, pixels.reshape(down.inputs, -1), out=resized.reshape(_BLOCK, -1))
+            cv2.split(resized, list(place))
+        flat = planes.reshape(-1, end - start)
+        level = self._buffer('level', len(flat), len(across.starts), _BLOCK)
+        for number, (first, weights) in enumerate(zip(across.starts - start, across.weights, strict=True)):
+            np.matmul(flat[:, first : first + across.inputs], weights.T, out=level[:, number])
+        wanted = level.reshape(3, planes.shape[1], -1)[:, above:, left:][
+            :, : rows[1] - rows[0], : columns[1] - columns[0]
+        ]
+        return np.asarray(cv2.merge(list(wanted)))
+
+    def _buffer(self, name: str, *shape: int) -> np.ndarray:
+        return self._scratch.of(name, *shape).numpy()
+
+
+def _blocks(matrix: Resampling, outputs: tuple[int, int]) -> tuple[Resampling, int, int, int]:
+    """Blocks that hold the outputs [first, last); first and last input that they need; `first` within the blocks."""
+    begin, end = outputs[0] // _BLOCK, -(-outputs[1] // _BLOCK)
+    part = Resampling(matrix.starts[begin:end], matrix.weights[begin:end])
+    first, last = int(part.starts.min()), int(part.starts.max()) + part.inputs
+    return part, first, last, outputs[0] - begin * _BLOCK

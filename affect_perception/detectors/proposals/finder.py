@@ -1,49 +1,60 @@
-"""Selection of the outputs of the proposal network at which dlib's CNN has to look."""
+"""Selection of the positions and levels at which dlib's CNN has to look, from the outputs of the proposal network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
-from affect_perception.detectors.proposals.canvas import OUT, ProposalCanvas, draw, proposal_canvas
+from affect_perception.detectors.proposals.canvas import OUT, ProposalCanvas, Scale, draw, proposal_canvas
 from affect_perception.detectors.proposals.weights import load
 
-THRESHOLD = -0.7  # estimated score from which dlib looks
-BELOW_BEST = 0.5  # outputs of one face that are estimated this much below its best one are left out
-_NEAR = 0.35  # distance of the centres, in sizes, of outputs of one face
-_SIZES = 1.2**3.5  # ratio of the sizes of outputs of one face
-_BEST_NEAR, _BEST_SIZES = 0.16, 1.2**1.5  # the same of the outputs at which dlib looks, from the best one
+THRESHOLD = -0.5  # estimated score from which dlib looks
+MOST = 200  # proposals per image; the best by estimate
 
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """N selected outputs, best first: `scale` (N,) index of the scale, `channel`, `row`, `column` and `score`."""
+    """N proposals, best estimate first.
 
-    canvas: ProposalCanvas
-    scale: np.ndarray
-    channel: np.ndarray
-    row: np.ndarray
-    column: np.ndarray
+    `level` (N,) int64, of dlib's pyramid (below 0: of the doubled image); `y`, `x` (N,) centre in image pixels;
+    `score` (N,) estimates; `left_out`: proposals beyond MOST.
+    """
+
+    level: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
     score: np.ndarray
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def added(self, level: np.ndarray, y: np.ndarray, x: np.ndarray, score: float) -> Proposals:
+        """Proposals with more of them, at an estimate of `score`."""
+        levels, ys, xs = (np.append(old, new) for old, new in zip(self.places, (level, y, x), strict=True))
+        return Proposals(levels, ys, xs, np.append(self.score, np.full(len(level), score)), self.left_out)
+
+    @property
+    def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Level, y and x."""
+        return self.level, self.y, self.x
 
 
 class ProposalFinder:
     """Proposals of an image by the network in `path`, empty for the shipped one; ConfigError for another file."""
 
-    def __init__(self, path: str | Path = '', threshold: float = THRESHOLD, below_best: float = BELOW_BEST) -> None:
+    def __init__(self, path: str | Path = '', threshold: float = THRESHOLD) -> None:
         self._network = load(path).folded()
-        self._threshold, self._below_best = threshold, below_best
+        self.threshold = threshold
 
     def __call__(self, rgb: np.ndarray, enlarged: bool) -> Proposals:
         """Propose positions in an (H, W, 3) uint8 image, 10 px or more each side; with `enlarged` small faces too."""
         canvas = proposal_canvas(*rgb.shape[:2], enlarged)
-        return self._selected(self.estimate(rgb, canvas), canvas)
+        return self._selected(self.estimate(rgb, canvas), canvas, rgb.shape[:2])
 
     def estimate(self, rgb: np.ndarray, canvas: ProposalCanvas) -> np.ndarray:
         """Estimated scores (LEVELS, H / OUT, W / OUT) float32 on `canvas`."""
@@ -51,43 +62,44 @@ class ProposalFinder:
         with torch.inference_mode():
             return self._network(pixels)[0].numpy()
 
-    def _selected(self, estimate: np.ndarray, canvas: ProposalCanvas) -> Proposals:
-        parts, boxes = [], []
-        for number, scale in enumerate(canvas.scales):
+    def _selected(self, estimate: np.ndarray, canvas: ProposalCanvas, size: tuple[int, ...]) -> Proposals:
+        parts = []
+        for scale in canvas.scales:
             top, left = scale.top // OUT, scale.left // OUT
             bottom, right = -(-(scale.top + scale.height) // OUT), -(-(scale.left + scale.width) // OUT)
-            inside = estimate[:, top:bottom, left:right]
-            channel, row, column = np.nonzero(inside >= self._threshold)
-            size = 20 * 1.2**channel  # px of a face on the canvas; relative to the scale it is one of the image
-            y, x = (row + top + 0.5) * OUT - scale.top, (column + left + 0.5) * OUT - scale.left
-            unit = canvas.scales[0].height / scale.height
-            boxes.append(np.stack([y * unit, x * unit, size * unit], 1))
-            score = inside[channel, row, column]
-            parts.append(np.stack([np.full(len(score), number), channel, row + top, column + left, score], 1))
-        found, box = np.concatenate(parts), np.concatenate(boxes)
-        order = np.argsort(-found[:, 4], kind='stable')
-        found, box = found[order], box[order]
-        kept = _near_their_best(box, found[:, 4], self._below_best)
-        scale, channel, row, column = found[kept, :4].astype(np.int64).T
-        return Proposals(canvas, scale, channel, row, column, found[kept, 4])
+            for channel, plane in enumerate(estimate[:, top:bottom, left:right]):
+                y, x, score = _peaks(plane, self.threshold)
+                place = _in_image(y + top, x + left, scale, size)
+                parts.append(np.stack([np.full(len(y), scale.first_level + channel), *place, score]))
+        level, y, x, score = np.concatenate(parts, axis=1)
+        order = np.argsort(-score, kind='stable')
+        best = order[:MOST]
+        return Proposals(level[best].astype(np.int64), y[best], x[best], score[best], len(order) - len(best))
 
 
-def _near_their_best(boxes: np.ndarray, scores: np.ndarray, below_best: float) -> np.ndarray:
-    """Indices of the outputs, ordered by score, that are hardly worse than the best one of the same face.
+def _in_image(y: np.ndarray, x: np.ndarray, scale: Scale, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Map outputs (row, column; fractions allowed) to image pixels."""
+    height, width = size[:2]
+    return (
+        ((y + 0.5) * OUT - scale.top) / scale.height * height,
+        ((x + 0.5) * OUT - scale.left) / scale.width * width,
+    )
 
-    `boxes` (N, 3): y, x and size.
+
+def _peaks(plane: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Local maxima (row, column, value) of an (h, w) plane that reach `threshold`, at the centroid of what is near.
+
+    dlib's score is nearly level over a few cells around a face; their centroid is steadier than the highest of them.
     """
-    free = np.ones(len(boxes), bool)
-    kept: list[np.ndarray] = []
-    for i in range(len(boxes)):
-        if not free[i]:
-            continue
-        y, x, size = boxes[i]
-        reach = _NEAR * np.maximum(boxes[:, 2], size)
-        ratio = np.maximum(boxes[:, 2] / size, size / boxes[:, 2])
-        distance = np.hypot(boxes[:, 0] - y, boxes[:, 1] - x)
-        same = free & (distance < reach) & (ratio < _SIZES)
-        free &= ~same
-        near = (distance < _BEST_NEAR * np.maximum(boxes[:, 2], size)) & (ratio < _BEST_SIZES)
-        kept.append(np.flatnonzero(same & near & (scores >= scores[i] - below_best)))
-    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+    plane = np.ascontiguousarray(plane)
+    padded = cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=-9.0)
+    highest = cv2.dilate(padded, np.ones((3, 3), np.uint8))[1:-1, 1:-1]
+    rows, columns = np.nonzero((plane >= threshold) & (plane >= highest))
+    value = plane[rows, columns]
+    offsets = np.arange(-1, 2)
+    around = padded[rows[:, None, None] + 1 + offsets[:, None], columns[:, None, None] + 1 + offsets]
+    weight = np.maximum(around - (value - 0.6)[:, None, None], 0)
+    total = weight.sum((1, 2))
+    y = rows + (weight * offsets[:, None]).sum((1, 2)) / total
+    x = columns + (weight * offsets).sum((1, 2)) / total
+    return y, x, value

@@ -20,7 +20,7 @@ _GREY, _SPREAD = 128.0, 64.0  # pixels are centred and scaled by these
 class ProposalNetwork(nn.Module):
     """Map (N, 3, H, W), multiples of CELL, uint8 or float, to estimated scores (N, LEVELS, H / OUT, W / OUT)."""
 
-    def __init__(self, stem: int = 24, width: int = 64, blocks: int = 3) -> None:
+    def __init__(self, stem: int = 32, width: int = 96, blocks: int = 4) -> None:
         super().__init__()
         self.settings = {'stem': stem, 'width': width, 'blocks': blocks}
         self.stem = _convolution(3, stem, 6, 4, 0)  # the padding is grey, see `forward`

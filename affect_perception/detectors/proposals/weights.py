@@ -10,7 +10,7 @@ from affect_perception.detectors.proposals.network import ProposalNetwork
 from affect_perception.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / 'weights' / 'detectors' / 'face_proposals.safetensors'
-SHA256 = '42cc93bb112ca6ff4c88ace02152211555f19eea877cc8d70fc52c71b450c170'
+SHA256 = '009887236c6fce5ac29cbf942aa61a0727392f87f911f219cf6dcebc02a13149'
 _KEY = 'affect_perception'
 
 

@@ -18,6 +18,7 @@ from affect_perception.audio.who_speaks import WhoSpeaks
 from affect_perception.core.sound import HEARD_AHEAD_NS, AudioFeatures
 from affect_perception.core.tracking.inline import step_inline
 from affect_perception.core.tracking.tracker import FaceTracker
+from affect_perception.detectors import way_of
 from affect_perception.detectors.detector_process import DetectorProcess, wants_process
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.detectors.prefetch import DetectorPrefetch
@@ -60,6 +61,7 @@ class FrameProcessor:
         self._tracker = FaceTracker(tracker)
         self._single_images = single_images
         self.model = self._engine.model_name
+        self.detector = way_of(self._analyzer.detector, tracker)
         self.expression_labels, self.reaction_labels = self._engine.expression_labels, self._engine.reaction_labels
 
     def prefetch(self, frame: Frame) -> None:
@@ -137,7 +139,8 @@ class ImageResults:
         self.topic = getattr(self._frames, 'topic', None)
         self.time_zero_s: float | None = getattr(self._frames, 'time_zero_s', None)
         self._processor = FrameProcessor(tracker, affect, self.file_of is not None and not sequence)
-        self.model, self.expression_labels = self._processor.model, self._processor.expression_labels
+        self.model, self.detector = self._processor.model, self._processor.detector
+        self.expression_labels = self._processor.expression_labels
         self.reaction_labels = self._processor.reaction_labels
 
     @property

@@ -26,6 +26,7 @@ class RecordedTopic:
     file_statuses: list[FileStatus] | None = None
     time_zero_s: float | None = None
     model: str
+    detector = ''  # that of the recording is unknown
     expression_labels: tuple[str, ...]
     reaction_labels: tuple[str, ...]
 

@@ -86,6 +86,7 @@ def evaluate(
         'input': text_of_name(given),
         'version': affect_perception.__version__,
         'model': results.model,
+        **({'detector': results.detector} if results.detector else {}),
         **tables,
         **({'time_zero': results.time_zero_s} if results.time_zero_s is not None else {}),
         'files': files,

@@ -108,6 +108,8 @@ def _made(entry: ReportRun) -> list[tuple[str, str]]:
         ('input', str(entry.metrics.get('input', ''))),
     ]
     found.append(('model', f'{entry.metrics.get("model", "")}, sha256 {made.get("model_sha256") or "unknown"}'))
+    if detector := entry.metrics.get('detector'):
+        found.append(('detector', detector))
     found.append(('versions', ', '.join(f'{k} {v}' for k, v in made.get('versions', {}).items())))
     for node, values in made.get('settings', {}).items():
         found.append((f'settings of {node}', json.dumps(values, indent=1)))

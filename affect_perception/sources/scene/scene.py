@@ -142,6 +142,9 @@ class Scene:
             ]
         )
         turned = np.array([[math.cos(yaw), 0, 0], [0, 1, 0], [math.sin(yaw) / EYE_DISTANCE, 0, 1]])
+        if pose.pitch_deg:
+            pitch = math.radians(pose.pitch_deg)
+            turned = turned @ np.array([[1, 0, 0], [0, math.cos(pitch), 0], [0, -math.sin(pitch) / EYE_DISTANCE, 1]])
         side = pose.size * self.size[1]
         c, s = side * math.cos(tilt), side * math.sin(tilt)
         placed = np.array([[c, -s, pose.x * self.size[0]], [s, c, pose.y * self.size[1]], [0, 0, 1]])

@@ -28,6 +28,7 @@ class KeyPose:
     size: float
     yaw_deg: float = 0.0  # positive: towards the right of the image
     tilt_deg: float = 0.0  # positive: clockwise
+    pitch_deg: float = 0.0  # positive: downwards
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,14 @@ class Script:
         before, following = keys[after - 1], keys[after % len(keys)]
         span = (following.t_s - before.t_s) % self.period_s or self.period_s
         share = ease(((t - before.t_s) % self.period_s) / span)
-        x, y, size, yaw, tilt = (a + share * (b - a) for a, b in zip(_values(before), _values(following), strict=True))
+        x, y, size, yaw, tilt, pitch = (
+            a + share * (b - a) for a, b in zip(_values(before), _values(following), strict=True)
+        )
         turn = 2 * math.pi * t / self.period_s
         sway, phase = person.sway * size, 1.7 * person.person_id
         x += sway * math.sin(turn * 7 + phase)
         y += sway * math.sin(turn * 11 + 2 * phase)
-        return KeyPose(t, x, y, size, yaw, tilt + 40 * person.sway * math.sin(turn * 5 + phase))
+        return KeyPose(t, x, y, size, yaw, tilt + 40 * person.sway * math.sin(turn * 5 + phase), pitch)
 
     def smile(self, person: ScriptedPerson, time_s: float) -> float:
         """Smile intensity in [0, 1] at any time from 0 on; the strongest of overlapping smiles."""
@@ -102,7 +105,7 @@ class Script:
 
 
 def _values(key: KeyPose) -> tuple[float, ...]:
-    return key.x, key.y, key.size, key.yaw_deg, key.tilt_deg
+    return key.x, key.y, key.size, key.yaw_deg, key.tilt_deg, key.pitch_deg
 
 
 def ease(share: float) -> float:

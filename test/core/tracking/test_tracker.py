@@ -116,6 +116,28 @@ def test_unconfirmed_track_ends_after_max_unseen():
     assert (last - 10) / FPS == pytest.approx(SETTINGS.max_unseen_s, abs=0.05)
 
 
+def test_a_known_face_that_turns_away_keeps_its_track_while_its_head_is_followed():
+    s = scene(STANDING)
+    tracker = FaceTracker(SETTINGS.changed(max_turned_s=3.0))
+    tracked = track_scene(s, 170, tracker, detect=lambda index: detections(s, index) if index <= 60 else [])
+    shown = [i for i, t in enumerate(tracked) if ids(t)]
+    assert {tuple(ids(tracked[i])) for i in shown} == {(1,)}
+    assert (shown[-1] - 60) / FPS == pytest.approx(3.0, abs=0.4)
+
+
+def test_a_known_face_that_something_hid_and_no_detection_finds_again_ends_after_max_unseen():
+    s = scene(STANDING)
+
+    def hidden(index, rgb):
+        if 70 <= index < 76:
+            rgb = rgb.copy()
+            rgb[100:260, 240:400] = 90
+        return rgb
+
+    tracked = track_scene(s, 150, edit=hidden, detect=lambda index: detections(s, index) if index <= 60 else [])
+    assert not any(ids(t) for t in tracked[60 + int(FPS * SETTINGS.max_unseen_s) + 2 :])
+
+
 def test_one_who_walks_out_of_the_picture_is_gone_at_once():
     leaves = person(0, (0, 0.7, 0.5, 0.25), (1.5, 1.4, 0.5, 0.25))
     s = scene(leaves)

@@ -9,8 +9,9 @@ pytest.importorskip('torch')
 from affect_perception.detectors import make_detector
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
+from affect_perception.detectors.dlib.search import SETTLED
 from affect_perception.detectors.dlib.tiles import CanvasTiles
-from affect_perception.detectors.dlib.windows import SIDES, windows_for
+from affect_perception.detectors.dlib.windows import PIXELS, SIDE, window_scores
 from affect_perception.detectors.proposals.canvas import LEVELS, OUT
 from affect_perception.detectors.proposals.finder import ProposalFinder
 from affect_perception.errors import ConfigError
@@ -21,7 +22,7 @@ class FixedFinder(ProposalFinder):
     """Proposes from given estimates: a function of the canvas to (LEVELS, H / OUT, W / OUT)."""
 
     def __init__(self, estimates):
-        self._threshold, self._below_best = -0.8, 0.5
+        self.threshold = -0.8
         self._estimates = estimates
 
     def estimate(self, rgb, canvas):
@@ -46,7 +47,7 @@ def at(y, x, size):
             for channel in range(LEVELS):
                 if abs(np.log(size / (unit * 20 * 1.2**channel)) / np.log(1.2)) < 1.6:
                     row, column = round((scale.top + y / unit) / OUT), round((scale.left + x / unit) / OUT)
-                    values[channel, row - 2 : row + 2, column - 2 : column + 2] = 1
+                    values[channel, row, column] = 1
         return values
 
     return estimates
@@ -60,8 +61,8 @@ def whole():
         pytest.skip(str(error))
 
 
-def proposed(estimates, smallest_px=80):
-    return ProposedDlibCnn('', 'fp32', -0.5, 0, smallest_px, FixedFinder(estimates))
+def proposed(estimates, smallest_px=80, settled=SETTLED):
+    return ProposedDlibCnn('', 'fp32', -0.5, 0, smallest_px, FixedFinder(estimates), settled)
 
 
 @pytest.fixture(scope='module')
@@ -76,31 +77,50 @@ def test_a_tile_has_the_pixels_of_the_whole_canvas(whole):
     canvas = canvas_of(150, 220, 10, 11)
     image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float()
     drawn = whole._network._tiled(image, canvas).numpy()
-    tiles = CanvasTiles(rgb, canvas, whole._network.mean)
+    drawn = drawn[0].transpose(1, 2, 0)
+    tiles = CanvasTiles(rgb, canvas, whole._network.mean, whole._network.scratch)
     for top, left, height, width in ((0, 0, canvas.height, canvas.width), (60, 33, 101, 64), (170, 100, 90, 90)):
-        inside = drawn[:, :, top : top + height, left : left + width]
-        tile = tiles(top, left, height, width).numpy()[:, :, : inside.shape[2], : inside.shape[3]]
-        assert np.abs(tile - inside).max() < 1e-6
-    assert not tiles(-40, -30, 40, 30).any()
+        inside = drawn[top : top + height, left : left + width]
+        tile = np.full((height, width, 3), 7, np.float32)
+        tiles(top, left, tile)
+        assert np.abs(tile[: inside.shape[0], : inside.shape[1]] - inside).max() < 1e-6
+    outside = np.full((40, 30, 3), 7, np.float32)
+    tiles(-40, -30, outside)
+    assert not outside.any()
 
 
-def test_windows_cover_every_cell_that_is_asked_for():
-    rng = np.random.default_rng(1)
-    for density in (0.002, 0.02, 0.3):
-        mask = cv2.dilate(np.uint8(rng.random((60, 90)) < density), np.ones((3, 3), np.uint8)) > 0
-        covered = np.zeros((60 + SIDES[-1], 90 + SIDES[-1]), bool)
-        for row, column, rows, columns in windows_for(mask):
-            assert {rows, columns} <= set(SIDES)
-            covered[row : row + rows, column : column + columns] = True
-        assert covered[:60, :90][mask].all()
-    assert windows_for(np.zeros((5, 5), bool)) == []
+def test_windows_have_the_scores_of_the_whole_also_at_its_corners(whole):
+    import torch
+
+    rgb = np.random.default_rng(1).integers(0, 256, (200, 260, 3), np.uint8)
+    scores, canvas = whole.scores(rgb)
+    tiles = CanvasTiles(rgb, canvas, whole._network.mean, whole._network.scratch)
+    height, width = scores.shape
+    corners = [(-2, -1), (10, 8), (20, 3), (5, width - 3), (height - 4, width - 4), (30, 9)]
+    with torch.inference_mode():
+        found = window_scores(corners, tiles, scores.shape, whole._network.exact)
+    assert found.shape == (6, SIDE, SIDE)
+    assert PIXELS > 200
+    for (row, column), window in zip(corners, found, strict=True):
+        for i, j in np.ndindex(SIDE, SIDE):
+            if 0 <= row + i < height and 0 <= column + j < width:
+                assert window[i, j] == pytest.approx(scores[row + i, column + j], abs=1e-4)
 
 
 def test_the_face_has_dlibs_box_and_score(whole, astronaut):
     (expected,) = whole.detect_raw(astronaut)
-    found = proposed(at(117, 155, 96)).detect_raw(astronaut)
+    found = proposed(at(117, 155, 96), settled=np.inf).detect_raw(astronaut)
     assert [face[:4] for face in found] == [expected[:4]]
     assert found[0][4] == pytest.approx(expected[4], abs=1e-4)
+
+
+def test_a_clear_face_has_a_box_of_dlib_with_nearly_the_best_score(whole, astronaut):
+    (expected,) = whole.detect_raw(astronaut)
+    detector = proposed(at(117, 155, 96))
+    (found,) = detector.detect_raw(astronaut)
+    assert detector.windows == 1
+    assert found[4] == pytest.approx(expected[4], abs=0.1)
+    assert (found[2] - found[0]) / (expected[2] - expected[0]) == pytest.approx(1, abs=0.25)
 
 
 def test_a_face_at_the_edge_of_the_picture_has_dlibs_score(whole, astronaut):
@@ -109,6 +129,16 @@ def test_a_face_at_the_edge_of_the_picture_has_dlibs_score(whole, astronaut):
     found = proposed(at(57, 50, 115)).detect_raw(cut)
     assert [face[:4] for face in found] == [expected[:4]]
     assert found[0][4] == pytest.approx(expected[4], abs=1e-4)
+
+
+@pytest.mark.parametrize('side', [82, 96, 112])
+def test_a_face_that_is_tracked_is_looked_at_although_nothing_is_proposed(whole, astronaut, side):
+    (expected,) = whole.detect(astronaut)
+    known = np.array([[155, 117, side, side], [-40, 20, 90, 90], [20, 20, 5000, 5000]], float)
+    (face,) = proposed(nowhere).detect_known(astronaut, known)
+    assert face.box.centre == pytest.approx(expected.box.centre, abs=12)
+    assert face.confidence == pytest.approx(expected.confidence, abs=0.05)
+    assert proposed(nowhere).detect_known(astronaut, known[1:]) == []
 
 
 def test_where_nothing_is_proposed_nothing_is_found(whole, astronaut):

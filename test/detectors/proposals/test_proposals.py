@@ -49,10 +49,10 @@ def test_the_folded_network_answers_the_same():
     assert torch.allclose(folded, expected, atol=1e-5)
 
 
-def finder(values):
+def finder(values, threshold=-0.5):
     class Finder(ProposalFinder):
         def __init__(self):
-            self._threshold, self._below_best = -0.5, 0.3
+            self.threshold = threshold
 
         def estimate(self, rgb, canvas):
             estimate = np.full((4, canvas.height // OUT, canvas.width // OUT), -9, np.float32)
@@ -63,11 +63,22 @@ def finder(values):
     return Finder()
 
 
-def test_of_one_face_the_outputs_near_its_best_are_kept_and_another_face_stays():
-    values = {(0, 10, 10): 0.9, (1, 10, 10): 0.7, (0, 11, 10): 0.1, (2, 20, 30): -0.4, (0, 5, 30): -0.6}
+def test_local_maxima_are_proposed_best_first_at_the_centroid_of_what_is_near():
+    values = {(0, 10, 10): 0.9, (0, 10, 11): 0.85, (1, 10, 10): 0.7, (2, 20, 30): -0.4, (0, 5, 30): -0.6}
     found = finder(values)(np.zeros((320, 640, 3), np.uint8), False)
-    assert sorted(zip(found.channel, found.row, found.column, strict=True)) == [(0, 10, 10), (1, 10, 10), (2, 20, 30)]
-    assert found.score[0] == pytest.approx(0.9)
+    assert found.level.tolist() == [0, 1, 2]
+    assert found.score == pytest.approx([0.9, 0.7, -0.4])
+    assert 10.4 < (found.x[0] + 32) / 16 - 0.5 < 10.6  # the canvas begins 8 px before the image, at a quarter
+    assert (found.y[0] + 32) / 16 - 0.5 == pytest.approx(10)
+
+
+def test_of_very_many_proposals_the_best_are_kept_and_the_others_counted():
+    values = {(0, y, x): (y + x) / 100 for y in range(3, 23, 2) for x in range(3, 43, 2)}
+    values |= {(1, *place[1:]): score - 0.01 for place, score in values.items()}
+    found = finder(values)(np.zeros((320, 640, 3), np.uint8), False)
+    assert len(found) == 200
+    assert found.left_out > 0
+    assert found.score.min() > 0.25
 
 
 def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path, monkeypatch):
@@ -92,7 +103,4 @@ def test_the_shipped_network_is_small_and_proposes_the_face_of_the_astronaut():
     find = ProposalFinder()
     astronaut = pytest.importorskip('skimage.data').astronaut()
     found = find(astronaut, False)
-    scale = found.canvas.scales[found.scale[0]]
-    y = ((found.row[0] + 0.5) * OUT - scale.top) / scale.height * 512
-    x = ((found.column[0] + 0.5) * OUT - scale.left) / scale.width * 512
-    assert (x, y) == pytest.approx((215, 117), abs=40)
+    assert (found.x[0], found.y[0]) == pytest.approx((215, 117), abs=40)

@@ -46,6 +46,16 @@ def test_person_walks_eased_from_key_to_key_and_back_at_the_end_of_the_period():
     assert script.pose(person, 1).x < 0.35  # still gathering speed
 
 
+def test_a_head_that_looks_down_is_nearer_at_the_brow_than_at_the_chin():
+    pictures = []
+    for pitch in (0.0, 40.0):
+        person = ScriptedPerson(1, (KeyPose(0.0, 0.5, 0.5, 0.6, pitch_deg=pitch),), sway=0.0)
+        scene = Scene(160, 120, people=1, script=Script((person,), 10.0))
+        assert scene.script.pose(person, 3.0).pitch_deg == pitch
+        pictures.append(scene.frame(0).rgb)
+    assert not np.array_equal(*pictures)
+
+
 def test_smile_rises_stays_and_falls():
     person = one(KeyPose(0, 0.5, 0.5, 0.3), smiles=(SmileEvent(1.0, rise_s=1.0, hold_s=2.0, fall_s=1.0, apex=0.8),))
     script = Script((person,), 10)

@@ -1,0 +1,60 @@
+"""Order in which proposals are looked at: in rounds, so that what is seen saves looking at others of the same face.
+
+dlib's score of a clear face is level, 1 within 0.1, over two or three neighbouring levels: the margin that the network
+was trained for. A run over the whole picture takes the highest of them, which noise decides; here the first one looked
+at, in their middle, is kept from `settled` on (infinity: all are looked at).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SETTLED = 0.95
+_BELOW = 0.3  # estimates this much below a face's score are not looked at
+_CARRIED = 0.3  # share of the error of an estimate by which the estimates around it are corrected
+_FLOOR = -1.1  # estimates tell scores below apart no further
+
+
+class ProposalSearch:
+    """Search over N proposals of one image.
+
+    `estimates` (N,): dlib's score as estimated; `overlaps` (N, N): whether dlib would keep only one of two;
+    `levels` (N,) of the pyramid; `threshold`: lowest estimate that is looked at.
+    """
+
+    def __init__(
+        self, estimates: np.ndarray, levels: np.ndarray, overlaps: np.ndarray, threshold: float, settled: float
+    ) -> None:
+        self._estimates = estimates.astype(np.float64)
+        self._overlaps = overlaps
+        self._threshold, self._settled = threshold, settled
+        self._open = np.ones(len(estimates), bool)
+        # In the middle of the levels that a face has, where the estimates on both sides are high as well.
+        step = levels[None] - levels[:, None]
+        sides = [np.where(overlaps & (step == s), estimates[None], _FLOOR).max(1, initial=_FLOOR) for s in (-1, 1)]
+        self._middle = 0.5 * (sides[0] + sides[1])
+
+    def next_round(self) -> np.ndarray:
+        """Indices of the best open proposals that do not overlap each other; empty at the end."""
+        order = np.argsort(-(self._estimates + self._middle), kind='stable')
+        chosen: list[int] = []
+        for i in order[self._open[order]].tolist():
+            if not self._overlaps[i, chosen].any():
+                chosen.append(i)
+        return np.array(chosen, np.int64)
+
+    def record(self, index: int, score: float) -> None:
+        """Close a proposal at which dlib's highest score is `score`, and those that this makes pointless."""
+        around = self._overlaps[index] & self._open
+        error = max(score, _FLOOR) - self._estimates[index]
+        self._open[index] = False
+        if score >= 0:
+            pointless = around & ((score >= self._settled) | (self._estimates < score - _BELOW))
+        else:
+            self._estimates[around] += _CARRIED * min(error, 0)
+            pointless = around & (self._estimates < self._threshold)
+        self._open[pointless] = False
+
+    def drop(self, indices: np.ndarray) -> None:
+        """Close proposals unseen."""
+        self._open[indices] = False
