@@ -1,4 +1,4 @@
-"""What cannot be used is told before network and detector are imported, in one line and with exit status 2."""
+"""Unusable inputs and outputs are told before network and detector are imported, in one line, with exit status 2."""
 
 import json
 import subprocess

@@ -19,12 +19,15 @@ CALLBACKS = 'nodes/test_guarded_callbacks.py: test_an_exception_in_a_callback_is
 # (module, enclosing function, what is started) -> the test that injects an exception there
 BORDERS = {
     ('ros/topics', 'subscribe', 'create_subscription'): CALLBACKS,
-    ('ros/adaptive_subscription', 'AdaptiveSubscription._subscribe', 'create_subscription'): CALLBACKS,
-    ('ros/callbacks', 'timer', 'create_timer'): CALLBACKS,
-    ('ros/callbacks', 'serve', 'create_service'): 'nodes/test_guarded_callbacks.py: '
+    ('ros/inputs/adaptive_subscription', 'AdaptiveSubscription._subscribe', 'create_subscription'): CALLBACKS,
+    ('ros/health/callbacks', 'timer', 'create_timer'): CALLBACKS,
+    ('ros/health/callbacks', 'serve', 'create_service'): 'nodes/test_guarded_callbacks.py: '
     'test_a_service_whose_work_fails_answers_that',
-    ('ros/parameters', 'declare_settings', 'add_on_set_parameters_callback'): 'nodes/test_guarded_callbacks.py: '
-    'test_a_parameter_whose_change_fails_is_refused_with_the_reason',
+    (
+        'ros/startup/parameters',
+        'declare_settings',
+        'add_on_set_parameters_callback',
+    ): 'nodes/test_guarded_callbacks.py: test_a_parameter_whose_change_fails_is_refused_with_the_reason',
     ('ros/executors', 'Spinner.__init__', 'Thread'): 'ros/test_executors.py: '
     'test_callback_that_raises_anything_else_is_said_and_the_node_goes_on',
     ('ros/bag_writer', 'BagWriter.__init__', 'Thread'): 'ros/test_bag_writer.py: '

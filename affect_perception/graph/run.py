@@ -17,7 +17,7 @@ from affect_perception.graph.graph import Graph, NodeSettings
 from affect_perception.nodes.monitor_node import MonitorNode, in_words
 from affect_perception.nodes.recorder_node import RecorderNode, Recording
 from affect_perception.ros.executors import Spinner, stop_on_signals
-from affect_perception.ros.start import init_ros
+from affect_perception.ros.startup.start import init_ros
 from affect_perception.ros.topics import COMPRESSED, RAW, image_topics
 from affect_perception.sources import Source
 from affect_perception.types import AffectFrame

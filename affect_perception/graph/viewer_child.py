@@ -15,7 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.ros.executors import Spinner
-from affect_perception.ros.log_bridge import log_to_ros
+from affect_perception.ros.health.log_bridge import log_to_ros
 from affect_perception.runtime.child_process import answers_ping, child_link
 from affect_perception.runtime.failures import FailureLog, described
 from affect_perception.runtime.framing import Link, Message

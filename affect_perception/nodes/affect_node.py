@@ -20,14 +20,14 @@ from std_srvs.srv import Trigger
 from affect_perception.errors import ConfigError
 from affect_perception.inference.engine import AffectEngine
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
-from affect_perception.ros.adaptive_subscription import AdaptiveSubscription, mixed
-from affect_perception.ros.callbacks import serve
 from affect_perception.ros.conversions import affect_to_msg, tracks_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.health.callbacks import serve
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.adaptive_subscription import AdaptiveSubscription, mixed
+from affect_perception.ros.inputs.sound_input import SoundInput
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
-from affect_perception.ros.parameters import Overrides, declare_settings
-from affect_perception.ros.sound_input import SoundInput
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise
 from affect_perception.runtime.newest_item import NewestItemPerKey, SlotWorker
 from affect_perception.settings import AffectSettings

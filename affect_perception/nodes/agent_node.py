@@ -17,11 +17,11 @@ from affect_perception.audio.sound_history import SoundHistory
 from affect_perception.core.agent.group_affect import group_affect
 from affect_perception.msg import AgentBehaviour, AudioFeatures, FaceAffectArray
 from affect_perception.ros.conversions import affect_from_msg, behaviour_to_msg, features_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.on_demand import OnDemand
-from affect_perception.ros.parameters import Overrides, declare_settings
-from affect_perception.ros.policy_loader import PolicyRunner
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.on_demand import OnDemand
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
+from affect_perception.ros.startup.policy_loader import PolicyRunner
 from affect_perception.ros.topics import advertise, subscribe
 from affect_perception.settings import AgentSettings
 

@@ -29,12 +29,12 @@ from affect_perception.core.sound import AudioFeatures as Features
 from affect_perception.core.sound import SoundBlock
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AudioFeatures
-from affect_perception.ros.audio_topic import sound_type
 from affect_perception.ros.conversions import features_to_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.audio_topic import sound_type
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
-from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, subscribe
 from affect_perception.runtime.masking import masked
 from affect_perception.settings import AudioSettings, SourceSettings

@@ -26,9 +26,9 @@ from affect_perception.errors import BadInputError
 from affect_perception.msg import FaceAffectArray
 from affect_perception.ros.camera_output import CameraOutput
 from affect_perception.ros.conversions import stamp_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import subscribe
 from affect_perception.runtime.masking import masked
 from affect_perception.settings import SourceSettings

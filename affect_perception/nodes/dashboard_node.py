@@ -23,10 +23,10 @@ from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, behaviour_from_msg, stamp_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.on_demand import OnDemand, RateLimit, WhileWanted
-from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.on_demand import OnDemand, RateLimit, WhileWanted
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import subscribe
 from affect_perception.settings import DashboardSettings
 

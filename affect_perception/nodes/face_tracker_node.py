@@ -23,13 +23,13 @@ from affect_perception.detectors.detector_process import FaceAnalyzerProcess, wa
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.msg import FaceTrackArray
 from affect_perception.ros.conversions import tracks_to_msg
-from affect_perception.ros.depth_input import DepthInput
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.image_input import ImageInput
-from affect_perception.ros.image_reader import read_frame
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.depth_input import DepthInput
+from affect_perception.ros.inputs.image_input import ImageInput
+from affect_perception.ros.inputs.image_reader import read_frame
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
-from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, find_images
 from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings

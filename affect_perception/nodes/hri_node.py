@@ -23,12 +23,12 @@ from affect_perception.core.stamp_buffer import StampBuffer
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg, tracks_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
 from affect_perception.ros.hri import messages as to_msg
 from affect_perception.ros.hri.ros4hri import face_id
-from affect_perception.ros.on_demand import OnDemand
-from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.inputs.on_demand import OnDemand
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import subscribe
 from affect_perception.settings import HriSettings
 from affect_perception.types import Affect, AffectFrame, TrackedFrame

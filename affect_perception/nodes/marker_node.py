@@ -22,14 +22,14 @@ from visualization_msgs.msg import MarkerArray
 from affect_perception.core.display.markers import FaceMarkers, assumed_intrinsics
 from affect_perception.msg import FaceAffectArray, FaceTrackArray
 from affect_perception.ros import qos
-from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
 from affect_perception.ros.conversions import affect_from_msg, intrinsics_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
 from affect_perception.ros.executors import run_nodes
-from affect_perception.ros.on_demand import OnDemand, RateLimit
-from affect_perception.ros.parameters import Overrides, declare_settings
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.adaptive_subscription import AdaptiveSubscription
+from affect_perception.ros.inputs.on_demand import OnDemand, RateLimit
 from affect_perception.ros.rviz.marker_messages import shapes_to_msg
 from affect_perception.ros.rviz.overlay import OverlayOutput
+from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, find_images, sibling_topic, subscribe
 from affect_perception.settings import MarkerSettings
 from affect_perception.types import AffectFrame, Frame, Intrinsics

@@ -13,7 +13,7 @@ from affect_perception.core.display.captions import SPEAKS, readings
 from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import affect_from_msg, stamp_from_msg
-from affect_perception.ros.on_demand import RateLimit, WhileWanted
+from affect_perception.ros.inputs.on_demand import RateLimit, WhileWanted
 from affect_perception.ros.topics import subscribe
 from affect_perception.types import Affect, AffectFrame
 

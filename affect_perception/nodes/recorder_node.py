@@ -20,8 +20,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from affect_perception.errors import ConfigError
 from affect_perception.msg import AgentBehaviour, AudioFeatures, FaceAffectArray, FaceTrackArray
-from affect_perception.ros.depth_input import depth_topic
-from affect_perception.ros.diagnostics import NodeDiagnostics
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.depth_input import depth_topic
 from affect_perception.ros.topics import sibling_topic, subscribe
 from affect_perception.settings import TrackerSettings
 

@@ -16,8 +16,8 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
-from affect_perception.ros.callbacks import report_error
-from affect_perception.ros.start import USER_ERRORS, in_one_line, init_ros
+from affect_perception.ros.health.callbacks import report_error
+from affect_perception.ros.startup.start import USER_ERRORS, in_one_line, init_ros
 
 _PAUSE_S = 0.01
 _AGAIN_S = 1.0  # a signal this soon after the first is the same one: Ctrl-C also comes through ros2 launch

@@ -14,7 +14,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from affect_perception.ros import qos
-from affect_perception.ros.callbacks import guarded
+from affect_perception.ros.health.callbacks import guarded
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 

@@ -1,6 +1,6 @@
 """All settings, a file per node, each declared once with default, meaning, unit and range (`declaration.py`).
 
-Not here: where settings are read from: ROS parameters (`ros/parameters.py`), command line flags (`cli/`).
+Not here: where settings are read from: ROS parameters (`ros/startup/parameters.py`), command line flags (`cli/`).
 
 ROS parameters with descriptors, flags and `docs/settings.md` are derived from these classes; YAML files hold only what
 differs from the defaults. To add a setting, add a field to the class of its node and use it; the rest follows.

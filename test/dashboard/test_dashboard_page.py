@@ -23,8 +23,9 @@ from sensor_msgs.msg import CompressedImage
 from affect_perception.core.agent.policy import Behaviour
 from affect_perception.graph.run import with_dashboard
 from affect_perception.nodes.dashboard_node import DashboardNode
-from affect_perception.ros import on_demand, qos
+from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
+from affect_perception.ros.inputs import on_demand
 
 pytestmark = [pytest.mark.ros, pytest.mark.browser, pytest.mark.slow]
 

@@ -21,7 +21,7 @@ from affect_perception.nodes.agent_node import AgentNode
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
-from affect_perception.ros.policy_loader import PolicyRunner, find_policy
+from affect_perception.ros.startup.policy_loader import PolicyRunner, find_policy
 from affect_perception.settings import AgentSettings
 from affect_perception.types import Affect, AffectFrame, Box
 

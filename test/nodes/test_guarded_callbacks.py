@@ -24,9 +24,9 @@ from std_msgs.msg import String
 
 import affect_perception.nodes
 from affect_perception.nodes.recorder_node import Recording
-from affect_perception.ros.callbacks import GUARDED, guarded
-from affect_perception.ros.diagnostics import NodeDiagnostics
-from affect_perception.ros.on_demand import OnDemand, WhileWanted
+from affect_perception.ros.health.callbacks import GUARDED, guarded
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.on_demand import OnDemand, WhileWanted
 from affect_perception.ros.topics import subscribe
 from affect_perception.settings import TrackerSettings
 
@@ -99,7 +99,7 @@ def test_an_exception_in_a_callback_is_counted_and_does_not_leave_it(made, name)
     found = callbacks(node)
     assert len(found) >= 1
     for count, callback in enumerate(found, 1):
-        assert hasattr(callback, GUARDED), f'{callback} of {name}: make it by ros/callbacks.py or ros/topics.py'
+        assert hasattr(callback, GUARDED), f'{callback} of {name}: make it by ros/health/callbacks.py or ros/topics.py'
         setattr(callback, GUARDED, fail)
         callback(*[None] * len(inspect.signature(callback).parameters))
         counted = node.diagnostics.bad_inputs['internal'] if hasattr(node, 'diagnostics') else 0

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
-from affect_perception.ros.depth_input import depth_topic
+from affect_perception.ros.inputs.depth_input import depth_topic
 from affect_perception.ros.topics import sibling_topic
 from affect_perception.settings import TrackerSettings
 

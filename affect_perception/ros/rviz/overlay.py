@@ -17,8 +17,8 @@ from affect_perception.core.display.overlay import annotated_at, scaled_down
 from affect_perception.core.stamp_buffer import StampBuffer
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import bytes_to_msg, frame_from_msg, header_to_msg, image_to_msg, stamp_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
-from affect_perception.ros.on_demand import RateLimit, WhileWanted
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.on_demand import RateLimit, WhileWanted
 from affect_perception.ros.topics import advertise
 from affect_perception.runtime.newest_item import SlotWorker
 from affect_perception.settings import MarkerSettings

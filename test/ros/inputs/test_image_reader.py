@@ -8,7 +8,7 @@ from sensor_msgs.msg import Image
 
 from affect_perception.core.images.encodings import ENCODINGS
 from affect_perception.errors import BadInputError
-from affect_perception.ros.image_reader import read_frame
+from affect_perception.ros.inputs.image_reader import read_frame
 
 pytestmark = pytest.mark.ros
 

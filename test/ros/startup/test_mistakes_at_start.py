@@ -11,7 +11,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 from affect_perception.errors import ConfigError
 from affect_perception.nodes import agent_node, face_tracker_node
-from affect_perception.ros.given_parameters import check_parameters
+from affect_perception.ros.startup.given_parameters import check_parameters
 from affect_perception.runtime.middleware import check_middleware, installed_middlewares
 from affect_perception.settings import GROUPS, TrackerSettings
 

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affect_perception.errors import ConfigError
-from affect_perception.ros.callbacks import report_error
+from affect_perception.ros.health.callbacks import report_error
 from affect_perception.runtime.masking import masked
 from affect_perception.settings import Setting, Settings
 

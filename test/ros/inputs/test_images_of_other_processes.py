@@ -11,8 +11,8 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from affect_perception.ros import qos
-from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
-from affect_perception.ros.image_input import ImageInput
+from affect_perception.ros.inputs.adaptive_subscription import AdaptiveSubscription
+from affect_perception.ros.inputs.image_input import ImageInput
 from affect_perception.ros.topics import image_topics, subscribe
 from affect_perception.settings import TrackerSettings
 

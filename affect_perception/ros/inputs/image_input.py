@@ -9,8 +9,8 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
-from affect_perception.ros.adaptive_subscription import QUEUE, AdaptiveSubscription, mixed
-from affect_perception.ros.callbacks import timer
+from affect_perception.ros.health.callbacks import timer
+from affect_perception.ros.inputs.adaptive_subscription import QUEUE, AdaptiveSubscription, mixed
 from affect_perception.ros.topics import find_images, image_topics
 from affect_perception.settings import TrackerSettings
 

@@ -20,8 +20,8 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from affect_perception.ros import qos
-from affect_perception.ros.callbacks import guarded, timer
-from affect_perception.ros.parameters import given_value
+from affect_perception.ros.health.callbacks import guarded, timer
+from affect_perception.ros.startup.parameters import given_value
 
 QUEUE = 10  # images that wait in the middleware while the interpreter is busy; each takes 1 to 3 ms to fetch
 _PERIOD_S = 0.5  # between two looks at the publishers; an incompatible publisher is looked at at once

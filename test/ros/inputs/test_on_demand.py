@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
-from affect_perception.ros.on_demand import RateLimit
+from affect_perception.ros.inputs.on_demand import RateLimit
 
 pytestmark = pytest.mark.ros
 

@@ -13,8 +13,8 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from affect_perception.errors import ConfigError
-from affect_perception.ros.given_parameters import check_parameters
-from affect_perception.ros.log_bridge import log_to_ros
+from affect_perception.ros.health.log_bridge import log_to_ros
+from affect_perception.ros.startup.given_parameters import check_parameters
 
 _DOMAINS = 232  # the highest; UDP ports end there
 # What rclpy raises for names, remappings and parameters that a user gave.

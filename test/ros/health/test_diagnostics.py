@@ -12,9 +12,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affect_perception.errors import BadInputError
-from affect_perception.ros.diagnostics import TASKS, NodeDiagnostics
 from affect_perception.ros.executors import Spinner
-from affect_perception.ros.node_level import Activity, diagnose
+from affect_perception.ros.health.diagnostics import TASKS, NodeDiagnostics
+from affect_perception.ros.health.node_level import Activity, diagnose
 from affect_perception.settings import GROUPS, DiagnosticsSettings
 
 pytestmark = pytest.mark.ros
@@ -140,7 +140,7 @@ def test_stamps_ahead_give_no_latency_and_one_warning(watched, monkeypatch):
 
 
 def test_time_of_a_simulation_that_never_comes_is_told_although_it_stands_still(ros, monkeypatch):
-    monkeypatch.setattr('affect_perception.ros.diagnostics._NO_CLOCK_S', 0.1)
+    monkeypatch.setattr('affect_perception.ros.health.diagnostics._NO_CLOCK_S', 0.1)
     node, peer = Node('affect_node', parameter_overrides=[Parameter('use_sim_time', value=True)]), Node('peer')
     got = []
     peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)

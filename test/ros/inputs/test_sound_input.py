@@ -13,7 +13,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 
 from affect_perception.core.sound import AudioFeatures
 from affect_perception.ros.conversions import features_to_msg
-from affect_perception.ros.sound_input import SoundInput
+from affect_perception.ros.inputs.sound_input import SoundInput
 from affect_perception.types import Affect, AffectFrame, Box, Track, TrackedFrame
 
 SECOND = 1_000_000_000

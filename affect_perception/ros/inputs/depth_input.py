@@ -10,9 +10,9 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from affect_perception.core.face_position import Locator
 from affect_perception.errors import BadInputError
-from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
 from affect_perception.ros.conversions import depth_from_msg, intrinsics_from_msg
-from affect_perception.ros.diagnostics import NodeDiagnostics
+from affect_perception.ros.health.diagnostics import NodeDiagnostics
+from affect_perception.ros.inputs.adaptive_subscription import AdaptiveSubscription
 from affect_perception.ros.topics import sibling_topic
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import TrackedFrame

@@ -34,7 +34,7 @@ def test_node_tells_what_it_loads_and_which_backend_it_took():
 
 def test_records_go_to_stderr_when_the_ros_context_is_down():
     code = (
-        'import logging; from affect_perception.ros.log_bridge import log_to_ros; log_to_ros()\n'
+        'import logging; from affect_perception.ros.health.log_bridge import log_to_ros; log_to_ros()\n'
         'logging.getLogger("affect_perception.test").warning("no context")'
     )
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)

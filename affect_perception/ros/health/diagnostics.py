@@ -17,9 +17,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from affect_perception.errors import BadInputError
-from affect_perception.ros.callbacks import timer
-from affect_perception.ros.node_level import Activity, diagnose, stamp_problem
-from affect_perception.ros.parameters import declare_settings
+from affect_perception.ros.health.callbacks import timer
+from affect_perception.ros.health.node_level import Activity, diagnose, stamp_problem
+from affect_perception.ros.startup.parameters import declare_settings
 from affect_perception.runtime.failures import described
 from affect_perception.settings import DiagnosticsSettings
 

@@ -8,8 +8,8 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-from affect_perception.ros.adaptive_subscription import AdaptiveSubscription
-from affect_perception.ros.callbacks import report_error, timer
+from affect_perception.ros.health.callbacks import report_error, timer
+from affect_perception.ros.inputs.adaptive_subscription import AdaptiveSubscription
 from affect_perception.runtime.failures import FailureLog
 
 AnySubscription = Subscription | AdaptiveSubscription
