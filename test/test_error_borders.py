@@ -50,6 +50,10 @@ BORDERS = {
     'test_a_worker_whose_work_raises_tells_the_error_and_takes_the_next_item',
     ('runtime/prefetch', '_Producer.__init__', 'Thread'): 'runtime/test_prefetch.py: '
     'test_an_error_comes_after_the_items_before_it',
+    ('runtime/parallel', 'run_in_processes', 'Thread'): 'runtime/test_parallel.py: '
+    'test_a_report_that_fails_is_counted_and_the_work_goes_on',
+    ('runtime/parallel', '_start_worker', 'Thread'): 'runtime/test_parallel.py: '
+    'test_workers_end_when_their_parent_is_killed',
     ('runtime/time_limit', 'within', 'Thread'): 'runtime/test_time_limit.py: '
     'test_result_and_error_of_the_call_come_back',
     ('runtime/child_process', 'end_with_parent', 'Thread'): 'runtime/test_child_process.py: '
@@ -67,7 +71,7 @@ BORDERS = {
     'test_errors_in_the_loops_of_the_server_are_counted_and_the_loops_go_on',
     ('dashboard/server', 'Server._serve_page', 'ensure_future'): 'dashboard/test_server.py: '
     'test_page_that_cannot_be_written_to_is_counted_and_ended',
-    ('dashboard/server', 'Server._accept', 'call_later'): 'dashboard/test_server.py: '
+    ('dashboard/connections', '_Connection._start', 'call_later'): 'dashboard/test_server.py: '
     'test_error_in_a_callback_of_the_loop_is_counted',
 }
 
