@@ -1,6 +1,8 @@
 """Fixtures of all tests: a ROS domain of their own, the folder of real data if any, waits with a limit."""
 
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,10 @@ if _WORKER:
     os.environ['ROS_DOMAIN_ID'] = str(30 + (8 * os.getppid() + int(_WORKER.removeprefix('gw'))) % 60)
 os.environ.setdefault('ROS_DOMAIN_ID', str(30 + os.getpid() % 60))
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+
+# Started in the background by a shell, tests and their children would ignore Ctrl-C.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / 'shared' / 'data'

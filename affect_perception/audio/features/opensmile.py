@@ -1,7 +1,8 @@
 """Low-level descriptors of openSMILE (Eyben et al. 2010): ComParE 2016 (65) and eGeMAPS v01b (23).
 
 openSMILE is an optional package that is free for research only. Its engine runs in a thread and reads the samples as
-they come, so that a stream gives the rows of the whole file, filters with memory (RASTA) included.
+they come, so that a stream gives the rows of the whole file, filters with memory (RASTA) included. Which call
+gives a row depends on how fast the engine is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import threading
 import time
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ class OpenSmile:
         self.names = tuple(self._set.feature_names)
         self._rows: list[np.ndarray] = []
         self._lock = threading.Lock()
+        self._end: weakref.finalize | None = None
         self._engine: Any = None
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None
@@ -54,12 +57,11 @@ class OpenSmile:
 
     def finish(self) -> np.ndarray:
         """Rows (T, F) that were still to come."""
-        if self._engine is not None and self._thread is not None:
-            self._engine.external_audio_source_set_eoi(_config().EXTERNAL_SOURCE_COMPONENT)
-            self._thread.join(_END_S)
+        if self._end is not None and self._thread is not None:
+            self._end()
             if not self._thread.is_alive():
                 self._engine.free()
-            self._engine = self._thread = None
+            self._engine = self._thread = self._end = None
         return self._ready()
 
     def _begin(self) -> None:
@@ -70,6 +72,8 @@ class OpenSmile:
         engine.external_sink_set_callback_ex(config.EXTERNAL_OUTPUT_COMPONENT, self._on_row)
         self._thread = threading.Thread(target=self._run, args=(engine,), name='openSMILE', daemon=True)
         self._thread.start()
+        # Also at the end of the program: the interpreter aborts on a thread that is within the engine by then.
+        self._end = weakref.finalize(self, _end, engine, self._thread)
 
     def _run(self, engine: Any) -> None:
         try:
@@ -88,6 +92,12 @@ class OpenSmile:
         with self._lock:
             rows, self._rows = self._rows, []
         return np.nan_to_num(np.stack(rows)) if rows else np.zeros((0, len(self.names)), np.float32)
+
+
+def _end(engine: Any, thread: threading.Thread) -> None:
+    """Tell `engine` that no further samples come, and wait for its `thread`."""
+    engine.external_audio_source_set_eoi(_config().EXTERNAL_SOURCE_COMPONENT)
+    thread.join(_END_S)
 
 
 def _config() -> Any:

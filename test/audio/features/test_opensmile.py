@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from builders.sound import blocks, chirp, noise
+from conftest import ROOT
 
 from affect_perception.audio.features import open_extractor
 from affect_perception.audio.stream import FeatureStream
@@ -34,3 +38,13 @@ def test_a_stream_gives_the_frames_of_the_whole_file(name, columns):
     assert len(rows) > 270
     np.testing.assert_allclose(rows, whole[: len(rows)], rtol=1e-4, atol=1e-4)
     assert parts[0].stamp_ns == 30_000_000
+
+
+def test_a_program_that_ends_within_a_stream_ends_in_order():
+    pytest.importorskip('opensmile', reason='openSMILE is an optional extra: pip install opensmile')
+    code = (
+        'import numpy as np\nfrom affect_perception.audio.features import open_extractor\n'
+        'open_extractor("egemaps").push(np.zeros(16000, np.float32))\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
