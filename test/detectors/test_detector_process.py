@@ -162,7 +162,7 @@ def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores
                 process.analyze(DetectionRequest(frame))
         assert failure.value.kind == 'detector'
         assert process.analyze(DetectionRequest(frame)).detections
-        assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+        assert os.sched_getscheduler(process.pid) == os.sched_getscheduler(0) != os.SCHED_IDLE
         assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 5
         monkeypatch.setattr(detector_process, 'progress', lambda pid: Progress(time.monotonic_ns(), True))
         process._share._since_s -= 60
