@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,12 +29,13 @@ def setting(
     live: bool = False,
     alias: str = '',
     topic: bool = False,
+    path: bool = False,
 ) -> Any:
     """Declare a field of a `Settings` class. The type of the setting is the type of `default`; bounds are inclusive.
 
     `live`: may change while a node runs (`ros2 param set`); other settings are read once, at start.
     `alias`: an earlier name, still accepted in mappings, flags and ROS parameters. `topic`: the name of a topic, or
-    the default.
+    the default. `path`: may be the name of a file, which need not be UTF-8.
     """
     metadata = {
         'meaning': meaning,
@@ -44,6 +46,7 @@ def setting(
         'live': live,
         'alias': alias,
         'topic': topic,
+        'path': path,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -62,6 +65,7 @@ class Setting:
     live: bool
     alias: str = ''
     topic: bool = False
+    path: bool = False
 
     @property
     def type(self) -> type:
@@ -95,7 +99,7 @@ class Setting:
             raise ConfigError(
                 f'{self.name} = {_shown(value)} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
             )
-        if self.type is str and not _is_utf8(value):
+        if self.type is str and not _is_text(value, self.path):
             raise ConfigError(f'{self.name} = {_shown(value)} is no text in UTF-8')
         number: Any = value
         below = self.low is not None and not number >= self.low  # written so that NaN is out of range
@@ -113,10 +117,10 @@ class Setting:
         return value
 
 
-def _is_utf8(text: Any) -> bool:
-    """False for a text with bytes that were no UTF-8 on the command line, or with a zero character."""
+def _is_text(text: Any, path: bool) -> bool:
+    """False for a text with bytes that were no UTF-8 on the command line (but in a path), or with a zero character."""
     try:
-        return b'\0' not in text.encode()
+        return b'\0' not in (os.fsencode(text) if path else text.encode())
     except UnicodeEncodeError:
         return False
 

@@ -15,6 +15,7 @@ class SourceSettings(Settings):
         'auto',
         'scene, camera:N, camera:NAME, realsense, realsense:SERIAL, a video file, a bag, a stream URL, a folder of '
         'images, or auto (a camera if present, else scene)',
+        path=True,
     )
     rate: float = setting(
         1.0,

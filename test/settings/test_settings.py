@@ -54,3 +54,11 @@ def test_no_two_nodes_have_a_setting_of_one_name():
 def test_document_of_settings_is_up_to_date():
     path = ROOT / 'docs' / 'settings.md'
     assert path.read_text() == document(), 'run: python -m affect_perception.settings > docs/settings.md'
+
+
+def test_a_path_need_not_be_utf_8_but_has_no_zero_character():
+    assert SourceSettings(source='Zo\udceb.mp4').source == 'Zo\udceb.mp4'
+    with pytest.raises(ConfigError, match='no text in UTF-8'):
+        SourceSettings(source='a\0b')
+    with pytest.raises(ConfigError, match='no text in UTF-8'):
+        SourceSettings(bag_topic='Zo\udceb')

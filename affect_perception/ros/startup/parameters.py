@@ -11,6 +11,7 @@ from rclpy.parameter import Parameter
 
 from affect_perception.errors import ConfigError
 from affect_perception.ros.health.callbacks import report_error
+from affect_perception.runtime.files import text_of_name
 from affect_perception.runtime.masking import masked
 from affect_perception.settings import Setting, Settings
 
@@ -55,7 +56,7 @@ def declare_settings(
         value = declared.checked(_given(node, declared, overrides or {}))
         if least and declared.name in least:
             value = declared.checked(max(value, least[declared.name]))
-        shown = masked(value) if isinstance(value, str) else value  # everybody can read parameters
+        shown = text_of_name(masked(value)) if isinstance(value, str) else value  # everybody can read parameters
         node.declare_parameter(declared.name, shown, descriptor(declared), ignore_override=True)
         values[declared.name] = value
     settings = group(**values)
