@@ -23,6 +23,13 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / 'shared' / 'data'
 
 
+@pytest.fixture(autouse=True)
+def patience_with_detectors(request, monkeypatch):
+    """Detectors of idle priority may wait for a core as long as it takes: other tests work beside this one."""
+    if 'starved' not in request.node.name:
+        monkeypatch.setattr('affect_perception.detectors.detector_process.STARVED_S', 120.0)
+
+
 @pytest.fixture
 def data() -> Path:
     """The shared data sets, which a newcomer does not have."""

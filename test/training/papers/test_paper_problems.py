@@ -177,7 +177,7 @@ def test_the_training_files_in_the_repository_are_valid():
     from conftest import ROOT
 
     files = sorted((ROOT / 'config' / 'papers').glob('*.yaml'))
-    assert len(files) == 10
+    assert len(files) == 11
     for path in files:
         values = yaml.safe_load(path.read_text())
         if MODELS[values['model']].__name__ in ('Qian2023', 'Vielzeuf2018') and not _torchvision():
