@@ -71,8 +71,9 @@ def test_wrong_numbers_end_with_status_2(wrong):
     assert caught.value.code == 2
 
 
-@pytest.mark.slow
-def test_the_last_line_is_the_result(tmp_path, capsys):
+@pytest.fixture
+def face(tmp_path):
+    """Folder with the picture of one face; skips where dlib's CNN cannot run."""
     cv2, dlib_cnn = pytest.importorskip('cv2'), pytest.importorskip('affect_perception.detectors.dlib.cnn')
     photo = pytest.importorskip('skimage.data').astronaut()[40:240, 120:320]
     pytest.importorskip('dlib')
@@ -81,7 +82,12 @@ def test_the_last_line_is_the_result(tmp_path, capsys):
     except ConfigError as error:
         pytest.skip(str(error))
     cv2.imwrite(str(tmp_path / 'face.png'), photo[:, :, ::-1])
-    assert main([str(tmp_path), '--size', '160x120', '--repeats', '1']) == 0
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_last_line_is_the_result(face, capsys):
+    assert main([str(face), '--size', '160x120', '--repeats', '1']) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result['size'] == [160, 120]
     assert result['images'] == 1
@@ -89,21 +95,14 @@ def test_the_last_line_is_the_result(tmp_path, capsys):
     assert (result['parity']['matched'], result['parity']['missed'], result['parity']['extra']) == (1, 0, 0)
 
 
-def test_recall_is_told_by_kind_and_kept(tmp_path, capsys, monkeypatch):
-    cv2, dlib_cnn = pytest.importorskip('cv2'), pytest.importorskip('affect_perception.detectors.dlib.cnn')
-    photo = pytest.importorskip('skimage.data').astronaut()[40:240, 120:320]
-    pytest.importorskip('dlib')
-    try:
-        dlib_cnn.DlibCnn()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    cv2.imwrite(str(tmp_path / 'face.png'), photo[:, :, ::-1])
+def test_recall_is_told_by_kind_and_kept(face, capsys, monkeypatch):
+    cv2 = pytest.importorskip('cv2')
     monkeypatch.setattr(recall, 'WIDTH', 640)
     monkeypatch.setattr(recall, 'HEIGHT', 360)
     monkeypatch.setattr(recall, 'PITCHES', (0.0,))
     threads = cv2.getNumThreads()
-    out = tmp_path / 'recall.json'
-    arguments = [str(tmp_path / 'face.png'), '--recall', '--kinds', 'pitch', '--repeats', '1', '--out', str(out)]
+    out = face / 'recall.json'
+    arguments = [str(face / 'face.png'), '--recall', '--kinds', 'pitch', '--repeats', '1', '--out', str(out)]
     try:
         assert main(arguments) == 0
     finally:
