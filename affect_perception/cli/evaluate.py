@@ -85,6 +85,10 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
         from affect_perception.evaluation.offline.jobs import make_jobs
 
         return _evaluate_many(args, found, make_jobs(found.inputs, args.out, source, tracker, affect, **options))
+    if args.start_from == 'images':
+        from affect_perception.detectors.detector_process import start_detector_early
+
+        start_detector_early(tracker, live=False)
     from tqdm import tqdm
 
     from affect_perception.evaluation.offline.runner import evaluate

@@ -10,7 +10,7 @@ from affect_perception.cli.checks import check_run
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.interrupts import exit_on_interrupt
-from affect_perception.settings import GROUPS
+from affect_perception.settings import GROUPS, TrackerSettings
 
 
 def add_parsers(commands: Commands) -> None:
@@ -26,7 +26,9 @@ def add_parsers(commands: Commands) -> None:
 def _run(args: argparse.Namespace) -> dict[str, Any]:
     check_run(args.source or 'auto', args.record, args.audio_file)
     require_ros()
+    settings = settings_by_node(args)
     with exit_on_interrupt():
+        _start_early(settings)
         from affect_perception.graph.run import run
         from affect_perception.nodes.recorder_node import Recording
 
@@ -34,4 +36,12 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     if args.record_images and args.record is None:
         raise ConfigError('--record-images needs a recording; give --record BAG as well')
     record = Recording(args.record, args.record_images) if args.record is not None else None
-    return run(args.source or 'auto', args.duration, settings_by_node(args), record)
+    return run(args.source or 'auto', args.duration, settings, record)
+
+
+def _start_early(settings: dict[str, dict[str, Any]]) -> None:
+    """Start the detector's process, unless each image waits for its detection (camera_node's `rate` 0)."""
+    from affect_perception.detectors.detector_process import start_detector_early
+
+    if settings['camera_node'].get('rate') != 0:
+        start_detector_early(TrackerSettings.from_mapping(settings['face_tracker_node']), live=True)

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import os
 import sys
+from importlib import import_module
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def _warm_analyzer(settings: TrackerSettings, template: bool) -> FaceAnalyzer:
     import cv2
 
     if template:
-        os.environ['OMP_NUM_THREADS'] = '1'  # before PyTorch is imported
+        _use_one_thread()
         cv2.setNumThreads(1)
     analyzer = make_face_analyzer(settings)
     cv2.setNumThreads(1)
@@ -77,6 +78,19 @@ def _warm_analyzer(settings: TrackerSettings, template: bool) -> FaceAnalyzer:
         _set_threads()
     analyzer.warm_up()
     return analyzer
+
+
+def _load_early(live: bool) -> None:
+    """Import what dlib_cnn needs, before its settings are known (`start_detector_early`)."""
+    if live and CAN_FORK:
+        _use_one_thread()
+    for module in ('cnn', 'embedding', 'landmarks'):
+        with contextlib.suppress(ImportError):  # told when the detector is built
+            import_module(f'affect_perception.detectors.dlib.{module}')
+
+
+def _use_one_thread() -> None:
+    os.environ['OMP_NUM_THREADS'] = '1'  # before PyTorch is imported
 
 
 def _set_threads() -> None:
@@ -109,10 +123,15 @@ def _text(error: Exception) -> str:
 
 
 def main() -> None:
-    """Run as `python -m affect_perception.detectors.detector_child FD` by `FaceAnalyzerProcess`."""
+    """Run as `python -m affect_perception.detectors.detector_child FD [live|offline]` by `FaceAnalyzerProcess`.
+
+    With a second argument it is started early, for that use.
+    """
     link = child_link()
     end_with_parent(link)
     log_to()
+    if sys.argv[2:]:
+        _load_early(sys.argv[2] == 'live')
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         serve(link)
 

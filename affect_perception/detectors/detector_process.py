@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import os
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime.child_process import ChildEnded, ChildStarved
+from affect_perception.runtime.child_process import ChildEnded, ChildStarved, start_early
 from affect_perception.runtime.child_watch import HUNG_S, TICKS_PER_S, progress
 from affect_perception.runtime.devices import chosen_device
 from affect_perception.runtime.framing import Message
@@ -195,6 +196,18 @@ class DetectorProcess:
     def close(self) -> None:
         """Kill the child; may be called by any thread."""
         self._process.close()
+
+
+def start_detector_early(settings: TrackerSettings, live: bool) -> None:
+    """Start the process of a `FaceAnalyzerProcess` (`live`) or `DetectorProcess` to come; no effect if none is likely.
+
+    It loads dlib and PyTorch while this process does the same. Call before these are imported.
+    """
+    named = settings.detect_device == 'cpu'
+    gpu = settings.detect_device != 'auto' or bool(glob.glob('/dev/nvidia[0-9]*') + glob.glob('/dev/dxg'))
+    cnn = settings.detector in ('auto', 'dlib_cnn') and settings.detect_beside != 'thread'
+    if os.name == 'posix' and cnn and not settings.detect_inline and (named or not gpu):
+        start_early(_CHILD, 'live' if live else 'offline')
 
 
 def wants_process(settings: TrackerSettings) -> bool:

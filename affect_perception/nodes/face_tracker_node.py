@@ -31,6 +31,7 @@ from affect_perception.ros.inputs.image_reader import read_frame
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, find_images
+from affect_perception.runtime.background_import import import_in_background
 from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionResult, Frame
@@ -69,6 +70,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
         analyzer.warm_up()
         self._detector_name = analyzer.detector
         self.get_logger().info(f'detector {analyzer.name}, every {self.settings.detect_every} frames')
+        # Needed from the second detection on, and slow to import: beside the start of the other nodes.
+        import_in_background('scipy.optimize')
         self.detector = AsyncDetector(analyzer, self._on_detection)
         self.tracker = FaceTracker(self.settings)
         self._tracks = advertise(self, FaceTrackArray, 'face_tracks')

@@ -84,7 +84,7 @@ class ChildProcess:
             if self._closed:
                 raise RuntimeError(f'{self.name} has been closed')
             self.kill()
-            self._run = Run.of_module(self._module, self._arguments)
+            self._run = _started_early(self._module) or Run.of_module(self._module, self._arguments)
 
     def send(self, kind: str, *arrays: np.ndarray, **fields: Any) -> None:
         """Send one message. ChildEnded, ChildHung or ChildStarved if the child does not take it."""
@@ -144,6 +144,25 @@ class ChildProcess:
 
 
 _runs: weakref.WeakSet[Run] = weakref.WeakSet()
+_early: dict[str, Run] = {}  # by module: started, and used by no ChildProcess yet
+
+
+def start_early(module: str, *arguments: str) -> None:
+    """Start a child of `module` now, which the next `ChildProcess.start` of that module takes over.
+
+    So that the child loads while this process still imports what it needs itself. `arguments` tell the child what it
+    will be used for.
+    """
+    if module not in _early:
+        _early[module] = Run.of_module(module, arguments)
+
+
+def _started_early(module: str) -> Run | None:
+    run = _early.pop(module, None)
+    if run is None or run.child.poll() is None:
+        return run
+    run.kill()
+    return None
 
 
 @atexit.register

@@ -3,6 +3,8 @@
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -17,10 +19,12 @@ from affect_perception.detectors.detector_process import (
     DetectorFailure,
     DetectorProcess,
     FaceAnalyzerProcess,
+    start_detector_early,
     wants_process,
 )
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.runtime import child_process
 from affect_perception.runtime.child_watch import Progress, is_alive
 from affect_perception.runtime.template_process import CAN_FORK
 from affect_perception.settings import TrackerSettings
@@ -41,6 +45,43 @@ def analyzer():
     analyzer = FaceAnalyzerProcess(HOG)
     yield analyzer
     analyzer.close()
+
+
+@pytest.mark.parametrize('live', [True, False])
+def test_a_process_that_was_started_early_finds_the_same(frame, live):
+    settings = HOG.changed(detector='auto', detect_device='cpu')
+    start_detector_early(settings, live)
+    early = child_process._early[detector_process._CHILD].child.pid
+    process = FaceAnalyzerProcess(HOG, idle=live)
+    try:
+        taken = process._child._template.run if live and CAN_FORK else process._child._run
+        assert taken.child.pid == early
+        found, expected = (one.analyze(DetectionRequest(frame)) for one in (process, make_face_analyzer(HOG)))
+        assert found.detections == expected.detections
+    finally:
+        process.close()
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        TrackerSettings(detect_inline=True),
+        TrackerSettings(detect_beside='thread'),
+        TrackerSettings(detector='dlib_hog'),
+        TrackerSettings(detect_device='cuda'),
+    ],
+)
+def test_no_process_is_started_early_where_none_that_loads_pytorch_is_likely(settings):
+    start_detector_early(settings, live=True)
+    assert detector_process._CHILD not in child_process._early
+
+
+def test_the_detectors_process_and_a_scene_without_sound_do_without_scipy():
+    code = (
+        'import sys, affect_perception.detectors.detector_child, affect_perception.sources.scene.scene, '
+        'affect_perception.core.tracking.tracker; sys.exit("scipy" in sys.modules)'
+    )
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 
 def die(process: FaceAnalyzerProcess | DetectorProcess) -> None:

@@ -111,10 +111,32 @@ def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path):
     assert '\n' not in str(caught.value)
 
 
-def test_another_network_and_one_of_free_sizes_are_refused(weights, tmp_path):
+def as_of_2022(graph):
+    del graph.output[3:]  # loc, conf and iou
+
+
+def of_other_names(graph):
+    new = {one.name: f'stride_{one.name}' for one in graph.output}
+    for node in graph.node:
+        node.output[:] = [new.get(name, name) for name in node.output]
+    for one in graph.output:
+        one.name = new[one.name]
+
+
+def without_points(graph):
+    for one in [one for one in graph.output if one.name.startswith('kps')]:
+        graph.output.remove(one)
+
+
+@pytest.mark.parametrize('change', [as_of_2022, of_other_names, without_points])
+def test_a_file_of_another_version_is_refused_in_one_line_that_names_the_wanted_one(weights, tmp_path, change):
     onnx = pytest.importorskip('onnx')
     model = onnx.load(weights)
-    del model.graph.output[3:]
-    onnx.save(model, tmp_path / 'old.onnx')  # as of 2022: three outputs
-    with pytest.raises(ConfigError, match='is no YuNet that OpenCV'):
-        YuNet(str(tmp_path / 'old.onnx'))
+    change(model.graph)
+    onnx.save(model, tmp_path / 'other.onnx')
+    with pytest.raises(
+        ConfigError, match=r'no YuNet that OpenCV .* runs .*face_detection_yunet_\*.onnx of 2023'
+    ) as caught:
+        YuNet(str(tmp_path / 'other.onnx'))
+    assert '\n' not in str(caught.value)
+    assert len(str(caught.value)) < 500

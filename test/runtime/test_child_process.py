@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime import child_watch
-from affect_perception.runtime.child_process import ChildEnded, ChildHung, ChildProcess, ChildStarved
+from affect_perception.runtime import child_process, child_watch
+from affect_perception.runtime.child_process import ChildEnded, ChildHung, ChildProcess, ChildStarved, start_early
 from affect_perception.runtime.child_watch import Progress, is_alive
 
 ECHO = 'builders.echo_child'
@@ -45,6 +45,33 @@ def test_fields_and_arrays_come_back_exactly(child):
     assert answer.arrays[2].shape == (0, 128)
     assert answer.arrays[2].dtype == np.float32
     assert answer.fields == {'kind_was': 'say', 'fields': {'stamp_ns': 2**62 + 1, 'score': 0.1 + 0.2}}
+
+
+def test_a_child_that_was_started_early_is_taken_over_once():
+    start_early(ECHO)
+    early = child_process._early[ECHO].child.pid
+    first, second = ChildProcess('the echo', ECHO), ChildProcess('the echo', ECHO)
+    try:
+        first.start()
+        second.start()
+        assert first.pid == early != second.pid
+        assert echoed(first).kind == echoed(second).kind == 'echo'
+    finally:
+        first.close()
+        second.close()
+
+
+def test_a_child_that_was_started_early_and_has_ended_is_started_again():
+    start_early(ECHO)
+    run = child_process._early[ECHO]
+    run.kill()
+    child = ChildProcess('the echo', ECHO)
+    child.start()
+    try:
+        assert child.pid != run.child.pid
+        assert echoed(child).kind == 'echo'
+    finally:
+        child.close()
 
 
 def test_what_the_child_prints_goes_to_stderr():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from affect_perception.core.images.crops import crop_square, face_square
 from affect_perception.types import Box
@@ -74,6 +73,8 @@ def assign(cost: np.ndarray) -> list[tuple[int, int]]:
     """Pairs (row, column) of least total cost among those of finite cost in `cost` (N, M), as many as possible."""
     if not cost.size:
         return []
+    from scipy.optimize import linear_sum_assignment  # slow to import: the detector's process does without
+
     forbidden = 1e6
     pairs = zip(*linear_sum_assignment(np.where(np.isfinite(cost), cost, forbidden)), strict=True)
     return [(int(i), int(j)) for i, j in pairs if np.isfinite(cost[i, j])]

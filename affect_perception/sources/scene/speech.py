@@ -10,7 +10,6 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter, sosfilt
 
 RATE = 16_000  # Hz of the sound
 LEVEL = 0.25  # peak of a voice
@@ -78,6 +77,8 @@ def syllables(event: SpeechEvent) -> tuple[Syllable, ...]:
 @functools.lru_cache(64)
 def voice(event: SpeechEvent) -> np.ndarray:
     """Samples (N,) float32 of an event at RATE Hz, N = duration · RATE."""
+    from scipy.signal import lfilter  # two seconds of CPU time, in a program that may show faces only
+
     rng = np.random.default_rng((event.seed, 6))
     out = np.zeros(round(event.duration_s * RATE))
     for syllable in syllables(event):
@@ -92,6 +93,8 @@ def voice(event: SpeechEvent) -> np.ndarray:
 
 
 def _vowel(syllable: Syllable, rng: np.random.Generator, breath: float) -> np.ndarray:
+    from scipy.signal import lfilter, sosfilt
+
     count = round(syllable.duration_s * RATE)
     t = np.arange(count) / count
     pitch = syllable.pitch_hz * (1.06 - 0.12 * t) * (1 + 0.01 * rng.normal())

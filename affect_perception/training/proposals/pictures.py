@@ -10,6 +10,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,29 @@ _FACE_SHARE = {'london': 0.40, 'portraits': 0.45, 'diffusionfer': 0.72, 'lfw': 0
 _SHARES = {'london': 0.3, 'portraits': 0.25, 'diffusionfer': 0.15, 'lfw': 0.3}  # of the faces drawn
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Kind of picture: most `faces`, their largest size in px, and shares of faces with a property.
+
+    `turned`: in the plane, to 60°; `squeezed`: in width or height, as a head that turns away; `occluded`: partly
+    covered; `dark`: of the pictures, under-exposed.
+    """
+
+    faces: int = 9
+    largest_px: float = FACE_PX[1]
+    turned: float = 0.3
+    squeezed: float = 0.4
+    occluded: float = 0.12
+    dark: float = 0.0
+
+
+KINDS = {
+    'usual': Kind(),
+    'hard': Kind(turned=0.6, squeezed=0.7, occluded=0.5, dark=0.3),
+    'crowd': Kind(faces=30, largest_px=140.0, occluded=0.3, dark=0.15),
+}
 
 
 class FacePool:
@@ -62,16 +86,19 @@ class FacePool:
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), _FACE_SHARE[name]
 
 
-def compose(pool: FacePool, photos: list[Image], seed: tuple[int, ...]) -> Image:
-    """(*SIZE, 3) uint8: up to nine faces on a background; half of the pictures are doubled ones of half the size."""
+def compose(pool: FacePool, photos: list[Image], seed: tuple[int, ...], kind: Kind = KINDS['usual']) -> Image:
+    """(*SIZE, 3) uint8: faces of `kind` on a background; half of the pictures are doubled ones of half the size."""
     rng = np.random.default_rng(seed)
     doubled = rng.random() < 0.5
     height, width = (side // 2 for side in SIZE) if doubled else SIZE
     picture = _background(rng, pool, photos, height, width)
-    for _ in range(0 if rng.random() < 0.12 else rng.integers(1, 10)):
-        side = float(np.exp(rng.uniform(*np.log(FACE_PX)))) * (0.5 if doubled else 1)
-        _paste(rng, picture, *pool.face(rng), side)
+    for _ in range(0 if rng.random() < 0.12 else rng.integers(1, kind.faces + 1)):
+        side = float(np.exp(rng.uniform(*np.log((FACE_PX[0], kind.largest_px))))) * (0.5 if doubled else 1)
+        _paste(rng, picture, *pool.face(rng), side, kind)
     picture = _photographed(rng, picture)
+    if kind.dark and rng.random() < kind.dark:
+        levels = 255 * (np.arange(256) / 255) ** rng.uniform(1, 2) * rng.uniform(0.15, 0.6)
+        picture = cv2.LUT(picture, np.uint8(levels))
     return cv2.resize(picture, SIZE[::-1], interpolation=cv2.INTER_LINEAR) if doubled else picture
 
 
@@ -98,16 +125,16 @@ def load_photos() -> list[Image]:
     return [np.ascontiguousarray(photo) for photo in photos]
 
 
-def _paste(rng: np.random.Generator, picture: Image, face: Image, share: float, side: float) -> None:
+def _paste(rng: np.random.Generator, picture: Image, face: Image, share: float, side: float, kind: Kind) -> None:
     """Draw a face with a box of `side` px anywhere, also over the edge: turned, squeezed, tilted, faded out."""
     height, width = face.shape[:2]
     scale = side / (share * width)
     if rng.random() < 0.5:
         face = face[:, ::-1]
     corners = np.array([[-width, -height], [width, -height], [width, height], [-width, height]], np.float32) / 2
-    squeezed = corners * scale * (1 if rng.random() < 0.6 else rng.uniform((0.65, 0.8), 1))
+    squeezed = corners * scale * (1 if rng.random() < 1 - kind.squeezed else rng.uniform((0.65, 0.8), 1))
     turned = squeezed + rng.normal(0, 0.04 * side, (4, 2)) * (rng.random() < 0.5)
-    roll = np.radians(rng.normal(0, 8) if rng.random() < 0.7 else rng.uniform(-60, 60))
+    roll = np.radians(rng.normal(0, 8) if rng.random() < 1 - kind.turned else rng.uniform(-60, 60))
     matrix = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     centre = rng.uniform((-0.3 * side, -0.3 * side), np.array(picture.shape[1::-1]) + 0.3 * side)
     placed = np.float32(turned @ matrix.T + centre)
@@ -125,7 +152,7 @@ def _paste(rng: np.random.Generator, picture: Image, face: Image, share: float, 
     opacity = cv2.warpPerspective(alpha, homography, (right - left, bottom - top))[..., None]
     below = picture[top:bottom, left:right]
     below[:] = np.uint8(below + (drawn.astype(np.float32) - below) * opacity + 0.5)
-    if rng.random() < 0.12:  # an occlusion
+    if rng.random() < kind.occluded:
         at, extent = centre + rng.normal(0, 0.4 * side, 2), rng.uniform(0.1, 0.5, 2) * side
         box = [int(v) for v in (*(at - extent / 2), *(at + extent / 2))]
         cv2.rectangle(picture, tuple(box[:2]), tuple(box[2:]), rng.integers(0, 256, 3).tolist(), -1)
