@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from conftest import ROOT
 from affect_perception.audio.features import open_extractor
 from affect_perception.audio.stream import FeatureStream
 from affect_perception.errors import ConfigError
+from affect_perception.sources.scene.speech import SpeechEvent, voice
 
 
 def test_an_unknown_extractor_is_refused_with_the_known_ones():
@@ -48,3 +50,47 @@ def test_a_program_that_ends_within_a_stream_ends_in_order():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('name', ['compare65', 'egemaps'])
+def test_each_call_gives_the_same_rows_however_busy_the_program_is(name):
+    pytest.importorskip('opensmile', reason='openSMILE is an optional extra: pip install opensmile')
+    samples = np.concatenate([voice(SpeechEvent(0, 1.2, 3)), noise(0.3)])
+    sizes = np.random.default_rng(2).integers(1, 3000, 40)
+    parts = np.split(samples, np.minimum(np.cumsum(sizes), len(samples)))
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            sum(range(20_000))
+
+    def rows() -> list[np.ndarray]:
+        extractor = open_extractor(name)
+        return [*(extractor.push(part) for part in parts), extractor.finish()]
+
+    quiet = rows()
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        busy = rows()
+    finally:
+        over.set()
+        worker.join()
+    assert [len(part) for part in busy] == [len(part) for part in quiet]
+    np.testing.assert_array_equal(np.concatenate(busy), np.concatenate(quiet))
+    assert sum(len(part) > 0 for part in quiet) > 10
+
+
+@pytest.mark.slow
+def test_an_endless_stream_takes_no_further_memory():
+    pytest.importorskip('opensmile', reason='openSMILE is an optional extra: pip install opensmile')
+    code = (
+        'import numpy as np\nfrom affect_perception.audio.features import open_extractor\n'
+        'extractor, rss = open_extractor("egemaps"), []\n'
+        'for second in range(25):\n'
+        '    extractor.push(np.zeros(16000, np.float32))\n'
+        '    rss.append(int(open("/proc/self/statm").read().split()[1]) / 256)\n'
+        'extractor.finish()\nprint(rss[-1] - rss[0])\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert float(done.stdout) < 1  # MB; without bounds 2.7
