@@ -80,7 +80,9 @@ def overfit(
     return score
 
 
-def paper_checkpoint(name: str, folder: Path, crop_size: int = 0, **settings: Any) -> str:
+def paper_checkpoint(
+    name: str, folder: Path, crop_size: int = 0, header: dict[str, Any] | None = None, **settings: Any
+) -> str:
     """Path of a checkpoint of a small network with random weights whose outputs differ from face to face."""
     torch.manual_seed(6)
     model = MODELS[name](**SMALL[name] | settings)
@@ -91,5 +93,6 @@ def paper_checkpoint(name: str, folder: Path, crop_size: int = 0, **settings: An
         if isinstance(head := getattr(model, part, None), torch.nn.Linear):
             torch.nn.init.normal_(head.weight, std=1.0)
     path = folder / f'{name}.safetensors'
-    checkpoint.save(path, model, name, crop_size=crop_size or model.inputs.side or 96, crop_margin=0.15)
+    size = crop_size or model.inputs.side or 96
+    checkpoint.save(path, model, name, crop_size=size, crop_margin=0.15, **(header or {}))
     return str(path)
