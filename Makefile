@@ -82,23 +82,25 @@ CHECK := $(if $(filter check,$(MAKECMDGOALS))$(wildcard .venv/.check),.venv/.che
 	@echo "set-up 3/3: messages and package, built with colcon (about 10 s)"
 	@$(ACTIVE) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)" python -m colcon --log-base build/log build \
 		--symlink-install --merge-install --install-base "$(VENV)" --build-base build \
-		--event-handlers console_cohesion- --cmake-args -DBUILD_TESTING=OFF -Wno-dev > build.log 2>&1 \
+		--event-handlers console_cohesion- --cmake-args -DBUILD_TESTING=ON -Wno-dev > build.log 2>&1 \
 		|| { cat build.log; exit 1; }
 	@rm -f build.log
 	@touch $@
 
-# Where pip looks, only ROS may be missing: packages that .venv has come into sight when pip is done.
+# Packages of .venv come into sight only when pip is done, which would take its ROS for installed. CMake wants NumPy's headers
+# inside the prefix, as an include folder elsewhere in the sources is an error.
 JAZZY_PATH = "$$(.venv-jazzy/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/zz_venv.pth"
 .venv-jazzy/.built: .venv/.built resource/ros_jazzy.txt CMakeLists.txt package.xml $(wildcard msg/*.msg)
-	@echo "set-up of ROS 2 Jazzy: 93 wheels into .venv-jazzy (43 MB to download), the rest from .venv; messages built"
+	@echo "set-up of ROS 2 Jazzy: 94 wheels into .venv-jazzy (60 MB to download), the rest from .venv; messages built"
 	@test -x .venv-jazzy/bin/python || "$(VENV)/bin/python" -m venv .venv-jazzy
 	@rm -f $(JAZZY_PATH)
 	@.venv-jazzy/bin/python -m pip install -q --disable-pip-version-check --no-deps $(PIP_FLAGS) -r resource/ros_jazzy.txt
+	@.venv-jazzy/bin/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt $(PIP_FLAGS) numpy
 	@$(ACTIVE) python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > $(JAZZY_PATH)
 	@.venv-jazzy/bin/python resource/mend_ros_wheels.py .venv-jazzy
 	@. .venv-jazzy/bin/activate && AMENT_PREFIX_PATH="$$VIRTUAL_ENV" CMAKE_PREFIX_PATH="$$VIRTUAL_ENV" python -m colcon \
 		--log-base build-jazzy/log build --symlink-install --merge-install --install-base "$$VIRTUAL_ENV" \
-		--build-base build-jazzy --event-handlers console_cohesion- --cmake-args -DBUILD_TESTING=OFF -Wno-dev \
+		--build-base build-jazzy --event-handlers console_cohesion- --cmake-args -DBUILD_TESTING=ON -Wno-dev \
 		> build-jazzy.log 2>&1 || { cat build-jazzy.log; exit 1; }
 	@rm -f build-jazzy.log
 	@touch $@

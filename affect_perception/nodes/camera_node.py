@@ -7,8 +7,9 @@ Subscribes `face_affect` when `rate` is 0: the next image is sent when the last 
            sound of its time was published, if sound is played beside it
 
 A live source stamps its images when they are captured. Recorded images keep their own times, counted from the start of
-the node; an image whose successor is already due is dropped and counted, as a camera would do. Jumps of the stamps of a
-recording are not waited for.
+the node; an image whose successor is already due is dropped and counted, as a camera would do. Where no image has been
+in time for a second, as of a video that takes longer to decode than to play, playback is slowed down. Jumps of the
+stamps of a recording are not waited for.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from affect_perception.sources.playback_clock import Playback, PlaybackClock
 from affect_perception.types import Frame
 
 _ANSWER_S = 30.0  # until an unanswered image is given up; a cold detector may take seconds
+_BEHIND_S = 1.0  # without an image in time until playback waits for its source
 _SOUND_S = 10.0  # until a lossless replay goes on without its sound
 
 
@@ -52,6 +54,8 @@ class CameraNode(Node):
         self.finished = False
         self.late = 0  # images of a recorded source whose successor was already due
         self.published = 0
+        self._in_time_s = 0.0  # when the last image of a recorded source was in time
+        self._slowed = False  # playback is as slow as its source
         self._sent_at: dict[int, float] = {}  # stamp of the unanswered image -> time of sending (only with rate 0)
         self._closing = threading.Event()
         self._answered = threading.Event()
@@ -93,6 +97,7 @@ class CameraNode(Node):
                 return
             if start_ns is None:  # not before: a source may take a second to get ready
                 start_ns = self._now_ns()
+                self._in_time_s = time.monotonic()
                 self.playback.begin(frame.stamp_ns, start_ns, self.settings.rate)
             try:
                 self._play_frame(frame, start_ns, clock)
@@ -109,19 +114,30 @@ class CameraNode(Node):
         if self._lossless:
             self._wait_for_sound(recorded_ns)
             self._publish_and_wait(replace(frame, stamp_ns=start_ns + frame.stamp_ns))
-        else:
-            due_ns = start_ns + round(frame.stamp_ns / self.settings.rate)
-            self._publish_in_time(replace(frame, stamp_ns=due_ns))
-
-    def _publish_in_time(self, frame: Frame) -> None:
-        period_ns = 1e9 / self.source.fps / self.settings.rate
-        early_ns = frame.stamp_ns - self._now_ns()
-        if early_ns < -period_ns:
-            self.late += 1
             return
-        if early_ns > 0:
-            self._closing.wait(early_ns * 1e-9)
-        self.publish(frame)
+        late_ns = self._now_ns() - start_ns - round(frame.stamp_ns / self.settings.rate)
+        if late_ns > 1e9 / self.source.fps / self.settings.rate:
+            if not self._is_slow():
+                self.late += 1
+                return
+            frame = replace(frame, stamp_ns=clock.delay(round(late_ns * self.settings.rate)))
+            self.playback.progress(recorded_ns, frame.stamp_ns, getattr(self.source, 'lap_ns', 0))
+        elif late_ns < 0:
+            self._slowed = False
+            self._closing.wait(-late_ns * 1e-9)
+        self._in_time_s = time.monotonic()
+        self.publish(replace(frame, stamp_ns=start_ns + round(frame.stamp_ns / self.settings.rate)))
+
+    def _is_slow(self) -> bool:
+        """Whether no image was in time for a second; from then on each is sent when it comes, until one is early."""
+        if not self._slowed and time.monotonic() - self._in_time_s > _BEHIND_S:
+            self._slowed = True
+            self.get_logger().warning(
+                f'{self.source.name} gives fewer than {self.source.fps:.3g} images per second on this machine at '
+                'present: playback is slowed down',
+                once=True,
+            )
+        return self._slowed
 
     def _wait_for_sound(self, recorded_ns: int) -> None:
         if not self.playback.wait_for_sound(recorded_ns + HEARD_AHEAD_NS, _SOUND_S, self._closing):

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from affect_perception.errors import AffectPerceptionError
@@ -29,6 +31,9 @@ class AutostartLifecycleNode(LifecycleNode):
         self._autostart: bool = self.declare_parameter(
             'autostart', True, ParameterDescriptor(description=meaning, read_only=True)
         ).value
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                service.callback = self._answer_refused(service.callback)
 
     def load(self) -> None:
         """Configure: allocate what takes memory or time, and create the publishers."""
@@ -76,6 +81,25 @@ class AutostartLifecycleNode(LifecycleNode):
         """Stop and free; may be called in any state, and twice."""
         self.stop()
         self.free()
+
+    def _answer_refused(self, change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Callback of the service `change_state` that also answers a transition which the present state does not have.
+
+        rclpy before Kilted raises an error instead, and the lifecycle manager waits for an answer for ever.
+        """
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except rclpy_implementation.RCLError:
+                wanted = request.transition.label or request.transition.id
+                self.get_logger().error(
+                    f'there is no transition {wanted} from state {self._state_machine.current_state}'
+                )
+                response.success = False
+                return response
+
+        return answer
 
     def _transition(self, work: Callable[[], None], undo: Callable[[], None] | None = None) -> TransitionCallbackReturn:
         try:

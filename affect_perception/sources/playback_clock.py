@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from affect_perception.core.sound import AudioFeatures, SoundBlock
 
 _LARGEST_GAP_S = 10.0  # a longer gap is a jump, or a break that playback skips
+_JUMPS = 1000  # that are remembered; a slowed playback makes one per image, and sound is at most seconds behind
 
 
 class PlaybackClock:
@@ -28,6 +29,11 @@ class PlaybackClock:
             step_ns = self._period_ns
         self._last_ns = stamp_ns
         self._now_ns += step_ns
+        return self._now_ns
+
+    def delay(self, ns: int) -> int:
+        """Move the present frame and all later ones by `ns`; returns the playback time of the present one."""
+        self._now_ns += ns
         return self._now_ns
 
 
@@ -67,7 +73,7 @@ class Playback:
         with self._moved:
             shift_ns = since_start_ns - (recorded_ns - self._first_ns)
             if shift_ns != (self._jumps[-1][2] if self._jumps else 0):
-                self._jumps.append((self._progress_ns, recorded_ns, shift_ns))
+                self._jumps = [*self._jumps[-_JUMPS:], (self._progress_ns, recorded_ns, shift_ns)]
             self._progress_ns = recorded_ns
             if lap_ns != self._laps[-1]:
                 self._laps.append(lap_ns)

@@ -1,5 +1,7 @@
 """The camera node with a real folder of images, and sources, models and detectors that nodes refuse at start."""
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from affect_perception.nodes.affect_node import AffectNode
 from affect_perception.nodes.camera_node import CameraNode
 from affect_perception.nodes.face_tracker_node import FaceTrackerNode
 from affect_perception.ros import conversions as convert
+from affect_perception.types import Frame
 
 pytestmark = pytest.mark.ros
 
@@ -105,3 +108,43 @@ def test_login_of_a_source_is_in_no_parameter(spin, tmp_path):
     assert node.get_parameter('source').value == 'rtsp://***@cam/live?token=***'
     assert isinstance(node.settings, SourceSettings)
     assert node.settings.source == address
+
+
+class SlowSource:
+    """Endless pictures, each of which takes much longer than its period of 1 ms."""
+
+    live, fps, name, size, dropped = False, 1000.0, 'slow', (8, 8), 0
+
+    def __init__(self):
+        self.given = 0
+        self.open = True
+
+    def __iter__(self):
+        while self.open:
+            time.sleep(0.02)
+            yield Frame(self.given * 10**6, 'camera', np.zeros((8, 8, 3), np.uint8))
+            self.given += 1
+
+    def close(self):
+        self.open = False
+
+
+def test_playback_is_slowed_down_where_its_source_cannot_keep_the_rate(spin):
+    source = SlowSource()
+    node = spin(CameraNode({'source': 'scene'}, source=source))
+    stamps, sound = [], []
+    publish = node.publish
+
+    def note(frame) -> None:
+        stamps.append(frame.stamp_ns)
+        sound.append(node.playback.published_ns(source.given * 10**6))
+        publish(frame)
+
+    node.publish = note
+    node.start()
+    wait_until(lambda: len(stamps) > 20)
+    source.close()
+    wait_until(lambda: node.finished)
+    assert stamps == sorted(set(stamps))
+    assert np.abs(np.subtract(stamps, sound)).max() < 10  # sound of the same time is published beside it
+    assert node.published + node.dropped == source.given
