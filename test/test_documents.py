@@ -17,8 +17,8 @@ DOCUMENTS = [
 CODE = [*ROOT.glob('affect_perception/**/*.py'), *ROOT.glob('launch/*.py'), ROOT / 'Makefile', ROOT / '.ci' / 'run']
 # Flags of other programs that documents show: git, pip, colcon, cmake, torchrun, ros2, docker, apt.
 FOREIGN_FLAGS = {
-    '--ctest-args', '--packages-select', '--cmake-args', '--system-site-packages', '--nproc-per-node', '--extra-index-url',
-    '--rounds', '--ros-args', '--params-file', '--remap', '--merge-install', '--base-paths',
+    '--packages-select', '--cmake-args', '--system-site-packages', '--nproc-per-node', '--extra-index-url',
+    '--ctest-args', '--rounds', '--ros-args', '--params-file', '--remap', '--merge-install', '--base-paths',
 }  # fmt: skip
 
 
