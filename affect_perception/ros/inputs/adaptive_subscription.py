@@ -119,8 +119,9 @@ class AdaptiveSubscription:
 
     @property
     def matched(self) -> int:
-        """Number of publishers that the subscription is matched with."""
-        return self._subscription.get_publisher_count() if self._subscription is not None else 0
+        """Number of publishers that the subscription is matched with; safe in any thread."""
+        with self._lock:  # `update` may be replacing the subscription
+            return self._subscription.get_publisher_count() if self._subscription is not None else 0
 
     @property
     def lost(self) -> int:
