@@ -11,6 +11,7 @@ in another process or thread (`detect_beside`).
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -37,6 +38,7 @@ from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionResult, Frame
 
 _LONGEST_WAIT_S = 2.0  # for the detector, where images come slowly
+_BLIND_WAIT_S = 1.0  # for the detector, where without it nothing is known: at the start and after a scene cut
 
 
 class FaceTrackerNode(AutostartLifecycleNode):
@@ -148,18 +150,25 @@ class FaceTrackerNode(AutostartLifecycleNode):
     ) -> DetectionResult | None:
         """Collect a finished detection, of this frame if it is waited for (`detect_inline`), else of an earlier one.
 
-        Images that come slowly leave `spare_s` to wait in: by the next one the face would be elsewhere. A failed
-        detection is counted; tracking goes on without it.
+        Images that come slowly leave `spare_s` to wait in: by the next one the face would be elsewhere. Where nothing
+        is known without a detection, it is waited for as well, so that an image which has not been looked at is not
+        told as one with nobody in it; if it takes too long, that is counted. A failed detection is counted; tracking
+        goes on without it.
         """
         try:
-            result = detector.collect()
+            blind = tracker.is_blind(frame)
+            end_s = time.monotonic() + max(spare_s, _BLIND_WAIT_S * blind)
+            result = detector.collect(wait_s=_BLIND_WAIT_S * blind)
             request = tracker.request(frame) if detector.free else None
             if request is not None:
                 detector.submit(request)
                 if self.settings.detect_inline:
                     result = detector.collect(wait=True)
-                elif spare_s:
-                    result = detector.collect(wait_s=spare_s) or result
+                elif tracker.is_blind(frame, result) or spare_s:
+                    result = detector.collect(wait_s=end_s - time.monotonic()) or result
+            if tracker.is_blind(frame, result):
+                text = f'no detection within {_BLIND_WAIT_S} s since the start or a scene cut'
+                self.diagnostics.event('unseen', text, 'the image is published without people')
         except Exception as error:  # noqa: BLE001 - whatever a detector raises: counted and logged
             self.diagnostics.event('detector', str(error), 'tracking continues without this detection')
             return None

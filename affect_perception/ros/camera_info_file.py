@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from sensor_msgs.msg import CameraInfo
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.yaml_text import read_yaml
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -20,11 +20,11 @@ def read_camera_info(url: str) -> CameraInfo:
     """Calibration of `url`: file:///path, package://PACKAGE/path or a path. ConfigError says what is wrong with it."""
     file = _path(url)
     try:
-        content = yaml.safe_load(file.read_text())
+        content = read_yaml(file.read_text())
     except OSError as error:
         raise ConfigError(f'camera_info_url = {url!r}: cannot read {file} ({error.strerror})') from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f'camera_info_url = {url!r}: {file} is no YAML ({" ".join(str(error).split())})') from None
+    except ValueError as error:
+        raise ConfigError(f'camera_info_url = {url!r}: {file} is no YAML ({error})') from None
     try:
         return _message(content)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -105,7 +105,9 @@ class Setting:
         below = self.low is not None and not number >= self.low  # written so that NaN is out of range
         above = self.high is not None and not number <= self.high
         limitless = self.type in (int, float) and not abs(number) < _LARGEST  # also NaN and infinity
-        if below or above or limitless or (self.choices and value not in self.choices):
+        if limitless and not (below or above):
+            raise ConfigError(f'{self.name} = {_shown(value)} is no finite number below {_LARGEST}; {self.allowed}')
+        if below or above or (self.choices and value not in self.choices):
             raise ConfigError(f'{self.name} = {_shown(value)} is out of range; allowed: {self.allowed}')
         if self.topic and value not in ('', self.default) and not _TOPIC.fullmatch(str(value)):
             raise ConfigError(

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
 from affect_perception.core.images.compressed import check_size
+from affect_perception.core.images.quiet_opencv import quiet
 
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # FFmpeg writes to stderr; the variable is read at first use
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the warnings of OpenCV: failures are reported by the caller."""
-    try:
-        logging = cv2.utils.logging
-        before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    except AttributeError:  # an OpenCV without this module
-        yield
-        return
-    try:
-        yield
-    finally:
-        logging.setLogLevel(before)
 
 
 def open_capture(target: str | int, backend: int, **properties: float) -> cv2.VideoCapture | None:

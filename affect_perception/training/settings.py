@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.yaml_text import read_yaml
 from affect_perception.settings import Settings, setting
 
 
@@ -103,13 +102,13 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file; ConfigError where the file is missing, is no YAML or no mapping."""
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text()) or {}
+        values = read_yaml(path.read_text()) or {}
     except OSError as error:
         raise ConfigError(
             f'cannot read training file {path}: {error.strerror}; see config/training/smile_va.yaml'
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    except ValueError as error:
+        raise ConfigError(f'{path} is not YAML: {error}') from None
     if not isinstance(values, dict):
         raise ConfigError(f'{path} holds a {type(values).__name__}; wanted lines of the form `name: value`')
     return values

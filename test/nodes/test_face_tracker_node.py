@@ -151,3 +151,19 @@ def test_camera_of_either_reliability_is_heard(spin, reliability):
     wait_until(publisher.get_subscription_count)
     message = image(rgb=ASTRONAUT[::4, ::4])
     wait_until(lambda: publisher.publish(message) or node.slot.received)
+
+
+def test_an_image_that_no_detection_has_looked_at_is_not_told_as_empty(spin):
+    """At the start and after each scene cut the detector is waited for; if in vain, the empty message is counted."""
+    node = FaceTrackerNode({**INLINE, 'detect_inline': False, 'detect_beside': 'thread', 'detect_every': 300})
+    peer = Peer(('image', Image), [('face_tracks', FaceTrackArray)])
+    spin(node, peer)
+    wait_until(peer.is_matched)
+    cut = np.ascontiguousarray(ASTRONAUT[:, ::-1])
+    answers = peer.got['face_tracks']
+    for index in range(12):
+        peer.publisher.publish(image(T0 + index * PERIOD, (ASTRONAUT, cut)[index // 3 % 2]))
+        wait_until(lambda wanted=index + 1: len(answers) == wanted)
+    empty = sum(not tracks.tracks for tracks in answers)
+    assert node.tracker.counts['scene_cut'] == 3
+    assert empty <= node.diagnostics.bad_inputs['unseen']

@@ -20,7 +20,9 @@ from affect_perception.core.images.image_headers import (
     check_size,
     read_header,
 )
+from affect_perception.core.images.jpeg_decoder import check_jpeg_data, decode_jpeg
 from affect_perception.core.images.jpeg_stream import jpeg_end
+from affect_perception.core.images.quiet_opencv import quiet
 from affect_perception.errors import BadInputError
 
 __all__ = ['FILES', 'LARGEST', 'SMALLEST', 'STREAMED', 'Buffer', 'check_size', 'decode_compressed', 'decode_photo']
@@ -42,8 +44,8 @@ def decode_compressed(data: Buffer, image_format: str = '', accepted: tuple[str,
     """
     if 'compressedDepth' in image_format:
         data, accepted = _without_depth_header(data, image_format), ('png',)
-    checked, _, named = _checked(data, image_format, accepted, check_size)
-    rgb = _decode(checked, named, accepted)
+    checked, header, named = _checked(data, image_format, accepted, check_size)
+    rgb = _decode(checked, header, named, accepted)
     check_size(rgb.shape[1], rgb.shape[0])
     return rgb
 
@@ -65,7 +67,7 @@ def decode_photo(data: Buffer, suffix: str = '') -> np.ndarray:
     """
     checked, header, named = _checked(data, suffix, FILES, check_photo_size)
     factor = _reduction(*header.size) if header.size is not None else 1
-    rgb = reduced(_decode(checked, named, FILES, factor))
+    rgb = reduced(_decode(checked, header, named, FILES, factor))
     check_size(rgb.shape[1], rgb.shape[0])
     return rgb
 
@@ -115,11 +117,16 @@ def _checked(
     return (check_png(data) if header.format == 'png' else data), header, named
 
 
-def _decode(data: bytes, named: str, accepted: tuple[str, ...], factor: int = 1) -> np.ndarray:
+def _decode(data: bytes, header: ImageHeader, named: str, accepted: tuple[str, ...], factor: int = 1) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a checked image, `factor` times smaller."""
+    if header.format == 'jpeg' and header.plain and factor == 1:
+        return decode_jpeg(data, named)
+    if header.format == 'jpeg':
+        check_jpeg_data(data, named)
     flags = _REDUCED.get(factor, cv2.IMREAD_COLOR) | cv2.IMREAD_ANYDEPTH
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with quiet():
+            bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         bgr = None
     if bgr is not None and bgr.dtype == np.uint16:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ JPEG_START = b'\xff\xd8\xff'
 JPEG_SCAN = 0xDA  # marker before the compressed data, in which FF is only followed by 0, restarts or the next marker
 PNG_START = b'\x89PNG\r\n\x1a\n'
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG, DAC
+_APP1 = 0xE1
 _BASELINE = (0xC0, 0xC1)  # decoded row by row if there is one scan; otherwise all coefficients are kept
 _COEFFICIENTS = 200_000_000  # bytes of coefficients of a progressive JPEG: 7680x4320 in full chroma
 _SCANS = 40  # of a JPEG; progressive encoders write about 10, and each costs a pass over the image
@@ -46,10 +48,14 @@ _OTHERS = {
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Format (`jpeg`, `png`, …; '' for none that is known) and (width, height) in px, before any EXIF rotation."""
+    """Format (`jpeg`, `png`, …; '' for none that is known) and (width, height) in px, before any EXIF rotation.
+
+    `plain`: False for a JPEG that may be rotated (EXIF) or has four components (CMYK).
+    """
 
     format: str
     size: tuple[int, int] | None = None
+    plain: bool = True
 
 
 def check_size(width: int, height: int) -> None:
@@ -71,7 +77,7 @@ def read_header(data: bytes) -> ImageHeader:
         if data.startswith(PNG_START):
             return ImageHeader('png', struct.unpack_from('>II', data, 16))
         if data.startswith(JPEG_START[:2]):
-            return ImageHeader('jpeg', _jpeg_size(data))
+            return _jpeg_header(data)
         if data.startswith(b'RIFF') and data[8:12] == b'WEBP':
             return ImageHeader('webp', _webp_size(data))
         if data.startswith(b'GIF8'):
@@ -94,7 +100,7 @@ def read_header(data: bytes) -> ImageHeader:
 def check_png(data: bytes) -> bytes:
     """Walk the chunks of a PNG; returns it without the chunks that no pixel depends on (text, profiles, animation).
 
-    Raises BadInputError `compressed` for a chunk longer than the file and for a missing end.
+    Raises BadInputError `compressed` for a chunk longer than the file, a wrong checksum and a missing end.
     """
     kept, at, whole = [data[:8]], 8, True
     for _ in range(_CHUNKS):
@@ -106,6 +112,9 @@ def check_png(data: bytes) -> bytes:
             text = f'a PNG of {len(data)} bytes is truncated or damaged: a chunk of {length} bytes begins at byte {at}'
             raise BadInputError('compressed', text)
         if kind in _PNG_NEEDED:
+            if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack_from('>I', data, end - 4)[0]:
+                text = f'a PNG of {len(data)} bytes is damaged: the checksum of a chunk at byte {at} is wrong'
+                raise BadInputError('compressed', text)
             kept.append(data[at:end])
         else:
             whole = False
@@ -139,8 +148,8 @@ def segments_from(data: bytes | bytearray, at: int) -> Iterator[tuple[int, int, 
         at, fill = at + 2 + length, 0
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    size, coefficients, kept = None, 0, False
+def _jpeg_header(data: bytes) -> ImageHeader:
+    size, coefficients, kept, plain = None, 0, False, True
     for marker, at, after in jpeg_segments(data, 0):
         if marker in _SIZE_MARKERS and size is None:
             height, width, count = struct.unpack_from('>HHB', data, at + 5)
@@ -149,14 +158,16 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
                 raise BadInputError('compressed', f'a JPEG has {count} components; wanted 1, 3 or 4')
             across, down = max(s >> 4 for s in sampling), max(s & 15 for s in sampling)
             share = sum((s >> 4) * (s & 15) for s in sampling) / max(across * down, 1)
+            plain &= count < 4
             size, coefficients, kept = (width, height), round(2 * width * height * share), marker not in _BASELINE
+        plain &= not (marker == _APP1 and data[at + 4 : at + 8] == b'Exif')
         if marker == JPEG_SCAN:
             scans = 1 + data.count(b'\xff\xda', after)
             if scans > _SCANS:
                 raise BadInputError('compressed', f'a JPEG has {scans} scans; wanted {_SCANS} or fewer')
             if (kept or scans > 1) and coefficients > _COEFFICIENTS:
                 raise BadInputError('size', f'a progressive JPEG of {size} needs {coefficients >> 20} MB to decode')
-    return size
+    return ImageHeader('jpeg', size, plain)
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:

@@ -47,6 +47,9 @@ class SnapshotHistory:
         """Mark the frame of that stamp, soon to be added, as one to keep."""
         self._requested.add(stamp_ns)
 
+    def __contains__(self, stamp_ns: int) -> bool:
+        return stamp_ns in self._snapshots
+
     def add(self, snapshot: Snapshot) -> None:
         """Add the current frame: kept if requested, else its flow image serves as a link from older frames to now."""
         if not self._snapshots:

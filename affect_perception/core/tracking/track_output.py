@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,17 +18,34 @@ from affect_perception.types import Frame, Track
 _MIN_INSIDE = 0.4  # share of a face box inside the image from which it is published
 
 
+@dataclass(frozen=True)
+class Looked:
+    """How far the detector has looked: without a look, a face that is not seen has not gone.
+
+    `until_ns`: stamp up to which a missing detection says that a face is gone; `result_ns`: stamp of the newest result,
+    None before the first. `hidden_s`: for so long a face that flow lost after that result is published.
+    """
+
+    until_ns: int
+    result_ns: int | None
+    hidden_s: float
+
+    def since_loss(self, face: FaceState) -> bool:
+        """Whether the detector has looked since flow lost `face`."""
+        return self.result_ns is not None and self.result_ns > face.tracked_ns
+
+
 def track_output(
-    faces: Sequence[FaceState], frame: Frame, settings: TrackerSettings, max_undetected_s: float, looked_ns: int
+    faces: Sequence[FaceState], frame: Frame, settings: TrackerSettings, max_undetected_s: float, looked: Looked
 ) -> tuple[Track, ...]:
     """Select the tracks to publish for a frame and build their `Track` records.
 
-    `max_undetected_s`: longest time since its last detection for which a face is credible. `looked_ns`: stamp up to
-    which the detector looked; a face that flow follows does not cease to be one because the detector was not run.
+    `max_undetected_s`: longest time since its last detection for which a face is credible, as far as the detector has
+    `looked`.
     """
     boxes = np.array([f.box for f in faces]).reshape(-1, 4)
     credible = inside_share(boxes, frame.width, frame.height) >= _MIN_INSIDE
-    credible &= np.array([_credible(f, frame.stamp_ns, settings, max_undetected_s, looked_ns) for f in faces], bool)
+    credible &= np.array([_credible(f, frame.stamp_ns, settings, max_undetected_s, looked) for f in faces], bool)
     tracked = np.array([f.tracked for f in faces], bool)
     in_front = (credible & tracked)[None] & ~tracked[:, None]  # also a new face that has no id yet
     covered = ((covered_share(boxes, boxes) > MAX_COVERED) & in_front).any(axis=1)
@@ -39,12 +57,16 @@ def track_output(
 
 
 def _credible(
-    face: FaceState, stamp_ns: int, settings: TrackerSettings, max_undetected_s: float, looked_ns: int
+    face: FaceState, stamp_ns: int, settings: TrackerSettings, max_undetected_s: float, looked: Looked
 ) -> bool:
+    known = face.tracked or looked.since_loss(face)
+    hidden_s = settings.max_hidden_s if known else looked.hidden_s
+    until_ns = looked.until_ns if face.tracked or hidden_s > settings.max_hidden_s else stamp_ns
+    undetected_s = (until_ns - face.detected_ns) * 1e-9
     return not (
         face.tentative
-        or face.undetected_s(stamp_ns, looked_ns) > face.allowed_s(max_undetected_s, settings.max_turned_s)
-        or face.untracked_s(stamp_ns) > settings.max_hidden_s
+        or undetected_s > face.allowed_s(max_undetected_s, settings.max_turned_s)
+        or face.untracked_s(stamp_ns) > hidden_s
     )
 
 

@@ -20,7 +20,7 @@ from affect_perception.core.tracking.identities import IdentityRegistry
 from affect_perception.core.tracking.motion_update import update_motion
 from affect_perception.core.tracking.occlusion import touching
 from affect_perception.core.tracking.snapshots import FaceSnapshot, Snapshot, SnapshotHistory
-from affect_perception.core.tracking.track_output import track_output
+from affect_perception.core.tracking.track_output import Looked, track_output
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, DetectionResult, Frame, TrackedFrame
 
@@ -31,6 +31,8 @@ _MAX_REFRESHED = 3  # known faces embedded again in one run of the detector, at 
 _LEFT_S = 0.3  # a face that went out of the image is deleted after this time
 _MIN_FACE_PX = 8.0
 _MAX_TIMEOUT_S = 10.0
+_LATE_FACTOR = 2.0  # a detection may take so much longer than the last one
+_MAX_UNLOOKED_S = 3.0  # for which a face that flow lost is published while the detector has not looked since
 
 
 class FaceTracker:
@@ -52,6 +54,7 @@ class FaceTracker:
         self._keys = itertools.count(1)
         self._index = 0  # of the next frame
         self._prepared: tuple[Frame, FlowImage] | None = None  # kept from `request` to `step`
+        self._reason: tuple[FlowImage, str] | None = None  # of the image to step, see `_restart_reason`
         self._requested: Frame | None = None  # given to the detector and not yet stepped
         self.counts: Counter[str] = Counter()
         self.reset()
@@ -73,6 +76,7 @@ class FaceTracker:
         self._requested_index: int | None = None  # of the last frame given to the detector
         self._requested_ns = 0  # its stamp
         self._result_ns: int | None = None  # stamp of the newest detection result
+        self._result_late_s = 0.0  # its age when it came
         self._timeout_s = self._settings.max_unseen_s
 
     def change(self, settings: TrackerSettings) -> None:
@@ -93,10 +97,21 @@ class FaceTracker:
             return None
         return DetectionRequest(frame) if restarts else DetectionRequest(frame, *self._known_faces(image))
 
+    def is_blind(self, frame: Frame, result: DetectionResult | None = None) -> bool:
+        """Whether nothing can be known of `frame`, the next to step, without a detection other than `result`.
+
+        No detection has been applied since the start or the last restart, or `frame` is itself a restart.
+        """
+        if self._restart_reason(self._flow_image(frame)):
+            return result is None or result.stamp_ns != frame.stamp_ns
+        usable = result is not None and (result.stamp_ns == frame.stamp_ns or result.stamp_ns in self._history)
+        return self._result_ns is None and not usable
+
     def step(self, frame: Frame, result: DetectionResult | None = None) -> TrackedFrame:
         """Track all faces to `frame`. `result`: detections of this frame or of an earlier one that was requested."""
         image, self._prepared = self._flow_image(frame), None
         self._restart_if_needed(image)
+        self._reason = None
         if self._requested is frame:
             self._requested_index, self._requested_ns = self._index, frame.stamp_ns
             if result is None or result.stamp_ns != frame.stamp_ns:
@@ -111,7 +126,8 @@ class FaceTracker:
         self._registry.expire(image.stamp_ns, self._settings.reid_memory_s)
         self._history.add(self._snapshot(frame, image))
         self._last, self._index = image, self._index + 1
-        tracks = track_output(self._faces, frame, self._settings, self._timeout_s, self._looked_ns(frame.stamp_ns))
+        looked = Looked(self._looked_ns(frame.stamp_ns), self._result_ns, self._hidden_s(frame.stamp_ns))
+        tracks = track_output(self._faces, frame, self._settings, self._timeout_s, looked)
         return TrackedFrame(frame.stamp_ns, frame.frame_id, frame.width, frame.height, tracks)
 
     def _flow_image(self, frame: Frame) -> FlowImage:
@@ -147,7 +163,12 @@ class FaceTracker:
     # Restarts
 
     def _restart_reason(self, image: FlowImage) -> str:
-        """Reason why no past state is valid for this image, or an empty string."""
+        """Reason why no past state is valid for this image, or an empty string. Computed once for an image."""
+        if self._reason is None or self._reason[0] is not image:
+            self._reason = image, self._compared(image)
+        return self._reason[1]
+
+    def _compared(self, image: FlowImage) -> str:
         last = self._last
         if last is None:
             return ''
@@ -205,13 +226,23 @@ class FaceTracker:
         since_s = (image.stamp_ns - self._result_ns) * 1e-9 if self._result_ns is not None else 0.0
         next_s = max(2 * late_s, since_s)  # age of this confirmation by the time the next may come
         self._timeout_s = max(self._settings.max_unseen_s, min(1.25 * next_s, _MAX_TIMEOUT_S))
-        self._result_ns = result.stamp_ns
+        self._result_ns, self._result_late_s = result.stamp_ns, late_s
 
     def _looked_ns(self, stamp_ns: int) -> int:
         """Stamp up to which a missing detection says that a face is gone: later the detector did not look at all."""
         if self._result_ns is None:
             return stamp_ns
         return min(stamp_ns, self._result_ns + round(self._timeout_s * 1e9))
+
+    def _hidden_s(self, stamp_ns: int) -> float:
+        """Seconds for which a face that flow lost is published if the detector has not looked since: until it may have.
+
+        As long as `max_hidden_s`, except for a detector that runs asynchronously and is late.
+        """
+        waiting = self._result_ns is None or self._requested_ns > self._result_ns
+        waiting_s = (stamp_ns - self._requested_ns) * 1e-9 if waiting else 0.0
+        late_s = _LATE_FACTOR * max(waiting_s, self._result_late_s)
+        return max(self._settings.max_hidden_s, min(late_s, _MAX_UNLOOKED_S))
 
     # Deletion
 

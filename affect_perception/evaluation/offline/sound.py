@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from affect_perception.audio.stream import stream_of
-from affect_perception.core.sound import AudioFeatures
+from affect_perception.core.sound import AudioFeatures, SoundBlock
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.inference.audio_input import AudioNeed
 from affect_perception.models import checkpoint
@@ -62,6 +62,13 @@ class RecordedSound:
         self.source = path.name
         return features
 
+    def _until_damage(self, sound: Iterable[SoundBlock]) -> Iterator[SoundBlock]:
+        """Blocks up to the place where a file cannot be read on, which is reported."""
+        try:
+            yield from sound
+        except OSError as error:
+            self._on_bad(BadInputError('audio', f'the sound cannot be read any further: {error}'))
+
     def _of_media(self, path: Path) -> Iterator[AudioFeatures]:
         from affect_perception.sources.sound.media import MediaSound
 
@@ -70,7 +77,7 @@ class RecordedSound:
 
         def read() -> Iterator[AudioFeatures]:
             waiting, seconds = [], 0.0
-            for block in sound:
+            for block in self._until_damage(sound):
                 waiting.append(block)
                 seconds += block.duration_s
                 if seconds >= _TOGETHER_S:

@@ -10,9 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from affect_perception.errors import ConfigError, did_you_mean
+from affect_perception.runtime.yaml_text import read_yaml
 from affect_perception.settings import EVERY_NODE, GROUPS, Settings
 
 _PARAMETERS = 'ros__parameters'
@@ -94,12 +93,11 @@ def _given(args: Sequence[str]) -> Iterator[Given]:
 
 def _of_file(file: Path) -> Iterator[Given]:
     try:
-        content = yaml.safe_load(file.read_text())
+        content = read_yaml(file.read_text())
     except OSError as error:
         raise ConfigError(f'cannot read the parameter file {file} ({error.strerror})') from None
-    except (yaml.YAMLError, ValueError) as error:
-        text = ' '.join(str(error).split())
-        raise ConfigError(f'the parameter file {file} is no YAML: {text}') from None
+    except ValueError as error:
+        raise ConfigError(f'the parameter file {file} is no YAML: {error}') from None
     found = list(_sections(content, '')) if isinstance(content, dict) else []
     if not found:
         raise ConfigError(f'the parameter file {file} has no section NODE: {_PARAMETERS}: ...')

@@ -13,9 +13,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
-
 from affect_perception.errors import BadInputError, ConfigError
+from affect_perception.runtime.yaml_text import read_yaml
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.message_types import Topic  # first: its error names the missing extra
 
@@ -101,7 +100,7 @@ class BagReader:
     def _metadata(self, folder: Path) -> list[str]:
         """Names of the files of a bag; also sets whether each message is compressed by itself."""
         try:
-            about = yaml.safe_load(_start_of(folder / METADATA))['rosbag2_bagfile_information']
+            about = read_yaml(_start_of(folder / METADATA))['rosbag2_bagfile_information']
             mode, kind = (str(about.get(f'compression_{name}') or '') for name in ('mode', 'format'))
             listed = [PurePath(name).name for name in about['relative_file_paths']]
         except Exception as error:  # noqa: BLE001  # a hostile file raises any error of the parser; reported

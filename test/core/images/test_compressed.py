@@ -1,6 +1,8 @@
 """Compressed images: decoding, refusal of damaged ones, and JPEG streams."""
 
 import array
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -90,3 +92,70 @@ def test_damage_in_a_stream_costs_one_picture():
     picture = file_of('.jpg', smooth_image())
     found = JpegSplitter().feed(b'\xff\xd8\xff\xe0\x00\x01junk' + picture + picture)
     assert found[-1] == picture
+
+
+def test_half_a_jpeg_with_an_end_is_refused_and_not_taken_for_a_grey_half():
+    data = file_of('.jpg', smooth_image(200, 200))
+    for progressive in (0, 1):
+        options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive]
+        data = cv2.imencode('.jpg', smooth_image(200, 200), options)[1].tobytes()
+        for share in (0.5, 0.9):
+            with pytest.raises(BadInputError, match='damaged or cut off') as caught:
+                decode_compressed(data[: int(len(data) * share)] + b'\xff\xd9', 'jpeg')
+            assert caught.value.kind == 'compressed'
+
+
+def with_exif(jpeg: bytes, orientation: int) -> bytes:
+    tags = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01' + bytes((0, orientation, 0, 0)) + bytes(4)
+    return jpeg[:2] + b'\xff\xe1' + (len(tags) + 2).to_bytes(2, 'big') + tags + jpeg[2:]
+
+
+def test_half_a_jpeg_that_is_rotated_is_refused_and_a_whole_one_is_turned():
+    rgb = smooth_image()
+    data = with_exif(file_of('.jpg', rgb), 6)
+    assert decode_compressed(data).shape == (WIDTH, HEIGHT, 3)
+    with pytest.raises(BadInputError, match='damaged or cut off'):
+        decode_compressed(data[: len(data) * 2 // 3] + b'\xff\xd9')
+
+
+def test_bytes_that_a_camera_writes_after_the_scan_do_no_harm():
+    data = file_of('.jpg', smooth_image())
+    padded = decode_compressed(data[:-2] + bytes(300) + data[-2:])
+    assert np.array_equal(padded, decode_compressed(data))
+
+
+@pytest.mark.parametrize('sampling', [0x111111, 0x211111, 0x221111, 0x411111])
+@pytest.mark.parametrize('progressive', [0, 1])
+def test_pixels_of_a_jpeg_are_those_of_opencv(sampling, progressive):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    for picture in (smooth_image(203, 101), grey_of(smooth_image(203, 101))):
+        data = cv2.imencode('.jpg', picture, options)[1]
+        assert np.array_equal(decode_compressed(data.tobytes()), cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def test_a_png_with_a_wrong_checksum_is_refused():
+    data = bytearray(file_of('.png', smooth_image(200, 200)))
+    data[len(data) // 2] ^= 255
+    with pytest.raises(BadInputError, match='damaged'):
+        decode_compressed(bytes(data), 'png')
+
+
+DAMAGED = """
+import cv2, numpy as np, sys
+from affect_perception.core.images.compressed import FILES, decode_compressed
+from affect_perception.errors import BadInputError
+rgb = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+for suffix in ('.jpg', '.png', '.bmp', '.tiff', '.webp', '.ppm'):
+    data = cv2.imencode(suffix, rgb)[1].tobytes()
+    middle = len(data) // 2
+    for bad in (data[:middle], data[:middle] + b'\\xff\\xd9', data[:middle] + bytes(60) + data[middle + 60:]):
+        try:
+            decode_compressed(bad, accepted=FILES)
+        except BadInputError:
+            pass
+"""
+
+
+def test_libraries_write_nothing_to_stderr_about_damaged_images():
+    child = subprocess.run([sys.executable, '-c', DAMAGED], capture_output=True, text=True, timeout=200, check=True)
+    assert child.stderr == ''

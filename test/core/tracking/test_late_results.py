@@ -2,7 +2,20 @@
 
 import numpy as np
 import pytest
-from builders.tracking import SETTINGS, STANDING, WALKING, detections, ids, overlap, person, scene, track_scene, truth
+from builders.tracking import (
+    SETTINGS,
+    STANDING,
+    WALKING,
+    behind_board,
+    board,
+    detections,
+    ids,
+    overlap,
+    person,
+    scene,
+    track_scene,
+    truth,
+)
 
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.types import DetectionResult, Frame
@@ -85,3 +98,29 @@ def test_a_face_that_leaves_while_the_detector_does_not_look_is_gone():
         result = DetectionResult(frame.stamp_ns, detections(s, index)) if wanted and index == 0 else None
         last = tracker.step(frame, result)
     assert not ids(last)
+
+
+def test_a_face_that_flow_loses_stays_until_a_late_detector_has_looked():
+    """Behind a board from the first second on; the detector looks at 0.3 s (result at 1.3 s), 1.3 s and so on."""
+    s = scene(STANDING)
+    tracked = track_scene(s, 150, late=30, edit=board(40, 150), detect=behind_board(s, 40, 150))
+    people = [len(t.tracks) for t in tracked]
+    looked = 90  # the frame by which the result of an image behind the board is there
+    assert all(people[30:looked]), people
+    assert not any(people[looked + 15 :]), people
+
+
+def test_a_tracker_is_blind_until_a_detection_and_again_after_a_cut():
+    tracker, s, other = FaceTracker(SETTINGS), scene(STANDING), scene(person(5, (0, 0.2, 0.4, 0.4)))
+    first, second = s.frame(0), s.frame(1)
+    cut = Frame(s.frame(3).stamp_ns, 'camera', np.ascontiguousarray(255 - other.frame(0).rgb[:, ::-1]))
+    assert tracker.is_blind(first)
+    assert not tracker.is_blind(first, DetectionResult(first.stamp_ns, []))
+    tracker.request(first)
+    tracker.step(first)
+    assert tracker.is_blind(second)
+    assert not tracker.is_blind(second, DetectionResult(first.stamp_ns, []))
+    tracker.step(second, DetectionResult(first.stamp_ns, detections(s, 0)))
+    assert not tracker.is_blind(s.frame(2))
+    assert tracker.is_blind(cut)
+    assert tracker.is_blind(cut, DetectionResult(second.stamp_ns, []))

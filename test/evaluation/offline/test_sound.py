@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -82,3 +83,13 @@ def test_evaluate_tells_who_speaks(tmp_path):
     assert said[True, 7.0] > 0.5 > said[False, 7.0]
     assert json.loads((out / 'metrics.json').read_text())['sound']['source'] == 'talk.mkv'
     assert 'of sound' in (out / 'report.html').read_text()
+
+
+def test_sound_that_cannot_be_read_on_is_told_and_the_images_are_evaluated_without(tmp_path):
+    form = struct.pack('<IHHIIHH', 16, 1, 65535, 192000, 0xFFFFFFFF, 65535, 16)
+    path = tmp_path / 'hostile.wav'
+    path.write_bytes(b'RIFF\xff\xff\xff\x7fWAVEfmt ' + form + b'data\xff\xff\xff\x7f' + bytes(500))
+    told = []
+    sound = RecordedSound(str(path), tmp_path, AudioSettings(), told.append)
+    assert sound.until(10**12) == []
+    assert 'cannot be read any further' in str(told[0])

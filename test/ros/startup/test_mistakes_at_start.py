@@ -56,6 +56,8 @@ def test_mistake_on_the_command_line_is_one_line(capsys, args, says):
     ('text', 'says'),
     [
         ('agent_node: [', 'is no YAML'),
+        ('agent_node: ' + '[' * 100_000, 'is no YAML'),
+        ('agent_node: &a {ros__parameters: {}, b: *a}', 'is no YAML'),
         ('agent_node: {policy: x}', 'has no section NODE: ros__parameters'),
         ('/**/agent_node:\n  ros__parameters: {polcy: x}', 'agent_node has no parameter polcy; did you mean policy'),
         ('robot1:\n  agent_node:\n    ros__parameters: {polcy: x}', 'did you mean policy'),

@@ -1,0 +1,103 @@
+"""Hostile inputs by name, found by hand: each an error of ours with the file or the setting in it, or read."""
+
+import io
+import json
+import math
+import struct
+
+import pytest
+from builders.label_files import alignable, elan_document, tier
+
+from affect_perception.cli import main
+from affect_perception.errors import AffectPerceptionError, ConfigError
+from affect_perception.evaluation.labels.reader import read_labels
+from affect_perception.settings import EVERY_NODE, GROUPS
+
+ELAN = elan_document({'a': 0, 'b': 900}, tier('smile@left@anna', alignable('x', 'a', 'b', 'high')))
+CHECKPOINT = {'format': 1, 'model': 'smile_va', 'crop_size': 64, 'crop_margin': 0.2, 'model_settings': {}}
+
+
+@pytest.mark.parametrize(
+    ('before', 'after', 'says'),
+    [
+        ('TIME_VALUE="900"', 'TIME_VALUE="abc"', "'abc'; wanted milliseconds"),
+        ('encoding="UTF-8"', 'encoding="PAL"', 'unknown encoding: PAL'),
+        ('encoding="UTF-8"', 'encoding="shift_jis"', 'multi-byte encodings are not supported'),
+    ],
+)
+def test_elan_document_that_no_parser_takes_is_refused_with_its_name(tmp_path, before, after, says):
+    assert before in ELAN
+    (tmp_path / 'labels.eaf').write_text(ELAN.replace(before, after))
+    with pytest.raises(ConfigError, match='labels.eaf') as caught:
+        read_labels([tmp_path / 'labels.eaf'])
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'header',
+    [
+        json.dumps({**CHECKPOINT, 'model': []}),
+        json.dumps({**CHECKPOINT, 'model_settings': {'channels': []}}),
+        '[' * 100_000,
+    ],
+    ids=['model', 'channels', 'deep'],
+)
+def test_checkpoint_whose_header_has_another_structure_is_refused_with_its_name(tmp_path, header):
+    checkpoint = pytest.importorskip('affect_perception.models.checkpoint', reason='needs PyTorch')
+    table = json.dumps({'__metadata__': {'affect_perception': header}}).encode()
+    (tmp_path / 'x.safetensors').write_bytes(struct.pack('<Q', len(table)) + table)
+    with pytest.raises(ConfigError, match='x.safetensors'):
+        checkpoint.load(str(tmp_path / 'x.safetensors'))
+
+
+@pytest.mark.parametrize('line', ['compression_mode: []', 'x: ' + '[' * 100_000], ids=['mode', 'deep'])
+def test_bag_whose_metadata_have_another_structure_is_read_by_its_files(tmp_path, line):
+    bags = pytest.importorskip('builders.bags', reason='needs rosbags')
+    images = pytest.importorskip('builders.images', reason='needs rosbags')
+    bag = bags.write_bag2(tmp_path / 'bag', {'/image': bags.shades(3)})
+    text = (bag / 'metadata.yaml').read_text()
+    (bag / 'metadata.yaml').write_text(
+        '\n'.join(line if 'compression_mode' in row and 'mode' in line else row for row in text.splitlines())
+        + f'\n{line}' * ('mode' not in line)
+    )
+    assert len(list(images.opened(bag))) == 3
+
+
+def test_message_whose_header_has_no_frame_id_is_a_bad_message():
+    types = pytest.importorskip('affect_perception.sources.bags.message_types', reason='needs rosbags')
+    text = 'std_msgs/Header header\nuint8[] data\n' + '=' * 80 + '\nMSG: std_msgs/Header\nuint32 seq\n'
+    definition = types.MessageDefinition(types.MessageDefinitionFormat.MSG, text)
+    with pytest.raises(AffectPerceptionError, match='cannot be read as sensor_msgs/msg/Image'):
+        types.Topic('/x', 'sensor_msgs/msg/Image', definition).decode(bytes([0, 1, 0, 0]) + bytes(40))
+
+
+@pytest.mark.parametrize(
+    ('node', 'name', 'value', 'says'),
+    [
+        ('marker_node', 'overlay_width', 2**31, 'no finite number below 2147483648'),
+        ('marker_node', 'overlay_width', 10**400, 'no finite number'),
+        ('', 'latency_warn_ms', math.inf, 'no finite number'),
+        ('', 'latency_warn_ms', 10**400, 'no finite number'),
+        ('', 'latency_warn_ms', math.nan, 'out of range'),
+    ],
+)
+def test_number_that_ros_or_arithmetic_cannot_take_is_refused(node, name, value, says):
+    group = GROUPS[node] if node else EVERY_NODE
+    with pytest.raises(ConfigError, match=name) as caught:
+        group.from_mapping({name: value})
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize('arguments', [['run', '--source', '\udcff\udcfe'], ['run', '--\udcff'], ['models', '\udcff']])
+def test_command_line_that_is_no_utf_8_is_one_line_and_status_2(monkeypatch, arguments):
+    said = io.TextIOWrapper(io.BytesIO(), 'utf-8', 'backslashreplace', write_through=True)  # as Python's own
+    monkeypatch.setattr('sys.stderr', said)
+    try:
+        status = main(arguments)
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    text = said.buffer.getvalue().decode()
+    assert 'Traceback' not in text
+    assert '\\udcff' in text
