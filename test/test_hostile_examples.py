@@ -28,7 +28,7 @@ CHECKPOINT = {'format': 1, 'model': 'smile_va', 'crop_size': 64, 'crop_margin': 
 def test_elan_document_that_no_parser_takes_is_refused_with_its_name(tmp_path, before, after, says):
     assert before in ELAN
     (tmp_path / 'labels.eaf').write_text(ELAN.replace(before, after))
-    with pytest.raises(ConfigError, match='labels.eaf') as caught:
+    with pytest.raises(ConfigError, match=r'labels\.eaf') as caught:
         read_labels([tmp_path / 'labels.eaf'])
     assert says in str(caught.value)
 
@@ -46,7 +46,7 @@ def test_checkpoint_whose_header_has_another_structure_is_refused_with_its_name(
     checkpoint = pytest.importorskip('affect_perception.models.checkpoint', reason='needs PyTorch')
     table = json.dumps({'__metadata__': {'affect_perception': header}}).encode()
     (tmp_path / 'x.safetensors').write_bytes(struct.pack('<Q', len(table)) + table)
-    with pytest.raises(ConfigError, match='x.safetensors'):
+    with pytest.raises(ConfigError, match=r'x\.safetensors'):
         checkpoint.load(str(tmp_path / 'x.safetensors'))
 
 
