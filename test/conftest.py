@@ -30,6 +30,15 @@ def patience_with_detectors(request, monkeypatch):
         monkeypatch.setattr('affect_perception.detectors.detector_process.STARVED_S', 120.0)
 
 
+@pytest.fixture(autouse=True)
+def transports_of_every_test(monkeypatch):
+    """A test that starts ROS as our executables do chooses the transports of no other test."""
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        if name not in os.environ:
+            monkeypatch.setenv(name, '')
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def data() -> Path:
     """The shared data sets, which a newcomer does not have."""

@@ -14,6 +14,7 @@ from affect_perception.errors import ConfigError, did_you_mean
 
 Self = TypeVar('Self', bound='Settings')  # typing.Self needs Python 3.11
 _LARGEST = 2.0**31  # of numbers: both ends of a range that rclpy takes
+_WORDS = {True: 'on', False: 'off'}  # which YAML reads as
 # A ROS topic name: relative, absolute or private (~/), no part empty or beginning with a digit.
 _TOPIC = re.compile(r'(~/|/)?[A-Za-z_{][A-Za-z0-9_{}]*(/[A-Za-z_{][A-Za-z0-9_{}]*)*')
 
@@ -91,13 +92,19 @@ class Setting:
     def checked(self, value: Any) -> Any:
         """Validate `value`; returns it in the setting's type. ConfigError for a wrong type or a value out of range.
 
-        An int is accepted where a float is wanted; nothing else is converted.
+        An int is accepted where a float is wanted, and YAML's reading of on and off as true and false where these are
+        choices; nothing else is converted.
         """
+        if isinstance(value, bool) and _WORDS[value] in self.choices:
+            value = _WORDS[value]
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value) if abs(value) < _LARGEST else math.inf
         if type(value) is not self.type:
+            quoted = isinstance(value, bool) and self.type is str
             raise ConfigError(
                 f'{self.name} = {_shown(value)} is {type(value).__name__}; wanted {self.type.__name__} ({self.allowed})'
+                + '; YAML reads on, off, yes and no as true and false: put the word in double quotes, \'"off"\''
+                * quoted
             )
         if self.type is str and not _is_text(value, self.path):
             raise ConfigError(f'{self.name} = {_shown(value)} is no text in UTF-8')

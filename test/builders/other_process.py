@@ -26,7 +26,8 @@ class Cameras:
 
     def __init__(self) -> None:
         env = {**os.environ}
-        env.pop('FASTDDS_BUILTIN_TRANSPORTS', None)
+        for name in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+            env.pop(name, None)
         command = [sys.executable, __file__]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=env
@@ -135,7 +136,7 @@ class Player:
         kind = CameraInfo if info else CompressedImage if compressed else Image
         return node, node.create_publisher(kind, topic, profile)
 
-    def message(self, width=640, height=480, compressed=False, info=False, **_):
+    def message(self, width=640, height=480, compressed=False, info=False, encoding='rgb8', **_):
         picture = self.noise[:height, :width]
         if info:
             k = [500.0, 0.0, width / 2, 0.0, 500.0, height / 2, 0.0, 0.0, 1.0]
@@ -143,8 +144,10 @@ class Player:
         if compressed:
             smooth = cv2.GaussianBlur(picture, (0, 0), 5)
             return CompressedImage(format='jpeg', data=array.array('B', cv2.imencode('.jpg', smooth)[1].tobytes()))
+        if encoding == 'bgra8':
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA)
         data = array.array('B', picture.tobytes())
-        return Image(width=width, height=height, encoding='rgb8', step=3 * width, data=data)
+        return Image(width=width, height=height, encoding=encoding, step=picture.shape[2] * width, data=data)
 
 
 def stamp(node, message, ahead_s: float = 0.0) -> None:

@@ -6,6 +6,7 @@ from conftest import ROOT
 from affect_perception.errors import ConfigError
 from affect_perception.settings import GROUPS, SourceSettings, TrackerSettings
 from affect_perception.settings.__main__ import document
+from affect_perception.settings.audio import AudioSettings
 
 
 def test_value_out_of_range_is_refused_with_name_value_and_range():
@@ -27,6 +28,15 @@ def test_unknown_choice_is_refused_with_the_choices():
 def test_value_of_another_type_is_refused(value):
     with pytest.raises(ConfigError, match='detect_every'):
         TrackerSettings(detect_every=value)
+
+
+def test_off_that_yaml_reads_as_false_is_the_choice_off_and_else_told():
+    assert TrackerSettings.from_mapping({'reid': False}).reid == 'off'
+    assert TrackerSettings.from_mapping({'reid': True}).reid == 'on'
+    with pytest.raises(ConfigError, match='YAML reads on, off, yes and no as true and false'):
+        AudioSettings.from_mapping({'audio': False})
+    with pytest.raises(ConfigError, match='wanted str'):
+        TrackerSettings.from_mapping({'detector': True})
 
 
 def test_whole_number_does_where_a_fraction_is_wanted():

@@ -38,10 +38,10 @@ class Request:
     latched: bool = False
 
     def profile(self, depth: int) -> QoSProfile:
-        """Profile with a queue of `depth` messages if reliable, else of one, the newest."""
+        """Profile with a queue of `depth` messages."""
         return QoSProfile(
             history=QoSHistoryPolicy.KEEP_LAST,
-            depth=depth if self.reliable else 1,
+            depth=depth,
             reliability=QoSReliabilityPolicy.RELIABLE if self.reliable else QoSReliabilityPolicy.BEST_EFFORT,
             durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if self.latched else QoSDurabilityPolicy.VOLATILE,
         )

@@ -18,8 +18,8 @@ _SILENCE_S = 5.0  # without an image for this long, log what could be wrong; als
 _LOSS = 0.02  # share of lost images from which that is told
 _REMEDY = (
     'large images get lost between processes where the publisher is best effort or a machine is busy: publish them '
-    'reliably, or compressed (image_transport: compressed), or set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for all '
-    'processes'
+    'reliably, or compressed (image_transport: compressed), let sockets hold more '
+    '(sudo sysctl -w net.core.rmem_max=16777216), or set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for all processes'
 )
 
 

@@ -15,6 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 from affect_perception.errors import ConfigError
 from affect_perception.ros.health.log_bridge import log_to_ros
 from affect_perception.ros.startup.given_parameters import check_parameters
+from affect_perception.ros.startup.transports import use_large_buffers
 
 _DOMAINS = 232  # the highest; UDP ports end there
 # What rclpy raises for names, remappings and parameters that a user gave.
@@ -29,6 +30,7 @@ def init_ros(args: Sequence[str] = (), nodes: Iterable[str] = ()) -> None:
     """
     _check_environment()
     warnings = check_parameters(args, nodes)
+    use_large_buffers()
     try:
         rclpy.init(args=list(args), signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:
