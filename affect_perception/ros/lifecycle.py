@@ -6,6 +6,7 @@ With `autostart: false` a node waits unconfigured for a lifecycle manager or `ro
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,7 @@ class AutostartLifecycleNode(LifecycleNode):
         rclpy before Kilted raises an error instead, and the lifecycle manager waits for an answer for ever.
         """
 
+        @functools.wraps(change)
         def answer(request: Any, response: Any) -> Any:
             try:
                 return change(request, response)

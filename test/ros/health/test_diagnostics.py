@@ -56,16 +56,26 @@ def test_every_node_with_settings_has_a_name_for_what_it_does():
 def watched(ros):
     """A node with diagnostics in a namespace: both, the state of its callbacks, a function for its newest status."""
     node, peer = Node('affect_node', namespace='robot1'), Node('peer')
-    got, state = [], {'problem': '', 'idle_reason': ''}
+    got, state, asked = [], {'problem': '', 'idle_reason': ''}, [0]
     peer.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
     diagnostics = NodeDiagnostics(
-        node, lambda: 0, lambda: {'model': 'first'}, lambda: state['problem'], lambda: state['idle_reason']
+        node,
+        lambda: 0,
+        lambda: {'model': 'first', 'asked': asked[0]},
+        lambda: state['problem'],
+        lambda: state['idle_reason'],
     )
     spinner = Spinner([peer])
 
+    def newest() -> bool:
+        """Whether the status of the present request is there: earlier ones may come late."""
+        diagnostics.report()
+        values = {v.key: v.value for v in got[-1].status[0].values} if got else {}
+        return values.get('asked') == str(asked[0])
+
     def status():
-        before = len(got)
-        wait_until(lambda: diagnostics.report() or len(got) > before)
+        asked[0] += 1
+        wait_until(newest)
         return got[-1].status[0]
 
     yield node, diagnostics, state, status
