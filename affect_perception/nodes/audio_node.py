@@ -39,7 +39,7 @@ from affect_perception.ros.topics import advertise, subscribe
 from affect_perception.runtime.masking import masked
 from affect_perception.settings import AudioSettings, SourceSettings
 from affect_perception.sources.playback_clock import Playback
-from affect_perception.sources.sound import SoundSource, chosen_sound, open_sound
+from affect_perception.sources.sound import SoundSource, chosen_sound, open_sound, shares_clock
 
 _RETRY_S = 0.5
 _START_S = 60.0  # until recorded images have begun
@@ -180,7 +180,9 @@ class AudioNode(AutostartLifecycleNode):
         if self._playback.lossless:
             self._wait_for_listeners()
         waiting: list[SoundBlock] = []
-        for part in source if source.live else self._playback.passes(source, self._images.loop, self._closing):
+        same_clock = shares_clock(self.sound, self._images.source)
+        passes = self._playback.passes(source, self._images.loop, self._closing, same_clock)
+        for part in source if source.live else passes:
             if self._closing.is_set():
                 return
             if isinstance(part, Features):

@@ -44,6 +44,7 @@ class ImageFolder:
     live = False
     size = None
     dropped = 0
+    lap_ns = 0  # added to the stamps in this pass over a looped folder
 
     def __init__(self, path: Path, settings: SourceSettings, on_bad: BadInputCallback) -> None:
         self.name = text_of_name(path.name)
@@ -87,7 +88,7 @@ class ImageFolder:
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         while not self._closed:
-            good = 0
+            good, self.lap_ns = 0, round(index * 1e9 / self.fps)
             for path, name in zip(self._paths, self.files, strict=True):
                 if self._closed:
                     return

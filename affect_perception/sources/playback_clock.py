@@ -117,16 +117,22 @@ class Playback:
 
     def is_over(self, lap: int, recorded_ns: int) -> bool:
         """Whether a recorded time is in a later pass than `lap`, as far as the images have come."""
-        return len(self._laps) > lap + 1 and recorded_ns >= self._laps[lap + 1]
+        return len(self._laps) > lap + 1 and recorded_ns - self._first_ns >= self._laps[lap + 1]
 
     def passes(
-        self, sound: Iterable[SoundBlock | AudioFeatures], loop: bool, stop: threading.Event
+        self, sound: Iterable[SoundBlock | AudioFeatures], loop: bool, stop: threading.Event, same_clock: bool = True
     ) -> Iterator[SoundBlock | AudioFeatures]:
-        """Sound of a recording in each pass of its images, without that of times which the images jump over."""
+        """Sound of a recording in each pass of its images, without that of times which the images jump over.
+
+        Without `same_clock` the sound begins with the first image.
+        """
         for lap in itertools.count():
             lap_ns = self.lap_ns(lap, stop)
+            offset_ns = 0 if same_clock else None
             for part in sound:
-                shifted = part.shifted(lap_ns)
+                if offset_ns is None:
+                    offset_ns = self._first_ns - part.stamp_ns
+                shifted = part.shifted(lap_ns + offset_ns)
                 if self.is_over(lap, shifted.stamp_ns):
                     break
                 if not self.is_skipped(shifted.stamp_ns):

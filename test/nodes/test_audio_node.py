@@ -8,7 +8,7 @@ import wave
 
 import numpy as np
 import pytest
-from builders.sound import tone
+from builders.sound import sound_bag, tone
 from conftest import wait_until
 
 pytest.importorskip('soxr', reason='sound is an optional extra: pip install soxr')
@@ -73,6 +73,14 @@ def test_a_file_of_8_khz_stereo_24_bit_is_heard(heard, tmp_path):
     assert not node.diagnostics.bad_inputs
     for before, after in itertools.pairwise(found):
         assert after.stamp_ns == pytest.approx(before.end_ns, abs=2e6)
+
+
+def test_a_bag_that_is_heard_alone_begins_now(heard, tmp_path):
+    path, _ = sound_bag(tmp_path / 'bag', 'audio_common_msgs/msg/AudioDataStamped', tone(200, 2))
+    before_ns = time.time_ns()
+    _, found = heard(4, audio=str(path))
+    assert len(found) >= 4
+    assert 0 <= found[0].stamp_ns - before_ns < 60 * 10**9
 
 
 def test_the_scene_is_heard(heard):

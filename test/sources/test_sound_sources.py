@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders.sound import tone
+from builders.sound import SOUND_TYPES, sound_bag, tone
 
 from affect_perception.core.sound import AudioFeatures
 from affect_perception.errors import ConfigError
 from affect_perception.settings import AudioSettings
-from affect_perception.sources.sound import chosen_sound
+from affect_perception.sources.sound import chosen_sound, shares_clock
 
 SECOND = 1_000_000_000
-DEFINITIONS = {
-    'audio_common_msgs/msg/AudioData': 'uint8[] data\n',
-    'audio_common_msgs/msg/AudioDataStamped': 'std_msgs/Header header\naudio_common_msgs/AudioData audio\n',
-}
 
 
 def test_the_sound_of_what_the_images_come_from_is_chosen(tmp_path):
@@ -32,27 +28,27 @@ def test_the_sound_of_what_the_images_come_from_is_chosen(tmp_path):
     assert chosen_sound('microphone:2', 'scene') == 'microphone:2'
 
 
-def sound_bag(path, kind: str, samples: np.ndarray, block: int = 1600):
-    """Bag of a topic of 16 bit samples at 16 kHz, recorded 5 ms after the end of each block."""
-    bags = pytest.importorskip('builders.bags')
-    from rosbags.typesys import get_types_from_msg
+@pytest.mark.parametrize(
+    ('sound', 'images', 'same'),
+    [
+        ('a.wav', 'a.mp4', True),
+        ('a.wav', 'scene', True),
+        ('scene', 'scene', True),
+        ('a.mcap', 'b.mcap', True),
+        ('a.wav', 'b.mcap', False),
+        ('a.mcap', 'a.mp4', False),
+        ('a.wav', 'camera:0', False),
+        ('a.mcap', 'camera:0', False),
+    ],
+)
+def test_sound_of_another_clock_than_the_images_begins_with_them(tmp_path, sound, images, same):
+    for name in ('a.wav', 'a.mp4', 'a.mcap', 'b.mcap'):
+        (tmp_path / name).touch()
+    path = tmp_path / images
+    assert shares_clock(str(tmp_path / sound), str(path) if path.exists() else images) is same
 
-    for name, text in DEFINITIONS.items():
-        if name not in bags.ROS2.types:
-            bags.ROS2.register(get_types_from_msg(text, name))
-    types, messages = bags.ROS2.types, []
-    for first in range(0, len(samples), block):
-        part = samples[first : first + block]
-        data = types['audio_common_msgs/msg/AudioData'](np.rint(part * 32767).astype('<i2').view(np.uint8))
-        stamp_ns = bags.EPOCH_NS + round(first * SECOND / 16000)
-        msg = data
-        if kind.endswith('Stamped'):
-            msg = types[kind](bags.header(stamp_ns), data)
-        messages.append((stamp_ns + round(len(part) * SECOND / 16000) + 5_000_000, msg))
-    return bags.write_bag2(path, {'/audio': messages}), bags.EPOCH_NS
 
-
-@pytest.mark.parametrize('kind', DEFINITIONS)
+@pytest.mark.parametrize('kind', SOUND_TYPES)
 def test_samples_of_a_bag_have_the_stamps_of_its_messages_or_of_their_recording(tmp_path, kind):
     path, start_ns = sound_bag(tmp_path / 'bag', kind, tone(200, 1))
     from affect_perception.sources.sound.bag import BagSound

@@ -156,16 +156,19 @@ class ImageResults:
             with closing(prefetch(self._tracked(), _TRACKED, self._processor.close)) as items:
                 for group in batched(items, _TOGETHER):
                     indices, frames, tracked = zip(*group, strict=True)
-                    self._hear(tracked[-1].stamp_ns)
+                    self._hear(tracked[0].stamp_ns, tracked[-1].stamp_ns)
                     yield from zip(indices, frames, self._processor.classify(tracked), strict=True)
         finally:
             cv2.setNumThreads(before[0])
             sys.setswitchinterval(before[1])
             self._processor.close()
 
-    def _hear(self, stamp_ns: int) -> None:
-        """Give the sound up to a frame, and a little after it, to the processor."""
-        for features in self._sound.until(stamp_ns + HEARD_AHEAD_NS) if self._sound is not None else ():
+    def _hear(self, first_ns: int, last_ns: int) -> None:
+        """Give the sound of frames with these stamps, and a little after them, to the processor."""
+        if self._sound is None:
+            return
+        self._sound.begin(first_ns)
+        for features in self._sound.until(last_ns + HEARD_AHEAD_NS):
             try:
                 self._processor.hear(features)
             except BadInputError as error:

@@ -17,6 +17,7 @@ from affect_perception.runtime.files import LineFile
 from affect_perception.settings import AffectSettings, AudioSettings
 from affect_perception.sources import BadInputCallback
 from affect_perception.sources.bags.files import is_bag
+from affect_perception.sources.sound import shares_clock
 
 _TOGETHER_S = 0.1  # of sound in one step
 
@@ -34,8 +35,9 @@ def for_network(settings: AudioSettings, affect: AffectSettings) -> AudioSetting
 class RecordedSound:
     """Features of the sound of `given`, a clip or a bag, in the time of its images; or of another file.
 
-    `until` reads on and writes `audio.csv` to `out`. ConfigError for a file of sound that cannot be read; a recording
-    without sound is told to `on_bad`, and `source` is then ''.
+    `until` reads on and writes `audio.csv` to `out`. Sound of another clock (`shares_clock`) begins with the first
+    image, which `begin` tells. ConfigError for a file of sound that cannot be read; a recording without sound is told
+    to `on_bad`, and `source` is then ''.
     """
 
     def __init__(self, given: str, out: Path, settings: AudioSettings, on_bad: BadInputCallback) -> None:
@@ -43,6 +45,8 @@ class RecordedSound:
         self.source = ''
         self.seconds = self.speech_s = 0.0
         self._next: AudioFeatures | None = None
+        self._offset_ns: int | None = 0  # of the stamps; None: not known yet
+        self._begin_ns: int | None = None
         self._features = self._open(given)
         self._path = out / 'audio.csv'
         self._table: LineFile | None = None
@@ -60,6 +64,8 @@ class RecordedSound:
             self._on_bad(BadInputError('audio', str(error)))  # the images are evaluated without
             return iter(())
         self.source = path.name
+        if not shares_clock(wanted, given):
+            self._offset_ns = None
         return features
 
     def _until_damage(self, sound: Iterable[SoundBlock]) -> Iterator[SoundBlock]:
@@ -105,12 +111,24 @@ class RecordedSound:
 
         return read()
 
+    def begin(self, stamp_ns: int) -> None:
+        """Tell the stamp of the first image; later calls change nothing."""
+        self._begin_ns = stamp_ns if self._begin_ns is None else self._begin_ns
+
+    def _read(self) -> AudioFeatures | None:
+        features = next(self._features, None)
+        if features is None:
+            return None
+        if self._offset_ns is None:
+            self._offset_ns = (self._begin_ns or 0) - features.stamp_ns
+        return features.shifted(self._offset_ns)
+
     def until(self, stamp_ns: int) -> list[AudioFeatures]:
         """Features that begin at or before a stamp and were not returned yet."""
         found: list[AudioFeatures] = []
         while True:
             if self._next is None:
-                self._next = next(self._features, None)
+                self._next = self._read()
                 if self._next is None:
                     return found
                 self._write(self._next)

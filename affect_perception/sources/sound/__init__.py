@@ -60,6 +60,16 @@ def chosen_sound(audio: str, source: str) -> str:
     return 'microphone'
 
 
+def shares_clock(sound: str, images: str) -> bool:
+    """Whether recorded sound has the clock of the images: both are of bags, or of a medium, folder or scene (from 0).
+
+    Where it has not, as beside a camera, the sound begins with the first image.
+    """
+    path = Path(images).expanduser()
+    recorded = images == 'scene' or path.exists()
+    return recorded and is_bag(Path(sound).expanduser()) == is_bag(path)
+
+
 def open_sound(audio: str, source: SourceSettings, settings: AudioSettings, on_bad: BadInputCallback) -> SoundSource:
     """Open the sound that `audio` names; `source` are the settings of the images, for the scene.
 

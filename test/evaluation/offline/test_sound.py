@@ -55,6 +55,19 @@ def test_a_clip_without_sound_is_told_and_one_that_is_not_there_refused(tmp_path
         RecordedSound(str(tmp_path / 'mute.mp4'), tmp_path, AudioSettings(audio='/nowhere/a.wav'), told.append)
 
 
+def test_sound_of_another_file_begins_with_the_first_image_of_a_bag(tmp_path):
+    bag, wav = tmp_path / 'images.mcap', clip_of(tmp_path / 'a.mkv', tone(220, 1))
+    bag.touch()
+    sound = RecordedSound(str(bag), tmp_path, AudioSettings(audio=wav, audio_speech=False), pytest.fail)
+    epoch_ns = 1_700_000_000_000_000_000
+    sound.begin(epoch_ns)
+    sound.begin(epoch_ns + 10**9)
+    assert sound.until(epoch_ns + 10**12)[0].stamp_ns == epoch_ns
+    beside = RecordedSound(wav, tmp_path, AudioSettings(audio=wav, audio_speech=False), pytest.fail)
+    beside.begin(500_000_000)
+    assert beside.until(10**12)[0].stamp_ns == 32_000_000  # the clock of the medium
+
+
 @pytest.mark.slow
 def test_evaluate_tells_who_speaks(tmp_path):
     from affect_perception.evaluation.offline.runner import evaluate
