@@ -47,6 +47,11 @@ class SourceSettings(Settings):
     scene_speech: bool = setting(
         False, 'people of the scene speak and laugh, with moving mouths; audio_node makes the sound'
     )
+    scene_voice: str = setting(
+        'vowels',
+        'what they say: vowels, generated here; espeak-ng: words, by that program where it is installed',
+        choices=('vowels', 'espeak-ng'),
+    )
     scene_portraits: str = setting(
         '',
         'folder with index.csv and a neutral and a smiling portrait of each person; empty: six built-in people; '

@@ -7,17 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from affect_perception.settings import SourceSettings
+from affect_perception.sources.scene import espeak
 from affect_perception.sources.scene.script import Script, ScriptedPerson, default_script
 from affect_perception.sources.scene.speech import SpeechEvent
 
 _PITCHES_HZ = (118.0, 205.0, 132.0, 185.0)  # of consecutive people
 
 
-def dialogue(script: Script, seed: int = 0, speakers: tuple[int, ...] | None = None) -> Script:
+def dialogue(script: Script, seed: int = 0, speakers: tuple[int, ...] | None = None, words: bool = False) -> Script:
     """Copy of a script whose people speak in turns of 2 to 4 s with pauses of 0.8 to 2 s; nobody speaks with a smile.
 
     `speakers`: ids of those who speak, all by default. Everybody's smiles with an apex of at least 0.9 become laughs
-    while nobody else speaks.
+    while nobody else speaks. `words`: they say words by espeak-ng, in place of vowels.
     """
     rng = np.random.default_rng((seed, 8))
     talkers = [p.person_id for p in script.people if speakers is None or p.person_id in speakers]
@@ -40,14 +41,20 @@ def dialogue(script: Script, seed: int = 0, speakers: tuple[int, ...] | None = N
             t += length + float(rng.uniform(0.8, 2.0))
         else:
             t += 0.5
-    cast = tuple(replace(p, speech=tuple(sorted(speech[p.person_id], key=lambda e: e.start_s))) for p in script.people)
-    return replace(script, people=cast)
+    cast = []
+    for person in script.people:
+        turns = sorted(speech[person.person_id], key=lambda e: e.start_s)
+        cast.append(replace(person, speech=tuple(replace(turn, words=words) for turn in turns)))
+    return replace(script, people=tuple(cast))
 
 
 def speaking_script(settings: SourceSettings) -> Script:
-    """Script of the scene of these settings, with speech."""
+    """Script of the scene of these settings, with speech; ConfigError for `espeak-ng` where it is not installed."""
+    words = settings.scene_voice == espeak.PROGRAM
+    if words:
+        espeak.check()
     script = default_script(settings.scene_people, settings.width / settings.height, settings.scene_seed)
-    return dialogue(script, settings.scene_seed)
+    return dialogue(script, settings.scene_seed, words=words)
 
 
 def _event(

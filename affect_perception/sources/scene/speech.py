@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affect_perception.sources.scene import espeak
+
 RATE = 16_000  # Hz of the sound
 LEVEL = 0.25  # peak of a voice
 # Formants in Hz of a, e, i, o, u (Peterson & Barney 1952, means of men), and how far the mouth opens.
@@ -26,16 +28,22 @@ _BANDWIDTHS = (80.0, 100.0, 140.0)
 
 @dataclass(frozen=True)
 class SpeechEvent:
-    """Speech of `duration_s` from `start_s` on, or laughter: short voiced bursts. `seed` chooses the syllables."""
+    """Speech of `duration_s` from `start_s` on, or laughter: short voiced bursts. `seed` chooses the syllables.
+
+    `words`: speech is that of espeak-ng, ConfigError where it fails; laughter is always generated.
+    """
 
     start_s: float
     duration_s: float
     seed: int = 0
     pitch_hz: float = 130.0
     laugh: bool = False
+    words: bool = False
 
     def mouth(self, since_s: float) -> float:
         """Opening of the mouth in [0, 1] at a time in s since `start_s`."""
+        if self.words and not self.laugh:
+            return espeak.opening(self.seed, self.duration_s, self.pitch_hz, RATE, since_s)
         return max((s.opening * _bump((since_s - s.start_s) / s.duration_s) for s in syllables(self)), default=0.0)
 
 
@@ -79,6 +87,8 @@ def voice(event: SpeechEvent) -> np.ndarray:
     """Samples (N,) float32 of an event at RATE Hz, N = duration · RATE."""
     from scipy.signal import lfilter  # two seconds of CPU time, in a program that may show faces only
 
+    if event.words and not event.laugh:
+        return np.float32(LEVEL) * espeak.speech(event.seed, event.duration_s, event.pitch_hz, RATE)
     rng = np.random.default_rng((event.seed, 6))
     out = np.zeros(round(event.duration_s * RATE))
     for syllable in syllables(event):
