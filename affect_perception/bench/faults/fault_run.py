@@ -27,6 +27,7 @@ from affect_perception.types import AffectFrame
 _LIMIT_S = 60.0  # of a row
 _QUIET_S = 2.0  # of undisturbed running before each row
 _SAID_S = 2.0  # from a result with nobody to diagnostics that say why
+_TRACKER, _NOT_LOOKED = 'face_tracker_node', ('no detection', 'bad inputs')
 _SERVER = 'affect_perception.bench.faults.source'
 
 
@@ -34,7 +35,8 @@ _SERVER = 'affect_perception.bench.faults.source'
 class Row:
     """Outcome of one fault. `resumed_s` is None where the part did not come back; `said` are words of diagnostics.
 
-    `lost` counts images without a result, `silent_nobody` results with nobody while no node said that it is not OK.
+    `lost` counts images without a result, `silent_nobody` results with nobody while the tracker did not say that the
+    detector has not looked.
     """
 
     fault: str
@@ -110,12 +112,13 @@ class FaultRun:
         results = [(at, people) for at, people in self._results if at >= start - 0.5]
         gaps = [b - a for (a, _), (b, _) in pairwise(results)]
         said = [(at, text) for at, text in self._said if at >= start]
+        excuses = [at for at, text in said if text.startswith(_TRACKER) and any(word in text for word in _NOT_LOOKED)]
         row = Row(
             name,
             resumed_s,
             round(max(gaps, default=end - start), 2),
             max(round((end - start + 0.5) * FPS) - len(results), 0),
-            sum(not people and not any(abs(at - other) < _SAID_S for other, _ in said) for at, people in results),
+            sum(not people and not any(abs(at - other) < _SAID_S for other in excuses) for at, people in results),
             min((people for _, people in results), default=0),
             tuple(dict.fromkeys(text for _, text in said)),
         )

@@ -7,6 +7,7 @@ result is compared with the faces as they were then and carried to the current f
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 
 import numpy as np
@@ -232,7 +233,7 @@ class FaceTracker:
         """Stamp up to which a missing detection says that a face is gone: later the detector did not look at all."""
         if self._result_ns is None:
             return stamp_ns
-        return min(stamp_ns, self._result_ns + round(self._timeout_s * 1e9))
+        return min(stamp_ns, self._result_ns + math.floor(self._timeout_s * 1e9) - 1)  # within it also when rounded
 
     def _hidden_s(self, stamp_ns: int) -> float:
         """Seconds for which a face that flow lost is published if the detector has not looked since: until it may have.

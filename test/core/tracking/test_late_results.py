@@ -124,3 +124,15 @@ def test_a_tracker_is_blind_until_a_detection_and_again_after_a_cut():
     assert not tracker.is_blind(s.frame(2))
     assert tracker.is_blind(cut)
     assert tracker.is_blind(cut, DetectionResult(second.stamp_ns, []))
+
+
+def test_no_time_out_of_a_late_detector_ends_faces_that_flow_follows():
+    """Time-outs are computed from the delay of the last result; none of them may be shorter than itself by rounding."""
+    s = scene(STANDING)
+    for delay_ns in range(2_000_000_001, 2_000_000_013):
+        tracker = FaceTracker(SETTINGS)
+        for index, stamp_ns in enumerate((0, delay_ns, delay_ns + 2 * 10**9, delay_ns + 9 * 10**9)):
+            frame = Frame(stamp_ns, 'camera', s.frame(0).rgb)
+            tracker.request(frame)
+            tracked = tracker.step(frame, DetectionResult(0, detections(s, 0)) if index == 1 else None)
+        assert ids(tracked) == [1], delay_ns
