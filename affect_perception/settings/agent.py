@@ -17,7 +17,12 @@ class AgentSettings(Settings):
     )
     smile_on: float = setting(0.45, 'smile intensity from which a person is smiling', low=0.0, high=1.0, live=True)
     smile_off: float = setting(
-        0.3, 'smile intensity below which the smile has ended; not above smile_on', low=0.0, high=1.0, live=True
+        0.3,
+        'smile intensity below which the smile has ended; not above smile_on',
+        low=0.0,
+        high=1.0,
+        live=True,
+        not_above='smile_on',
     )
     laugh_on: float = setting(
         0.75,
@@ -26,7 +31,14 @@ class AgentSettings(Settings):
         high=1.0,
         live=True,
     )
-    laugh_off: float = setting(0.6, 'smile intensity below which a laugh has ended', low=0.0, high=1.0, live=True)
+    laugh_off: float = setting(
+        0.6,
+        'smile intensity below which a laugh has ended; not above laugh_on',
+        low=0.0,
+        high=1.0,
+        live=True,
+        not_above='laugh_on',
+    )
     smile_confirm_s: float = setting(
         0.15, 'a smile is confirmed after this time and two images', unit='s', low=0.0, high=2.0, live=True
     )

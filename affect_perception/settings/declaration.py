@@ -31,12 +31,14 @@ def setting(
     alias: str = '',
     topic: bool = False,
     path: bool = False,
+    not_above: str = '',
 ) -> Any:
     """Declare a field of a `Settings` class. The type of the setting is the type of `default`; bounds are inclusive.
 
     `live`: may change while a node runs (`ros2 param set`); other settings are read once, at start.
     `alias`: an earlier name, still accepted in mappings, flags and ROS parameters. `topic`: the name of a topic, or
-    the default. `path`: may be the name of a file, which need not be UTF-8.
+    the default. `path`: may be the name of a file, which need not be UTF-8. `not_above`: another setting of the class
+    that this one must not exceed.
     """
     metadata = {
         'meaning': meaning,
@@ -48,6 +50,7 @@ def setting(
         'alias': alias,
         'topic': topic,
         'path': path,
+        'not_above': not_above,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -67,6 +70,7 @@ class Setting:
     alias: str = ''
     topic: bool = False
     path: bool = False
+    not_above: str = ''
 
     @property
     def type(self) -> type:
@@ -150,6 +154,13 @@ class Settings:
     def __post_init__(self) -> None:
         for declared in self.declared():
             object.__setattr__(self, declared.name, declared.checked(getattr(self, declared.name)))
+        for declared in self.declared():
+            value, limit = getattr(self, declared.name), getattr(self, declared.not_above or declared.name)
+            if declared.not_above and value > limit:
+                raise ConfigError(
+                    f'{declared.name} = {value} is above {declared.not_above} = {limit}; give both, so that '
+                    f'{declared.name} is not above {declared.not_above}'
+                )
 
     @classmethod
     def declared(cls) -> tuple[Setting, ...]:

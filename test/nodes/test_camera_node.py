@@ -1,5 +1,6 @@
 """The camera node with a real folder of images, and sources, models and detectors that nodes refuse at start."""
 
+import socket
 import time
 
 import cv2
@@ -10,6 +11,7 @@ from conftest import wait_until
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 from builders.peer import Peer
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from affect_perception.errors import ConfigError
@@ -44,6 +46,27 @@ def test_camera_node_gives_every_picture_of_a_folder_when_it_may_take_its_time(s
     assert [int(convert.rgb_from_image(m)[0, 0, 0]) for m in seen] == [0, 40, 80, 120, 160]
     assert node.dropped == 0
     assert sum(node.diagnostics.bad_inputs.values()) == 1
+
+
+class Empty:
+    """Source without a frame."""
+
+    live, fps, name, size, dropped = False, 30.0, 'empty', None, 0
+
+    def __iter__(self):
+        return iter(())
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(('source', 'hardware'), [('camera:0', 'camera:0'), ('scene', socket.gethostname())])
+def test_hardware_in_diagnostics_is_the_camera_and_for_a_recording_the_computer(spin, source, hardware):
+    peer = Peer(None, [('/diagnostics', DiagnosticArray)])
+    node = spin(CameraNode({'source': source}, source=Empty()), peer)
+    node.start()
+    wait_until(lambda: peer.got['/diagnostics'])
+    assert peer.got['/diagnostics'][0].status[0].hardware_id == hardware
 
 
 def test_an_image_that_cannot_be_sent_is_counted_and_the_next_one_is_sent(spin, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from conftest import ROOT
 
 from affect_perception.errors import ConfigError
-from affect_perception.settings import GROUPS, SourceSettings, TrackerSettings
+from affect_perception.settings import GROUPS, AgentSettings, SourceSettings, TrackerSettings
 from affect_perception.settings.__main__ import document
 from affect_perception.settings.audio import AudioSettings
 
@@ -17,6 +17,16 @@ def test_value_out_of_range_is_refused_with_name_value_and_range():
 def test_value_that_is_not_a_number_is_out_of_range():
     with pytest.raises(ConfigError, match=r'rate = nan'):
         SourceSettings(rate=float('nan'))
+
+
+@pytest.mark.parametrize('kind', ['smile', 'laugh'])
+def test_end_of_a_smile_above_its_start_is_refused_at_start_and_when_changed(kind):
+    says = f'{kind}_off = 0.5 is above {kind}_on = 0.4; give both'
+    with pytest.raises(ConfigError, match=says):
+        AgentSettings.from_mapping({f'{kind}_on': 0.4, f'{kind}_off': 0.5})
+    settings = AgentSettings.from_mapping({f'{kind}_on': 0.4, f'{kind}_off': 0.4})
+    with pytest.raises(ConfigError, match=says):
+        settings.changed(**{f'{kind}_off': 0.5})
 
 
 def test_unknown_choice_is_refused_with_the_choices():

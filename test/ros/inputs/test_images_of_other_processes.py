@@ -6,8 +6,11 @@ from conftest import wait_until
 pytest.importorskip('rclpy', reason='needs ROS 2 (make set-up brings it)')
 pytest.importorskip('affect_perception.msg', reason='needs the built messages (make set-up builds them)')
 from builders.other_process import Cameras
+from builtin_interfaces.msg import Time
+from rclpy.clock import ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from affect_perception.ros import qos
@@ -98,6 +101,16 @@ def test_quality_of_service_that_is_given_is_kept_and_stays_with_its_topic(spin,
     assert reader.get_subscriptions_info_by_topic('/image')[0].qos_profile.reliability.name == 'BEST_EFFORT'
     subscribe(reader, Image, 'other', print)
     assert qos.RESULTS.reliability.name == 'RELIABLE'
+
+
+def test_first_message_on_clock_is_no_silence_of_the_camera(spin):
+    simulated = Parameter('use_sim_time', value=True)
+    reader, clock = Reader(spin, parameter_overrides=[simulated]), Node('clock')
+    spin(clock)
+    sent = clock.create_publisher(Clock, '/clock', 10)
+    now = Clock(clock=Time(sec=1_800_000_000))
+    wait_until(lambda: sent.publish(now) or reader.get_clock().now().nanoseconds)  # a jump of decades
+    assert [timer.clock.clock_type for timer in reader.timers].count(ClockType.ROS_TIME) == 0
 
 
 def test_camera_info_that_was_sent_once_before_is_heard(spin, cameras):
