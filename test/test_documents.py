@@ -18,7 +18,8 @@ CODE = [*ROOT.glob('affect_perception/**/*.py'), *ROOT.glob('launch/*.py'), ROOT
 # Flags of other programs that documents show: git, pip, colcon, cmake, torchrun, ros2, docker, apt.
 FOREIGN_FLAGS = {
     '--packages-select', '--cmake-args', '--system-site-packages', '--nproc-per-node', '--extra-index-url',
-    '--ctest-args', '--rounds', '--ros-args', '--params-file', '--remap', '--merge-install', '--base-paths',
+    '--ctest-args', '--rounds', '--ros-args', '--params-file', '--remap', '--merge-install', '--base-paths', '--once',
+    '--no-arr',
 }  # fmt: skip
 
 
