@@ -35,7 +35,7 @@ class FaceDetector(Protocol):
 
 @runtime_checkable
 class KnownFaceDetector(FaceDetector, Protocol):
-    """Detector that looks at only part of a picture, and surely where faces are tracked."""
+    """Detector that looks at only part of a picture, surely where faces are tracked; for sequences of pictures."""
 
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
         """Detect faces as `detect`, also looking at the boxes `known` (N, 4), rows of core.boxes."""
@@ -63,7 +63,8 @@ def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
         return DlibCnn(path, settings.detect_device, precision, doubled, _LOWEST_SCORE, width)
     from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
 
-    return ProposedDlibCnn(path, precision, _LOWEST_SCORE, width, settings.detect_smallest_px or SMALLEST_PX)
+    smallest_px = settings.detect_smallest_px or SMALLEST_PX
+    return ProposedDlibCnn(path, precision, _LOWEST_SCORE, width, smallest_px, sweep=settings.detect_sweep)
 
 
 def _proposes(settings: TrackerSettings) -> bool:

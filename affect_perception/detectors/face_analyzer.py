@@ -59,7 +59,7 @@ class FaceAnalyzer:
     def analyze(self, request: DetectionRequest) -> DetectionResult:
         """Detect the faces of a frame and measure them: `detect`, then `analyze_detections`."""
         detector, frame = self._detector, request.frame
-        if isinstance(detector, KnownFaceDetector) and len(request.known_boxes):
+        if isinstance(detector, KnownFaceDetector):
             return self.analyze_detections(request, detector.detect_known(frame.rgb, request.known_boxes))
         return self.analyze_detections(request, self.detect(frame))
 

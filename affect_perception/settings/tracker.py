@@ -63,6 +63,14 @@ class TrackerSettings(Settings):
         'dlib_cnn looks at the whole picture; false: on a CPU a small network proposes where a face can be, and '
         "dlib's CNN looks only there, for a fifth of the CPU time; of turned or half hidden faces it finds fewer",
     )
+    detect_sweep: int = setting(
+        36,
+        'with proposals, live: detections in which dlib_cnn looks at the whole picture once, a part with each, so that '
+        'a face for which there is no proposal is found as well; 0: never',
+        unit='detections',
+        low=0,
+        high=300,
+    )
     detect_smallest_px: int = setting(
         0,
         'size of the smallest faces that dlib_cnn looks for; 0: 80. From 72 on nothing is enlarged; below, proposals '

@@ -12,6 +12,7 @@ scores off by 4e-4, by ONNX Runtime 0.90 (0.99). Measured by benchmarks/detector
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -43,6 +44,7 @@ _STRIP = 16  # rows of cells per strip: its intermediates are 5 MB at 1280 px
 _ROWS = 32  # rows of a level per resizing step, for the same reason
 
 Convolutions = list[tuple[torch.Tensor, torch.Tensor, int, int]]  # weight, bias, stride, padding
+Tile = Callable[[int, int, np.ndarray], None]  # writes the canvas pixels from (top, left) on into (height, width, 3)
 
 
 class DetectorNetwork:
@@ -73,6 +75,14 @@ class DetectorNetwork:
             rows, columns = region.pixels
             scores[region.cells] = _scores(tiled[:, :, rows, columns], self.exact)[region.inner]
         return scores
+
+    def part(self, rows: slice, columns: slice, size: tuple[int, int], tile: Tile) -> np.ndarray:
+        """Scores in fp32 of some rows and columns of cells, of a map of `size`; `tile` gives pixels of the canvas."""
+        spans = (_spans(s.start, s.stop - s.start, whole) for s, whole in zip((rows, columns), size, strict=True))
+        _, (down, across), inner = zip(*spans, strict=True)
+        pixels = torch.empty(down.stop - down.start, across.stop - across.start, 3)
+        tile(down.start, across.start, pixels.numpy())
+        return self._all_exact(pixels.permute(2, 0, 1)[None])[inner]
 
     def _all_exact(self, tiled: torch.Tensor) -> np.ndarray:
         if not self._winograd:

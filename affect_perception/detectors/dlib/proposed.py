@@ -2,7 +2,8 @@
 
 A small network (`detectors/proposals`) estimates dlib's score of every position and level; dlib's own network scores
 windows around the best estimates (`search.py`), on the same pixels as a run over the whole picture (`tiles.py`), so
-that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
+that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged. Where faces
+are tracked, dlib's network also scores another part of the whole with each picture (`sweep.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.enlarged import EnlargedLevel
-from affect_perception.detectors.dlib.network import DetectorNetwork, to_canvas
+from affect_perception.detectors.dlib.network import DetectorNetwork, Tile, to_canvas
 from affect_perception.detectors.dlib.pyramid import (
     MIN_SIDE,
     STEP,
@@ -29,8 +30,9 @@ from affect_perception.detectors.dlib.pyramid import (
     overlapping,
 )
 from affect_perception.detectors.dlib.search import SETTLED, ProposalSearch
+from affect_perception.detectors.dlib.sweep import Sweep
 from affect_perception.detectors.dlib.tiles import CanvasTiles
-from affect_perception.detectors.dlib.windows import SIDE, Tile, window_scores
+from affect_perception.detectors.dlib.windows import SIDE, window_scores
 from affect_perception.detectors.proposals.canvas import LEVELS
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
 from affect_perception.types import Detection
@@ -48,7 +50,8 @@ class ProposedDlibCnn(DlibCnn):
     """`FaceDetector` with dlib's detections at a fraction of the work, on the CPU.
 
     Parameters as of `DlibCnn`. `smallest_px`: faces from this size on are looked for (36 is the least); `finder` makes
-    the proposals; `settled`: see `search.py`. `windows` counts the windows looked at, `whole_runs` pictures with so
+    the proposals; `settled`: see `search.py`; `sweep`: pictures in which `detect_known` looks at the whole once, 0: it
+    never does. `windows` counts the windows looked at, `whole_runs` pictures with so
     many proposals that one run over the whole was cheaper, `postponed` proposals left out.
     """
 
@@ -61,29 +64,34 @@ class ProposedDlibCnn(DlibCnn):
         smallest_px: int = SMALLEST_PX,
         finder: ProposalFinder | None = None,
         settled: float = SETTLED,
+        sweep: int = 0,
     ) -> None:
         super().__init__(path, 'cpu', precision, 0, lowest_score, width)
         self._finder = finder or ProposalFinder()
         self._enlarged = smallest_px < SMALLEST_PX
         self._settled = settled
+        self._sweep = Sweep(sweep) if sweep else None
         self.windows = self.whole_runs = self.postponed = 0
 
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
-        """Detect faces as `detect`, and look at the boxes `known` (N, 4), rows of core.boxes, whatever is proposed."""
+        """Detect faces of one picture of a sequence as `detect`, and whatever is proposed at `known` and in the sweep.
+
+        `known` (N, 4): boxes of tracked faces, rows of core.boxes.
+        """
         smaller, scale = at_most(rgb, self._width)
-        return detections(self._detect_raw(smaller, known / scale), scale)
+        return detections(self._detect_raw(smaller, known / scale, self._sweep), scale)
 
     def detect_raw(self, rgb: np.ndarray) -> list[RawDetection]:
         """Return dlib's (left, top, right, bottom, score) of each face, edges inclusive, best first."""
         return self._detect_raw(rgb, np.zeros((0, 4)))
 
-    def _detect_raw(self, rgb: np.ndarray, known: np.ndarray) -> list[RawDetection]:
+    def _detect_raw(self, rgb: np.ndarray, known: np.ndarray, sweep: Sweep | None = None) -> list[RawDetection]:
         if min(rgb.shape[:2]) < MIN_SIDE:
             return []
         with self._lock, torch.inference_mode():
             proposals = self._finder(rgb, self._enlarged)
             self.postponed += proposals.left_out
-            found = self._confirmed(rgb, self._with_known(proposals, known, rgb.shape[:2]))
+            found = self._confirmed(rgb, self._with_known(proposals, known, rgb.shape[:2]), sweep)
         return self._suppress(found)
 
     def _with_known(self, proposals: Proposals, known: np.ndarray, size: tuple[int, ...]) -> Proposals:
@@ -97,7 +105,7 @@ class ProposedDlibCnn(DlibCnn):
             proposals = proposals.added(one[fits], y[fits], x[fits], _KNOWN)
         return proposals
 
-    def _confirmed(self, rgb: np.ndarray, proposals: Proposals) -> list[RawDetection]:
+    def _confirmed(self, rgb: np.ndarray, proposals: Proposals, sweep: Sweep | None) -> list[RawDetection]:
         pyramid = _Pyramid(rgb, canvas_of(*rgb.shape[:2], *self._paddings), self._network)
         near = overlapping(_boxes(proposals, self._loss['window']), self._loss['nms_iou'], self._loss['nms_covered'])
         search = ProposalSearch(proposals.score, proposals.level, near, self._finder.threshold, self._settled)
@@ -120,21 +128,33 @@ class ProposedDlibCnn(DlibCnn):
                 for index, faces in zip(same.tolist(), self._look(pyramid, proposals, same), strict=True):
                     search.record(index, max((face[4] for face in faces), default=-np.inf))
                     found += faces
-        return found
+        return found + (self._swept(pyramid, *sweep.next(map_size(pyramid.canvas))) if sweep else [])
+
+    def _swept(self, pyramid: _Pyramid, rows: slice, columns: slice) -> list[RawDetection]:
+        """Detections above the lowest score in a part of dlib's canvas."""
+        canvas, tile, to_image = pyramid.of(0)
+        scores = self._network.part(rows, columns, map_size(canvas), tile)
+        return self._rectangles(scores, rows.start, columns.start, canvas, to_image)
 
     def _look(self, pyramid: _Pyramid, proposals: Proposals, chosen: np.ndarray) -> list[list[RawDetection]]:
         """Detections above the lowest score in a window around each of the chosen proposals, all on one canvas."""
         corners = [pyramid.corner(*row) for row in zip(*(v[chosen].tolist() for v in proposals.places), strict=True)]
         canvas, tile, to_image = pyramid.of(int(proposals.level[chosen[0]]))
-        size = map_size(canvas)
-        result: list[list[RawDetection]] = []
-        for (row, column), scores in zip(corners, window_scores(corners, tile, size, self._network.exact), strict=True):
-            result.append([])
-            for i, j in np.argwhere(scores > self._lowest_score).tolist():
-                if 0 <= row + i < size[0] and 0 <= column + j < size[1]:
-                    rect = to_image(to_canvas(column + j), to_canvas(row + i), *self._loss['window'])
-                    result[-1].append((*rect, float(scores[i, j])))
-        return result
+        scored = window_scores(corners, tile, map_size(canvas), self._network.exact)
+        return [
+            self._rectangles(scores, *corner, canvas, to_image) for corner, scores in zip(corners, scored, strict=True)
+        ]
+
+    def _rectangles(
+        self, scores: np.ndarray, row: int, column: int, canvas: Canvas, to_image: ToImage
+    ) -> list[RawDetection]:
+        """Windows of the cells above the lowest score, in image pixels; the first cell is (row, column) of the map."""
+        size, found = map_size(canvas), []
+        for i, j in np.argwhere(scores > self._lowest_score).tolist():
+            if 0 <= row + i < size[0] and 0 <= column + j < size[1]:
+                rect = to_image(to_canvas(column + j), to_canvas(row + i), *self._loss['window'])
+                found.append((*rect, float(scores[i, j])))
+        return found
 
 
 class _Pyramid:

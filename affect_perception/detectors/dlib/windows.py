@@ -7,21 +7,19 @@ layers' padding does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from affect_perception.detectors.dlib.network import REACH, Convolutions
+from affect_perception.detectors.dlib.network import REACH, Convolutions, Tile
 from affect_perception.detectors.dlib.pyramid import STEP, VIEW
 
 SIDE = 5  # cells; height and width of a window: dlib's score of a face is nearly level over 3 × 3 cells
 PIXELS = STEP * (SIDE + 2 * REACH - 1) + VIEW  # side of what the scores of a window depend on, canvas px
 _PADDINGS = (2, 2, 2, 4)  # of the last four convolutions
 _BATCH = 4  # windows; more do not fit into the cache
-
-Tile = Callable[[int, int, np.ndarray], None]  # writes the canvas pixels from (top, left) on into (height, width, 3)
 
 
 def window_scores(

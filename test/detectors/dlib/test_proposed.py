@@ -152,6 +152,30 @@ def test_so_many_proposals_that_the_whole_picture_is_cheaper_take_the_whole_pict
     assert detector.whole_runs == 1
 
 
+def test_a_face_that_is_never_proposed_is_found_within_one_turn_of_the_sweep_with_dlibs_score(whole, astronaut):
+    detector = ProposedDlibCnn(precision='fp32', lowest_score=-0.5, finder=FixedFinder(nowhere), sweep=4)
+    none = np.zeros((0, 4))
+    found = [detector.detect_known(astronaut, none) for _ in range(4)]
+    best = max((face for faces in found for face in faces), key=lambda face: face.confidence)
+    (expected, *_) = whole.detect(astronaut)
+    assert best.box == expected.box
+    assert best.confidence == pytest.approx(expected.confidence, abs=1e-5)
+    assert detector.detect(astronaut) == []  # of a single picture only what is proposed
+
+
+def test_a_part_of_the_score_map_is_that_of_the_whole_also_at_its_edges(whole, astronaut):
+    import torch
+
+    network = whole._network
+    scores, canvas = whole.scores(astronaut)
+    tile = CanvasTiles(astronaut, canvas, network.mean, network.scratch)
+    rows, columns = scores.shape
+    for part in (np.s_[0:7, 0:9], np.s_[rows - 6 : rows, columns - 5 : columns], np.s_[20:33, 11:30]):
+        with torch.inference_mode():
+            found = network.part(*part, scores.shape, tile)
+        np.testing.assert_allclose(found, scores[part], atol=2e-5)
+
+
 def test_enlarged_windows_are_limited_and_those_left_out_counted(whole, astronaut):
     detector = proposed(everywhere, 36)
     detector.detect_raw(np.ascontiguousarray(np.tile(astronaut, (2, 2, 1))))
