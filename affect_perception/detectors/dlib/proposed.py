@@ -149,7 +149,8 @@ class ProposedDlibCnn(DlibCnn):
         self, scores: np.ndarray, row: int, column: int, canvas: Canvas, to_image: ToImage
     ) -> list[RawDetection]:
         """Windows of the cells above the lowest score, in image pixels; the first cell is (row, column) of the map."""
-        size, found = map_size(canvas), []
+        size = map_size(canvas)
+        found: list[RawDetection] = []
         for i, j in np.argwhere(scores > self._lowest_score).tolist():
             if 0 <= row + i < size[0] and 0 <= column + j < size[1]:
                 rect = to_image(to_canvas(column + j), to_canvas(row + i), *self._loss['window'])
