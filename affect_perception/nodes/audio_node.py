@@ -65,7 +65,7 @@ class AudioNode(AutostartLifecycleNode):
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._file: WavFile | None = None
-        self.cpu_s = 0.0  # of the work on sound, without reading
+        self._cpu_s = 0.0  # of the work on sound in the thread of the source
         self.newest_ns: dict[bool, int] = {}  # stamp of the last message of functionals, and of other features
         self._state, self._silent_s, self._speech = 'not started', 0.0, False
         self.diagnostics = NodeDiagnostics(self, lambda: 0, self._details, idle_reason=self._idle_reason)
@@ -126,6 +126,11 @@ class AudioNode(AutostartLifecycleNode):
             if publisher is not None:
                 self.destroy_publisher(publisher)
         self._features = self._functionals = self._stream = None
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of the work on sound, without reading."""
+        return self._cpu_s + (self._stream.extractor.cpu_s if self._stream is not None else 0.0)
 
     @property
     def finished(self) -> bool:
@@ -212,7 +217,7 @@ class AudioNode(AutostartLifecycleNode):
         for features in stream.steps(blocks, self.diagnostics.bad_input):
             self._publish(features if live else self._in_playback(features))
         self._judge(stream, sum(block.duration_s for block in blocks))
-        self.cpu_s += time.thread_time() - began
+        self._cpu_s += time.thread_time() - began
         if not live:
             self._playback.sound_progress(end_ns)
 

@@ -36,6 +36,7 @@ class LogMel:
         'voicing',
     )
     window = FRAME
+    cpu_s = 0.0
 
     def __init__(self) -> None:
         self._buffer = np.zeros(0, np.float32)

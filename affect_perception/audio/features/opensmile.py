@@ -33,6 +33,12 @@ class OpenSmile:
         self.names = tuple(self._set.feature_names)
         self._engine: Engine | None = None
         self._end: weakref.finalize | None = None
+        self._cpu_s = 0.0  # of engines that have ended
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of openSMILE's threads."""
+        return self._cpu_s + (self._engine.cpu_s if self._engine is not None else 0.0)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Add samples (N,) float32 in [-1, 1]; rows (T, F) float32 that they complete, undefined values as 0."""
@@ -49,6 +55,7 @@ class OpenSmile:
         if engine is None or self._end is None:
             return self._joined([])
         self._end()
+        self._cpu_s += engine.cpu_s
         return self._joined(engine.take())
 
     def _joined(self, rows: list[np.ndarray]) -> np.ndarray:

@@ -35,6 +35,7 @@ class Engine:
         self._news = threading.Condition()  # guards the rows, the pulses and the failure
         self._pulses = 0  # given to the engine and not yet passed
         self._failure: Exception | None = None
+        self.cpu_s = 0.0  # of its thread
         options = smile._options()
         options['source'] = _CONFIGS / 'opensmile_stream.conf'
         options['bufferModeConf'] = _CONFIGS / 'opensmile_ring.conf'
@@ -97,9 +98,11 @@ class Engine:
             with self._news:
                 self._failure = error
                 self._news.notify_all()
+        self.cpu_s = time.thread_time()
 
     def _on_turns(self, data: np.ndarray, _meta: Any) -> None:
         """Callback of the engine's thread, after as many turns of its loop as `data` has rows."""
+        self.cpu_s = time.thread_time()
         with self._news:
             self._pulses -= len(data)
             self._news.notify_all()

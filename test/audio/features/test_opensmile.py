@@ -58,7 +58,7 @@ def test_each_call_gives_the_same_rows_however_busy_the_program_is(name):
     samples = np.concatenate([voice(SpeechEvent(0, 1.2, 3)), noise(0.3)])
     sizes = np.random.default_rng(2).integers(1, 3000, 40)
     parts = np.split(samples, np.minimum(np.cumsum(sizes), len(samples)))
-    over = threading.Event()
+    over, extractors = threading.Event(), []
 
     def work() -> None:
         while not over.is_set():
@@ -66,9 +66,11 @@ def test_each_call_gives_the_same_rows_however_busy_the_program_is(name):
 
     def rows() -> list[np.ndarray]:
         extractor = open_extractor(name)
+        extractors.append(extractor)
         return [*(extractor.push(part) for part in parts), extractor.finish()]
 
     quiet = rows()
+    assert extractors[0].cpu_s > 0
     worker = threading.Thread(target=work)
     worker.start()
     try:
