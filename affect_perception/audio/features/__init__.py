@@ -21,7 +21,10 @@ class Extractor(Protocol):
 
     names: tuple[str, ...]
     window: int
-    cpu_s: float  # CPU time of threads of its own
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of threads of its own."""
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Add samples (N,) float32; the rows (T, F) float32 that are ready, T may be 0."""

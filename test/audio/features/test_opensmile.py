@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +42,40 @@ def test_a_stream_gives_the_frames_of_the_whole_file(name, columns):
     assert len(rows) > 270
     np.testing.assert_allclose(rows, whole[: len(rows)], rtol=1e-4, atol=1e-4)
     assert parts[0].stamp_ns == 30_000_000
+
+
+@pytest.mark.parametrize('name', ['compare65', 'egemaps'])
+def test_rows_equal_the_table_of_opensmile_s_own_command(name, tmp_path):
+    opensmile = pytest.importorskip('opensmile', reason='openSMILE is an optional extra: pip install opensmile')
+    from opensmile.core.lib import OpenSMILE
+
+    from affect_perception.audio.features.opensmile import SETS, make_smile
+
+    samples = np.concatenate([chirp(100, 400, 0.5) + noise(0.5) / 4, voice(SpeechEvent(0, 1.0, 3))])
+    with wave.open(str(tmp_path / 'a.wav'), 'wb') as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(np.clip(samples * 32768, -32768, 32767).astype('<i2').tobytes())
+    shared = Path(opensmile.__file__).parent / 'core' / 'config' / 'shared'
+    options = {  # SMILExtract -C CONFIG -source … -sink … -filename a.wav -lld_csv_output rows.csv
+        'source': shared / 'standard_wave_input.conf.inc',
+        'sink': shared / 'standard_data_output_no_lld_de.conf.inc',
+        'bufferModeRbConf': shared / 'BufferModeRb.conf.inc',
+        'frameModeFunctionalsConf': shared / 'FrameModeFunctionals.conf.inc',
+        'filename': tmp_path / 'a.wav',
+        'lld_csv_output': tmp_path / 'rows.csv',
+    }
+    command = OpenSMILE()
+    command.initialize(make_smile(SETS[name], 'LowLevelDescriptors').config_path, options, loglevel=0)
+    command.run()
+    command.free()
+    table = [line.split(';') for line in (tmp_path / 'rows.csv').read_text().splitlines()]
+    extractor = open_extractor(name)
+    rows = np.concatenate([*(extractor.push(part) for part in np.split(samples, 15)), extractor.finish()])
+    first = len(table[0]) - len(extractor.names)  # behind the times
+    assert tuple(table[0][first:]) == extractor.names
+    np.testing.assert_allclose(rows, np.nan_to_num(np.array(table[1:])[:, first:].astype(float)), rtol=2e-6, atol=2e-6)
 
 
 def test_a_program_that_ends_within_a_stream_ends_in_order():
