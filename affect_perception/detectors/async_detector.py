@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +32,7 @@ class AsyncDetector:
         self.runs = 0
         self._failure = ''
         self._since_s: float | None = None  # time of the first request since the last success; None: none is open
-        self._longest_s = 0.0  # that a successful run took
+        self._quickest_s = math.inf  # that a successful run took: slow ones may have been starved
 
     @property
     def priority(self) -> str:
@@ -48,7 +49,8 @@ class AsyncDetector:
     def problem(self) -> str:
         """Reason why there are no detections; '' if there are."""
         waiting_s = self.waiting_s
-        late = f'no detection for {waiting_s:.0f} s' if waiting_s > max(LATE_S, 3 * self._longest_s) else ''
+        usual_s = self._quickest_s if math.isfinite(self._quickest_s) else 0.0
+        late = f'no detection for {waiting_s:.0f} s' if waiting_s > max(LATE_S, 3 * usual_s) else ''
         return '; '.join(filter(None, (late, self._failure)))
 
     @property
@@ -67,7 +69,7 @@ class AsyncDetector:
         start = time.perf_counter()
         result = self._analyzer.analyze(request)
         seconds = time.perf_counter() - start
-        self._since_s, self._longest_s = None, max(self._longest_s, seconds)
+        self._since_s, self._quickest_s = None, min(self._quickest_s, seconds)
         if self._on_done is not None:
             self._on_done(seconds)
         return result

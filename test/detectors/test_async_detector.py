@@ -86,3 +86,31 @@ def test_a_detection_that_is_long_due_is_a_problem_until_it_comes(monkeypatch):
     detector.gate.set()
     wait_until(lambda: not beside.problem)
     beside.close()
+
+
+def test_a_run_that_was_starved_does_not_put_off_what_is_told_later(monkeypatch):
+    class Clock(Gated):
+        now = takes = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        perf_counter = monotonic
+
+        def detect(self, rgb: np.ndarray) -> list[Detection]:
+            self.now += self.takes
+            return super().detect(rgb)
+
+    monkeypatch.setattr('affect_perception.detectors.async_detector.time', clock := Clock())
+    beside = AsyncDetector(FaceAnalyzer(clock))
+    clock.gate.set()
+    for clock.takes in (0.1, 50.0):
+        beside.submit(REQUEST)
+        beside.collect(wait=True)
+    clock.takes = 0.0
+    clock.gate.clear()
+    beside.submit(REQUEST)
+    clock.now += 4.0
+    assert beside.problem == 'no detection for 4 s'
+    clock.gate.set()
+    beside.close()
