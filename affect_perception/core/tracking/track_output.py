@@ -20,7 +20,7 @@ _MIN_INSIDE = 0.4  # share of a face box inside the image from which it is publi
 
 @dataclass(frozen=True)
 class Looked:
-    """How far the detector has looked: without a look, a face that is not seen has not gone.
+    """Reach of the detector's looks in time: without a look, a face that is not seen has not gone.
 
     `until_ns`: stamp up to which a missing detection says that a face is gone; `result_ns`: stamp of the newest result,
     None before the first. `hidden_s`: for so long a face that flow lost after that result is published.
