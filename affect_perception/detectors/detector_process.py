@@ -15,7 +15,7 @@ import dataclasses
 import glob
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -48,13 +48,18 @@ class FaceAnalyzerProcess:
 
     `idle`: the child gets a core only while no other process wants it, until that is not enough for a detection: a
     child that gets no CPU time for STARVED_S is replaced by one with a share of its own, and that one by an idle one
-    once it has had a core to itself for a while. Such a child is forked from a template (TemplateProcess). The
-    constructor raises ConfigError for what `make_face_analyzer` refuses. For one thread at a time, except `close`,
-    `pid` and `running`.
+    once it has had a core to itself for a while. Such a child is forked from a template (TemplateProcess). `on_ended`
+    gets a text when a child was found ended between two detections, in the thread of `analyze`; another one has been
+    started by then, and no detection is lost. The constructor raises ConfigError for what `make_face_analyzer` refuses.
+    For one thread at a time, except `close`, `pid` and `running`.
     """
 
-    def __init__(self, settings: TrackerSettings, idle: bool = True) -> None:
+    def __init__(
+        self, settings: TrackerSettings, idle: bool = True, on_ended: Callable[[str], None] | None = None
+    ) -> None:
         self._settings, self.priority = settings, 'idle' if idle else 'normal'
+        self._on_ended = on_ended
+        self._serving = False  # since the start of a child until its end is expected, or has been told
         self._template = idle
         self._share = _Share()
         self._child = TemplateProcess('the detector process', _CHILD)
@@ -87,20 +92,23 @@ class FaceAnalyzerProcess:
         frame = request.frame
         try:
             if not self._child.running:
-                self._start()
+                self._start_again()
             with self._share.at_work(self._child.pid):
                 self._child.send('detect', frame.rgb, request.known_boxes, request.embed, stamp_ns=frame.stamp_ns)
                 answer = self._child.receive()
         except ChildStarved as error:
+            self._serving = False
             self.priority = 'share'
             self._share.begin()
             raise DetectorFailure(f'{error}; the next detection starts another one with a share of its own') from error
         except (ChildEnded, ConfigError) as error:
+            self._serving = False
             raise DetectorFailure(f'{error}; the next detection starts another one') from error
         if answer.kind == 'error':
             raise RuntimeError(answer.fields['text'])
         if self.priority == 'share' and self._share.is_calm:
             self.priority = 'idle'
+            self._serving = False
             self._child.kill()
         return _result(answer)
 
@@ -110,6 +118,12 @@ class FaceAnalyzerProcess:
 
     def __del__(self) -> None:
         self._child.close()
+
+    def _start_again(self) -> None:
+        status = self._child.status if self._serving else None
+        self._start()
+        if status is not None and self._on_ended is not None:
+            self._on_ended(f'the detector process ended (status {status}) between two detections')
 
     def _start(self) -> None:
         self._child.starved_s = 0.0  # loading is at normal priority
@@ -122,6 +136,7 @@ class FaceAnalyzerProcess:
             raise ConfigError(f'{error} at its start; see above') from error
         self._child.starved_s = STARVED_S if self.priority == 'idle' else 0.0
         self._child.hung_s = _HUNG_S
+        self._serving = True
 
     def _load(self) -> bool:
         """Start a process that loads the detector; returns whether it can be forked. ConfigError: it refuses."""

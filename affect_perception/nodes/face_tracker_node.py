@@ -68,7 +68,11 @@ class FaceTrackerNode(AutostartLifecycleNode):
         """Start and warm up the detector, create tracker, publisher and worker thread."""
         in_process = wants_process(self.settings)
         self.get_logger().info(f'starting detector {self.settings.detector}{" in its own process" * in_process}')
-        analyzer = FaceAnalyzerProcess(self.settings) if in_process else make_face_analyzer(self.settings)
+        analyzer = (
+            FaceAnalyzerProcess(self.settings, on_ended=self._on_detector_ended)
+            if in_process
+            else make_face_analyzer(self.settings)
+        )
         analyzer.warm_up()
         self._detector_name = analyzer.detector
         self.get_logger().info(f'detector {analyzer.name}, every {self.settings.detect_every} frames')
@@ -176,6 +180,9 @@ class FaceTrackerNode(AutostartLifecycleNode):
 
     def _on_detection(self, seconds: float) -> None:
         self.diagnostics.time('detect', seconds)
+
+    def _on_detector_ended(self, text: str) -> None:
+        self.diagnostics.event('detector', text, 'another one was started')
 
     def _detector_problem(self) -> str:
         return '' if self.detector is None else self.detector.problem

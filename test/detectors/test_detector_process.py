@@ -105,9 +105,17 @@ def test_a_process_measures_what_a_thread_measures(settings, frame):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_child_that_died_between_two_images_is_started_again(analyzer, frame):
-    die(analyzer)
-    assert analyzer.analyze(DetectionRequest(frame)).detections
+def test_a_child_that_died_between_two_images_is_started_again_and_told_each_time(frame):
+    told = []
+    process = FaceAnalyzerProcess(HOG, on_ended=told.append)
+    try:
+        for times in (1, 2):
+            die(process)
+            assert process.analyze(DetectionRequest(frame)).detections
+            assert len(told) == times
+            assert 'ended (status -9) between two detections' in told[-1]
+    finally:
+        process.close()
 
 
 def test_settings_that_cannot_be_are_refused_at_the_start():
