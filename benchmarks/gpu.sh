@@ -3,6 +3,7 @@
 #
 #   bash benchmarks/gpu.sh [FOLDER [DEVICE [SECONDS]]]     default: benchmarks/results cuda 190
 #
+# DLIB_DETECTOR: mmod_human_face_detector.dat where face_recognition_models is not installed.
 # FOLDER gets gpu.jsonl and gpu.log. Needs PyTorch, numpy, safetensors, opencv-python-headless; qian2023 and vielzeuf2018
 # also torchvision. No ROS, no dlib, no network. With DEVICE cpu the same stages run with few faces, as a rehearsal.
 # A stage that fails, hangs or has no time left gets a line with its exit status (124: time limit) and the next one runs.
@@ -37,7 +38,7 @@ stage() {
 # run NAME LIMIT [MODEL]: a stage of gpu_stages.py.
 run() {
   stage "$1${3:+ $3}" "$2" "$python" benchmarks/gpu_stages.py "$1" --out "$lines" --work "$work" \
-    --device "$device" ${3:+--model "$3"}
+    --device "$device" --detector "${DLIB_DETECTOR:-}" ${3:+--model "$3"}
 }
 
 # ddp PROCESSES TRANSPORT: two processes share the one device, which NCCL refuses.
@@ -52,6 +53,7 @@ run inference 30 witzig2019
 ddp 1 "$([ "$device" = cuda ] && echo nccl || echo gloo)"
 ddp 2 gloo
 run detector 25
+run proposals 25
 run inference 30 parthasarathy2020
 run inference 30 qian2023
 run inference 25 vielzeuf2018

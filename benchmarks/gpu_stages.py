@@ -5,7 +5,8 @@ inference  one network at full size: the CNN with 1 to 256 faces by backend (eag
            as live (preprocessing, transfer, CNN, state per track, read-outs) with the fastest backend; the weights are
            random but for smile_va
 detector   dlib's CNN detector on the device: time per image, scores compared with the CPU; random weights where
-           face_recognition_models is not installed
+           face_recognition_models is not installed and --detector gives no file
+proposals  dlib's CNN on the windows of proposals alone, against the whole picture; skipped without dlib's weights
 parity     all networks at reduced size: the same tracks through an engine on the CPU and one on the device
 amp        training steps of witzig2019 at full size in fp32 and bf16: time, memory, loss
 ddp        one process of torchrun, with DistributedDataParallel; losses are equal for any number of processes
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from gpu_networks import MODELS, SMALL, Row, inference, median_ms, network, parity
+from gpu_proposals import proposals
 
 
 def main() -> int:
@@ -37,6 +39,7 @@ def main() -> int:
     parser.add_argument('--device', default='cuda')
     parser.add_argument('--model', choices=MODELS, default='smile_va')
     parser.add_argument('--transport', choices=('nccl', 'gloo'), default='gloo')
+    parser.add_argument('--detector', default='', help="file of dlib's CNN detector; the installed one by default")
     args = parser.parse_args()
     began = time.perf_counter()
     for row in STAGES[args.stage](args):
@@ -73,7 +76,7 @@ def detector(args: argparse.Namespace) -> Iterator[Row]:
     from affect_perception.detectors.dlib.network import DetectorNetwork
     from affect_perception.detectors.dlib.pyramid import canvas_for
 
-    net, weights = detector_weights()
+    net, weights = detector_weights(args.detector)
     rng = np.random.default_rng(0)
     precisions = ('float32', 'bfloat16', 'float16') if args.device == 'cuda' else ('float32', 'bfloat16')
     sizes = ((640, 480), (1280, 720), (1920, 1080)) if args.device == 'cuda' else ((320, 240),)
@@ -97,14 +100,14 @@ def detector(args: argparse.Namespace) -> Iterator[Row]:
                 yield row | {'score_range': [round(float(exact.min()), 3), round(float(exact.max()), 3)]}
 
 
-def detector_weights() -> tuple[Any, str]:
+def detector_weights(path: str) -> tuple[Any, str]:
     """dlib's network with its own weights where they are installed, else with random ones of the same shapes."""
     from affect_perception.detectors.dlib.network import LAYERS
     from affect_perception.detectors.dlib.weights import DETECTOR_FILE, DlibNet, Layer, read_net, weights_path
     from affect_perception.errors import ConfigError
 
     try:
-        return read_net(weights_path('', DETECTOR_FILE)), 'dlib'
+        return read_net(weights_path(path, DETECTOR_FILE)), 'dlib'
     except ConfigError:
         pass
     rng, layers = np.random.default_rng(0), []
@@ -194,6 +197,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     'machine': machine,
     'inference': inference,
     'detector': detector,
+    'proposals': proposals,
     'parity': parity,
     'amp': amp,
     'ddp': ddp,

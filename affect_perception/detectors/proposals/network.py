@@ -18,20 +18,25 @@ _GREY, _SPREAD = 128.0, 64.0  # pixels are centred and scaled by these
 
 
 class ProposalNetwork(nn.Module):
-    """Map (N, 3, H, W), multiples of CELL, uint8 or float, to estimated scores (N, LEVELS, H / OUT, W / OUT)."""
+    """Map (N, 3, H, W), multiples of CELL, uint8 or float, to estimated scores (N, LEVELS, H / OUT, W / OUT).
 
-    def __init__(self, stem: int = 32, width: int = 96, blocks: int = 4) -> None:
+    `stem`: channels of the first convolution, of `stem_px` × `stem_px` pixels in steps of 4 (6: they overlap, or 4);
+    `width`: channels of the rest; `blocks` of them with filters of `kernel` × `kernel`.
+    """
+
+    def __init__(self, stem: int = 32, width: int = 96, blocks: int = 4, stem_px: int = 6, kernel: int = 5) -> None:
         super().__init__()
-        self.settings = {'stem': stem, 'width': width, 'blocks': blocks}
-        self.stem = _convolution(3, stem, 6, 4, 0)  # the padding is grey, see `forward`
+        self.settings = {'stem': stem, 'width': width, 'blocks': blocks, 'stem_px': stem_px, 'kernel': kernel}
+        self._rim = (stem_px - 4) // 2  # its padding is grey, see `forward`
+        self.stem = _convolution(3, stem, stem_px, 4, 0)
         self.down = _separable(stem, width, 3, 2)
-        self.blocks = nn.ModuleList(_separable(width, width, 5, 1) for _ in range(blocks))
+        self.blocks = nn.ModuleList(_separable(width, width, kernel, 1) for _ in range(blocks))
         self._folded = False  # whether the stem's weights take pixels as they are
         self.head = nn.Conv2d(width, LEVELS * FINER**2, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Estimate the scores; see the class."""
-        x = F.pad(pixels, (1, 1, 1, 1), value=_GREY).float()
+        x = F.pad(pixels, (self._rim,) * 4, value=_GREY).float() if self._rim else pixels.float()
         x = self.down(self.stem(x if self._folded else (x - _GREY) / _SPREAD))
         for block in self.blocks:
             x = x + block(x)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from affect_perception.sources.scene.scene import background
 SIZE = (480, 720)  # height and width of a picture, px
 FACE_PX = (55.0, 300.0)  # side of a face box, px: from what is too small for dlib to more than half of the height
 _FACE_SHARE = {'london': 0.40, 'portraits': 0.45, 'diffusionfer': 0.72, 'lfw': 0.66}  # face box, of a picture's side
-_SHARES = {'london': 0.3, 'portraits': 0.25, 'diffusionfer': 0.15, 'lfw': 0.3}  # of the faces drawn
+SHARES = {'london': 0.3, 'portraits': 0.25, 'diffusionfer': 0.15, 'lfw': 0.3}  # of the faces drawn
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 
@@ -51,10 +51,15 @@ KINDS = {
 
 
 class FacePool:
-    """Face pictures of a split ('train' or 'val') of the sets in `data`; ConfigError without any."""
+    """Face pictures of a split ('train' or 'val') of the sets in `data`; ConfigError without any.
 
-    def __init__(self, data: Path, split: str) -> None:
+    `shares` of the faces drawn, by set; `kept`: decoded pictures stay in memory, about 0.5 GB for all sets.
+    """
+
+    def __init__(self, data: Path, split: str, shares: Mapping[str, float] = SHARES, kept: bool = False) -> None:
         self._data = data
+        self._shares = shares
+        self._kept: dict[tuple[str, str], Image] | None = {} if kept else None
         self._files: dict[str, list[str]] = {}
         for name in ('london', 'diffusionfer'):
             if (data / name / 'index.csv').is_file():
@@ -72,9 +77,16 @@ class FacePool:
 
     def face(self, rng: np.random.Generator) -> tuple[Image, float]:
         """Draw a picture of one face; returns it and the share of its side that the face's box takes."""
-        weights = np.array([_SHARES[name] for name in self._names])
+        weights = np.array([self._shares[name] for name in self._names])
         name = str(rng.choice(self._names, p=weights / weights.sum()))
         file = self._files[name][rng.integers(len(self._files[name]))]
+        if self._kept is None:
+            return self._decoded(name, file), _FACE_SHARE[name]
+        if (name, file) not in self._kept:
+            self._kept[name, file] = self._decoded(name, file)
+        return self._kept[name, file], _FACE_SHARE[name]
+
+    def _decoded(self, name: str, file: str) -> Image:
         if name == 'lfw':
             assert self._zip is not None
             coded = np.frombuffer(self._zip.read(file), np.uint8)
@@ -83,7 +95,7 @@ class FacePool:
         bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR)
         if bgr is None:
             raise ConfigError(f'{file} of {name} cannot be read as an image')
-        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), _FACE_SHARE[name]
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def compose(pool: FacePool, photos: list[Image], seed: tuple[int, ...], kind: Kind = KINDS['usual']) -> Image:
@@ -91,7 +103,7 @@ def compose(pool: FacePool, photos: list[Image], seed: tuple[int, ...], kind: Ki
     rng = np.random.default_rng(seed)
     doubled = rng.random() < 0.5
     height, width = (side // 2 for side in SIZE) if doubled else SIZE
-    picture = _background(rng, pool, photos, height, width)
+    picture = drawn_background(rng, pool, photos, height, width)
     for _ in range(0 if rng.random() < 0.12 else rng.integers(1, kind.faces + 1)):
         side = float(np.exp(rng.uniform(*np.log((FACE_PX[0], kind.largest_px))))) * (0.5 if doubled else 1)
         _paste(rng, picture, *pool.face(rng), side, kind)
@@ -100,6 +112,11 @@ def compose(pool: FacePool, photos: list[Image], seed: tuple[int, ...], kind: Ki
         levels = 255 * (np.arange(256) / 255) ** rng.uniform(1, 2) * rng.uniform(0.15, 0.6)
         picture = cv2.LUT(picture, np.uint8(levels))
     return cv2.resize(picture, SIZE[::-1], interpolation=cv2.INTER_LINEAR) if doubled else picture
+
+
+def picture_seed(split: str, kind: str, seed: int, number: int) -> tuple[int, ...]:
+    """Seed for `compose` of picture `number` of a split and kind."""
+    return seed, split == 'val', number, *((list(KINDS).index(kind),) if kind != 'usual' else ())
 
 
 def load_photos() -> list[Image]:
@@ -192,7 +209,8 @@ def _photographed(rng: np.random.Generator, picture: Image) -> Image:
     return picture
 
 
-def _background(rng: np.random.Generator, pool: FacePool, photos: list[Image], height: int, width: int) -> Image:
+def drawn_background(rng: np.random.Generator, pool: FacePool, photos: list[Image], height: int, width: int) -> Image:
+    """(height, width, 3) uint8 background without faces, of any kind."""
     kinds: tuple[Callable[..., Image], ...] = (_room, _photo, _photo, _tiles, _shapes, _noise)
     return _lit(rng, kinds[rng.integers(len(kinds))](rng, pool, photos, height, width))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from affect_perception.detectors.dlib.cnn import DlibCnn
 from affect_perception.detectors.proposals.canvas import draw, proposal_canvas
-from affect_perception.training.proposals.pictures import KINDS, SIZE, FacePool, compose, load_photos
+from affect_perception.training.proposals.pictures import KINDS, SIZE, FacePool, compose, load_photos, picture_seed
 from affect_perception.training.proposals.targets import targets
 
 PART = 250  # pictures per file
@@ -53,8 +53,7 @@ class ScoredPictures:
         layout = proposal_canvas(*SIZE, False)
         inputs, outputs = [], []
         for number in numbers:
-            seed = (self.seed, split == 'val', number, *((list(KINDS).index(kind),) if kind != 'usual' else ()))
-            picture = compose(pool, photos, seed, KINDS[kind])
+            picture = compose(pool, photos, picture_seed(split, kind, self.seed, number), KINDS[kind])
             inputs.append(draw(picture, layout))
             outputs.append(targets(*dlib.scores(picture), layout).astype(np.float16))
         return np.stack(inputs), np.stack(outputs)

@@ -18,7 +18,13 @@ def targets(scores: np.ndarray, canvas: Canvas, proposals: ProposalCanvas) -> np
     `scores` (h, w) are dlib's on `canvas`; NaN outside the scales, and for levels that dlib's canvas lacks.
     """
     highest = cv2.dilate(scores, np.ones((3, 3), np.uint8))
-    result = np.full((LEVELS, proposals.height // OUT, proposals.width // OUT), UNKNOWN, np.float32)
+    cells = target_cells(canvas, proposals, (scores.shape[0], scores.shape[1]))
+    return np.where(cells < 0, UNKNOWN, highest.ravel()[cells])
+
+
+def target_cells(canvas: Canvas, proposals: ProposalCanvas, size: tuple[int, int]) -> np.ndarray:
+    """(LEVELS, H / OUT, W / OUT) int64: index of each output's cell in dlib's score map of `size`; −1: none."""
+    result = np.full((LEVELS, proposals.height // OUT, proposals.width // OUT), -1)
     for scale in proposals.scales:
         rows, columns = outputs_inside(scale)
         for channel in range(LEVELS):
@@ -26,6 +32,6 @@ def targets(scores: np.ndarray, canvas: Canvas, proposals: ProposalCanvas) -> np
             if not 0 <= level < len(canvas.levels):
                 continue
             y, x = cells_near(scale, canvas, level, rows, columns)
-            y, x = y.clip(0, scores.shape[0] - 1), x.clip(0, scores.shape[1] - 1)
-            result[channel, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = highest[np.ix_(y, x)]
+            y, x = y.clip(0, size[0] - 1), x.clip(0, size[1] - 1)
+            result[channel, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = y[:, None] * size[1] + x
     return result
