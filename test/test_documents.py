@@ -43,7 +43,8 @@ def known_flags() -> set[str]:
             flags.update(action.option_strings)
             if isinstance(action, argparse._SubParsersAction):
                 parsers.extend(action.choices.values())
-    for file in [*ROOT.glob('affect_perception/bench/*.py'), *ROOT.glob('affect_perception/graph/*.py')]:
+    folders = 'bench', 'graph', 'training/proposals'
+    for file in [file for folder in folders for file in ROOT.glob(f'affect_perception/{folder}/*.py')]:
         flags.update(re.findall(r"'(--[a-z][a-z-]+)'", file.read_text()))
     return flags
 
