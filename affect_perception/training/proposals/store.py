@@ -26,9 +26,13 @@ class ScoredStore:
             kept, scores = (v.new_empty((self._capacity, *v.shape[1:])) for v in (canvases, wanted))
             self._tensors = kept, scores, torch.ones(self._capacity, device=canvases.device)
         kept, scores, weights = self._tensors
-        places = torch.arange(self._next, self._next + len(canvases), device=canvases.device) % self._capacity
-        kept[places], scores[places] = canvases, wanted
-        weights[places] = 2.0
+        before_end = self._capacity - self._next
+        for first, last in ((0, before_end), (before_end, len(canvases))):
+            at = (self._next + first) % self._capacity
+            part = canvases[first:last]
+            place = slice(at, at + len(part))
+            kept[place], scores[place] = part, wanted[first:last]
+            weights[place] = 2.0
         self._next = (self._next + len(canvases)) % self._capacity
         self.seen += len(canvases)
 
