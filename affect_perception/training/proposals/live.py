@@ -65,7 +65,7 @@ def train_live(networks: Mapping[str, ProposalNetwork], live: Live, device: torc
     with Composer(live.data, live.workers, live.seed, live.validation) as composer:
         run = _Run(fittings, live, device, scorer, composer, write)
         run.validate_on(composer.validation())
-        run.fill()
+        run.fill(until)
         run.train(until)
 
 
@@ -100,9 +100,9 @@ class _Run:
             self._validation[kind] = inputs, outputs
         self._say('validation pictures scored')
 
-    def fill(self) -> None:
+    def fill(self, until: float) -> None:
         """Score pictures until there are enough for the first step; AffectPerceptionError where they do not come."""
-        while len(self._store) < min(self._live.first, self._live.kept):
+        while len(self._store) < min(self._live.first, self._live.kept) and time.monotonic() < until:
             if not self._score(_FIRST_WAIT_S):
                 raise AffectPerceptionError(f'no {GROUP} composed pictures in {_FIRST_WAIT_S:.0f} s; give more workers')
 
