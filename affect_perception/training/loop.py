@@ -46,6 +46,7 @@ def train(task: Task, state: TrainingState, state_file: Path, stop_after: int | 
             loss = task.step(state)
             mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             bar.update()
+            scores = None
             if state.step % task.per_epoch == 0:
                 epoch = state.step // task.per_epoch
                 scores = task.scores(state, epoch)
@@ -55,7 +56,7 @@ def train(task: Task, state: TrainingState, state_file: Path, stop_after: int | 
                     if distributed.first():
                         bar.write(f'{task.name} epoch {epoch}: loss {float(mean):.3f}  {values}{chosen}'.lstrip())
                     board.note(scores | {'loss': float(mean)}, state.step)
-            if state.step % settings.save_every == 0 or state.step % task.per_epoch == 0:
+            if state.step % settings.save_every == 0 or scores is not None:
                 state.seconds = time.monotonic() - began
                 if distributed.first():
                     state.save(state_file)

@@ -14,6 +14,8 @@ import torch
 
 from affect_perception.errors import AffectPerceptionError
 
+# Modules whose functions draw films; importing PyTorch takes longer than many a film.
+PRELOADED = ('affect_perception.training.scoring.temporal_probe', 'affect_perception.training.synthetic.sequences')
 AHEAD = 4  # results that may wait to be taken, times the number of workers
 
 _make: Callable[[int], Any] | None = None  # of a worker process
@@ -22,15 +24,16 @@ _make: Callable[[int], Any] | None = None  # of a worker process
 def in_processes(make: Callable[[int], Any], count: int, workers: int) -> Iterator[Any]:
     """make(0) to make(count − 1) in this order, by `workers` processes; by this one for 1.
 
-    `make` is pickled once per worker (a partial of a module's function). Workers are spawned: in a forked copy of a
-    process whose OpenMP or OpenCV threads have run, the next parallel region waits for them for ever. Raises
-    AffectPerceptionError where a worker dies.
+    `make` is pickled once per worker (a partial of a module's function). Workers come from a server process that has
+    imported what they need and run nothing: in a forked copy of a process whose OpenMP, OpenCV or CUDA threads have
+    run, the next parallel region waits for them for ever. Raises AffectPerceptionError where a worker dies.
     """
     if workers < 2:
         yield from (make(number) for number in range(count))
         return
     waiting: deque[Future] = deque()
-    context = multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([__name__, *PRELOADED])
     pool = ProcessPoolExecutor(min(workers, count), context, _start, (make,))
     try:
         for number in range(count):

@@ -36,7 +36,9 @@ class TrainingSettings(Settings):
     crop_margin: float = setting(0.15, 'margin around the face box, as in the live tracker', low=0.0, high=1.0)
 
     initial: str = setting('', 'checkpoint to start from: those of its tensors that fit; empty starts from chance')
-    teacher: str = setting('', 'checkpoint whose answers are mixed into the labels, picture by picture; empty: none')
+    teacher: str = setting(
+        '', 'checkpoints, with commas, whose mean answers are mixed into the labels, picture by picture; empty: none'
+    )
     teacher_weight: float = setting(0.5, 'its share of them', low=0.0, high=1.0)
     epochs: int = setting(14, 'passes over the training pictures of the set that takes longest', low=1, high=1000)
     epoch_steps: int = setting(0, 'steps of an epoch instead; 0: as many as that takes', low=0)
@@ -83,6 +85,14 @@ class TrainingSettings(Settings):
     )
     patience: int = setting(0, 'epochs without a better validation score after which to stop; 0 never stops', low=0)
     augmentation: float = setting(1.0, 'strength of augmentation; 0 is none', low=0.0, high=2.0)
+
+    unclear: float = setting(0.08, 'share of the pictures that are degraded beyond reading', low=0.0, high=1.0)
+    randomisation: float = setting(
+        0.0, 'strength of other shapes, tones, filters and textures (randomisation.py)', low=0.0, high=2.0
+    )
+    other_mouths: float = setting(
+        0.0, "share of the faces that get another one's mouth, and its smile, in each batch", low=0.0, high=1.0
+    )
 
     tensorboard: bool = setting(False, 'also write scores for TensorBoard (pip install tensorboard) to <out>/board')
     seed: int = setting(0, 'seed; same seed, threads and machine: same weights', low=0, high=2**31 - 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -23,9 +24,9 @@ from affect_perception.models.smile_va import SmileVa
 from affect_perception.training import distributed, loop
 from affect_perception.training.data.batches import Batches
 from affect_perception.training.data.face_sets import TERMS, Sets, data_hashes, load_sets
-from affect_perception.training.data.soft_labels import taught, teacher_of
+from affect_perception.training.data.level_clips import level_clips_of
+from affect_perception.training.data.soft_labels import taught, teachers_of
 from affect_perception.training.losses import batch_loss, coefficients_loss
-from affect_perception.training.papers import train_paper
 from affect_perception.training.papers.settings import is_paper
 from affect_perception.training.schedule import one_cycle, refuse_nan
 from affect_perception.training.scoring import temporal_report
@@ -38,10 +39,11 @@ from affect_perception.training.synthetic.expression_transfer import with_strang
 from affect_perception.training.temporal import fit_films
 
 COEFFICIENTS = 52  # of the graded labels, see strength.py
+SPLITS = {'val': 'validation', 'test': 'test'}  # that are scored, with their names in a checkpoint
 NAN_EVERY = 50  # steps on a GPU
 
 
-def train_step(state: TrainingState, batches: Batches, steps: int, teacher: FaceModel | None = None) -> Tensor:
+def train_step(state: TrainingState, batches: Batches, steps: int, teachers: Sequence[FaceModel] = ()) -> Tensor:
     """One step of the optimiser; returns the loss, raises TrainingDiverged when it is no number."""
     settings, step = state.settings, state.step
     device = next(state.model.parameters()).device
@@ -50,8 +52,8 @@ def train_step(state: TrainingState, batches: Batches, steps: int, teacher: Face
     for group in state.optimiser.param_groups:
         group['lr'] = one_cycle(step, steps, settings.warm_up, settings.learning_rate)
     x = state.model.normalise(batch.pictures).contiguous(memory_format=torch.channels_last)
-    if teacher is not None:
-        batch = taught(batch, teacher, x, settings)
+    if teachers:
+        batch = taught(batch, teachers, x, settings)
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
         embedding = state.model.features(x)
     embedding = state.model.dropout(embedding.float())
@@ -81,13 +83,13 @@ class CnnTask:
     def __init__(self, state: TrainingState, sets: Sets) -> None:
         self._sets, self.epochs = sets, state.settings.epochs
         self._batches = Batches(sets, state.settings, next(state.model.parameters()).device)
-        self._teacher = teacher_of(state.settings, self._batches.device)
+        self._teachers = teachers_of(state.settings, self._batches.device)
         self.per_epoch: int = self._batches.per_epoch
         state.model.train()
 
     def step(self, state: TrainingState) -> Tensor:
         """Train on the batch of `state.step`; returns the loss."""
-        return train_step(state, self._batches, self.epochs * self.per_epoch, self._teacher)
+        return train_step(state, self._batches, self.epochs * self.per_epoch, self._teachers)
 
     def scores(self, state: TrainingState, epoch: int) -> dict[str, float] | None:
         """Scores of the validation splits, after every epoch of few, every tenth part of many, and the last."""
@@ -168,6 +170,8 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     """
     values = read_mapping(config)
     if is_paper(values.get('model')):
+        from affect_perception.training.papers import train_paper  # reads videos, which smile_va does not need
+
         return train_paper.main(Path(config), values, out_dir, resume)
     settings = load_settings(config)
     out = Path(out_dir or Path('runs') / settings.name)
@@ -179,7 +183,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
                 f'no run to resume at {state_file}; start without --resume, or name its folder with --out'
             )
         state.load(state_file, FILM_SETTINGS)
-    sets = with_strangers(load_sets(settings, print), settings)
+    sets, clips = with_strangers(load_sets(settings, print), settings), level_clips_of(settings)
     parameters = sum(p.numel() for p in state.model.parameters())
     print(f'{settings.model}: {parameters / 1e6:.2f} million parameters, from step {state.step}, writing to {out}')
     fit(state, sets, state_file)
@@ -207,9 +211,14 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
         seconds, history = seconds + films.seconds, history + films.history
         model = films.ema
         model.load_state_dict(films.best)
-        model = model.cpu()
         write(seconds, history, {}, {})
-        calibration, scores = calibrated_and_scored(model, sets, settings)
+        probes = probes_of(model, sets, settings)
+        calibration = calibrate(model, probes['val'], sets, settings, clips)
+        write(seconds, history, calibration, {})
+        scores = {
+            SPLITS[split]: temporal_report.report(model, probe, sets, settings, split)
+            for split, probe in probes.items()
+        }
         write(seconds, history, calibration, scores)
     for split, rows in scores.items():
         for name, row in rows.items():
@@ -221,10 +230,6 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     return 0
 
 
-def calibrated_and_scored(model: SmileVa, sets: Sets, settings: TrainingSettings) -> tuple[dict, dict]:
-    """Calibrate `model` on validation, then score it; returns calibration and scores by split (test once)."""
-    names = {'val': 'validation', 'test': 'test'}
-    probes = {split: Probe(model, sets, split, settings) for split in names if split in sets['London']}
-    fitted = calibrate(model, probes['val'], sets, settings)
-    reports = {names[split]: temporal_report.report(model, of, sets, settings, split) for split, of in probes.items()}
-    return fitted, reports
+def probes_of(model: SmileVa, sets: Sets, settings: TrainingSettings) -> dict[str, Probe]:
+    """The questions that calibrate and score `model`, by split."""
+    return {split: Probe(model, sets, split, settings) for split in SPLITS if split in sets['London']}

@@ -154,7 +154,8 @@ def degraded(x: Tensor, share: float, generator: Generator) -> tuple[Tensor, Ten
     """A `share` of the pictures (N, S, S) beyond reading, and which (N,): upside down or lying, half out of the picture
     or covered, the mouth masked, 8 to 18 px small, or smeared over an eighth to a third of the side."""
     unclear = _random(generator, len(x)) < share
-    kinds = torch.nonzero(unclear).squeeze(1).chunk(6)
+    rows = torch.nonzero(unclear).squeeze(1)  # in the order of the sets: shuffled, so that each set gets every kind
+    kinds = rows[torch.randperm(len(rows), generator=generator, device=generator.device)].chunk(6)
     side = x.shape[1]
     for kind, which in enumerate(kinds):
         if not len(which):

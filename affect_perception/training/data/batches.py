@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,10 @@ from torch import Tensor
 
 from affect_perception.training.data.augmentation import augmented, degraded
 from affect_perception.training.data.face_sets import Faces, Sets
+from affect_perception.training.data.randomisation import randomised, with_other_mouths
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic.negatives import no_faces
 
-UNCLEAR = 0.08  # share of the pictures that are degraded beyond reading
 FIELDS = ('share', 'strength', 'votes', 'affect', 'coefficients')
 
 
@@ -93,12 +94,22 @@ class Batches:
         """The pictures of batch `step`, augmented, and their targets."""
         rows = torch.from_numpy(self.rows(step)).to(self.device)
         generator = torch.Generator(self.device).manual_seed(self.settings.seed * 1_000_003 + step)
-        pictures = augmented(self._crops[rows].float(), generator, self.settings.augmentation)
-        face = self._face[rows]
-        if self.settings.no_face_batch:
-            pictures, unclear = degraded(pictures, UNCLEAR, generator)
-            face = face & ~unclear
+        settings, face = self.settings, self._face[rows]
         share, strength, votes, affect, coefficients = (part[rows] for part in self._targets)
+        pictures = self._crops[rows].float()
+        if settings.other_mouths:
+            to = torch.nonzero(face & (_uniform(generator, len(rows)) < settings.other_mouths)).squeeze(1)
+            donors = torch.nonzero(face & ~share.isnan() & ~strength.isnan()).squeeze(1)
+            of = donors[torch.randint(len(donors), (len(to),), generator=generator, device=self.device)]
+            pictures = with_other_mouths(pictures, to, of)
+            share, strength = share.index_copy(0, to, share[of]), strength.index_copy(0, to, strength[of])
+            unknown = (part.index_fill(0, to, math.nan) for part in (votes, affect, coefficients))
+            votes, affect, coefficients = unknown
+        pictures = randomised(pictures, generator, settings.randomisation)
+        pictures = augmented(pictures, generator, settings.augmentation)
+        if settings.no_face_batch:
+            pictures, unclear = degraded(pictures, settings.unclear, generator)
+            face = face & ~unclear
         return Batch(pictures, share, strength, votes, affect, coefficients, self._person[rows], face)
 
     def _drawn(self, stream: int, size: int, count: int, step: int) -> np.ndarray:
@@ -106,6 +117,10 @@ class Batches:
         rounds = place // size
         orders = {r: _order(self.settings.seed, stream, int(r), size) for r in np.unique(rounds)}
         return np.array([orders[r][p % size] for r, p in zip(rounds, place, strict=True)])
+
+
+def _uniform(generator: torch.Generator, count: int) -> Tensor:
+    return torch.rand(count, generator=generator, device=generator.device)
 
 
 @functools.lru_cache(32)

@@ -15,6 +15,7 @@ from typing import Any
 from affect_perception.errors import ConfigError
 from affect_perception.models.smile_va import EXPRESSIONS
 from affect_perception.training.data.faces import CIRCUMPLEX, SURE, Faces, Sets, affect_of, class_votes
+from affect_perception.training.data.level_clips import level_clips_of
 from affect_perception.training.data.prepared_sets import read_prepared, write_prepared
 from affect_perception.training.data.set_readers import (
     DIFFUSIONFER_NAMES,
@@ -91,7 +92,7 @@ def load_sets(settings: TrainingSettings, progress: Callable[[str], None] = lamb
             raise ConfigError(f'cannot read the {name} set at {path.resolve()}: {error}') from None
         progress(f'{name}: ' + ', '.join(f'{len(faces)} {split}' for split, faces in sets[name].items()))
     if settings.prepared:
-        write_prepared(Path(settings.prepared), sets)
+        write_prepared(Path(settings.prepared), sets, clips=level_clips_of(settings))
     return sets
 
 

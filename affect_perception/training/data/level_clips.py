@@ -7,7 +7,6 @@ dlib's HOG detector, cut as live faces are; frames without one are left out.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,20 +15,19 @@ import numpy as np
 from affect_perception.core.images.crops import face_crop
 from affect_perception.errors import ConfigError
 from affect_perception.settings import SourceSettings
-from affect_perception.sources import open_source
+from affect_perception.training.data.prepared_sets import LevelClip, read_prepared_clips
 from affect_perception.training.data.set_readers import largest_face
 from affect_perception.training.settings import TrainingSettings
 
 LEVELS = {'neutral': 0, 'low': 1, 'medium': 2, 'high': 3}
 
 
-@dataclass(frozen=True, eq=False)
-class LevelClip:
-    """T frames of one face and the levels judged for some of them."""
-
-    crops: np.ndarray  # (T, S, S) uint8 grey
-    gaps_s: np.ndarray  # (T,) float32 seconds since the frame before
-    level: np.ndarray  # (T,) 0 to 3, NaN where nobody judged
+def level_clips_of(settings: TrainingSettings) -> list[LevelClip]:
+    """The clips that the settings name: of the prepared file if it holds some, else of their folder; none for ''."""
+    if not settings.level_clips:
+        return []
+    kept = read_prepared_clips(Path(settings.prepared)) if settings.prepared else []
+    return kept or read_level_clips(Path(settings.data) / settings.level_clips, settings)
 
 
 def read_level_clips(folder: Path, settings: TrainingSettings) -> list[LevelClip]:
@@ -47,6 +45,8 @@ def read_level_clips(folder: Path, settings: TrainingSettings) -> list[LevelClip
 
 
 def _clip(path: Path, levels: dict[int, int], settings: TrainingSettings) -> LevelClip:
+    from affect_perception.sources import open_source  # video decoders, which prepared clips do not need
+
     face, crops, stamps, level = largest_face(), [], [], []
     source = open_source(SourceSettings(source=str(path)), lambda _: None)
     for number, frame in enumerate(source):

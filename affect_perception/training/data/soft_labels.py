@@ -7,6 +7,7 @@ networks, Furlanello et al. 2018), most of all when both see the same augmented 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -20,36 +21,42 @@ from affect_perception.training.data.batches import Batch
 from affect_perception.training.settings import TrainingSettings
 
 
-def teacher_of(settings: TrainingSettings, device: torch.device | str) -> FaceModel | None:
-    """The teacher of the settings on `device`, None without one; ConfigError for a network that cannot teach."""
-    if not settings.teacher:
-        return None
-    model = checkpoint.load(settings.teacher).model
+def teachers_of(settings: TrainingSettings, device: torch.device | str) -> list[FaceModel]:
+    """The teachers of the settings on `device`; ConfigError for a network that cannot teach."""
+    names = [name.strip() for name in settings.teacher.split(',')]
+    return [_teacher(name, device) for name in names if name]
+
+
+def _teacher(name: str, device: torch.device | str) -> FaceModel:
+    model = checkpoint.load(name).model
     if getattr(model, 'expressions', ()) != EXPRESSIONS:
-        raise ConfigError(
-            f'{settings.teacher} reads no expressions and cannot teach; set `teacher` to smile_va or nothing'
-        )
+        raise ConfigError(f'{name} reads no expressions and cannot teach; set `teacher` to smile_va or nothing')
     teacher = model.fold().requires_grad_(False)
     teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
     return teacher
 
 
 @torch.no_grad()
-def taught(batch: Batch, teacher: torch.nn.Module, x: Tensor, settings: TrainingSettings) -> Batch:
-    """`batch` whose targets are a mean of what they were and what the teacher says of the network inputs `x`.
+def taught(batch: Batch, teachers: Sequence[torch.nn.Module], x: Tensor, settings: TrainingSettings) -> Batch:
+    """`batch` whose targets are a mean of what they were and the mean of what `teachers` say of the network inputs `x`.
 
     Where a share or votes are unknown they stay so, and no picture without a face is changed.
     """
-    network = cast(FaceModel, teacher)
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=settings.bf16):
-        embedding = network.features(x)
-    said, weight = network.head(embedding.float()), settings.teacher_weight
+    weight, said = settings.teacher_weight, []
+    for network in (cast(FaceModel, teacher) for teacher in teachers):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=settings.bf16):
+            embedding = network.features(x)
+        answer = network.head(embedding.float())
+        said.append(
+            (torch.sigmoid(answer.smiling), torch.sigmoid(answer.strength), torch.softmax(answer.expression, -1))
+        )
+    smiling, strength, votes = (torch.stack(part).mean(0) for part in zip(*said, strict=True))
 
     def mixed(target: Tensor, answer: Tensor) -> Tensor:
         return (1 - weight) * target + weight * answer  # NaN stays NaN
 
     return batch._replace(
-        share=mixed(batch.share, torch.sigmoid(said.smiling)),
-        strength=mixed(batch.strength, torch.sigmoid(said.strength)),
-        votes=mixed(batch.votes, torch.softmax(said.expression, -1)),
+        share=mixed(batch.share, smiling),
+        strength=mixed(batch.strength, strength),
+        votes=mixed(batch.votes, votes),
     )

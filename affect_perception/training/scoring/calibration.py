@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ from affect_perception.evaluation.metrics.agreement import confusion_table
 from affect_perception.models.smile_va import SmileVa
 from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
-from affect_perception.training.data.level_clips import read_level_clips
+from affect_perception.training.data.prepared_sets import LevelClip
 from affect_perception.training.losses import is_right
 from affect_perception.training.scoring.confidence_fit import fit_confidence
-from affect_perception.training.scoring.temporal_probe import Answers, Probe
+from affect_perception.training.scoring.temporal_probe import Answers, Probe, read_films
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic import trajectories
 from affect_perception.training.synthetic.sequences import Bank, bank, embeddings, graded_film, still_film
@@ -42,11 +42,13 @@ def fitted_line(x: Tensor, target: Tensor) -> tuple[float, float]:
     return float(log_slope.detach().exp()), float(bias.detach())
 
 
-def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings) -> dict[str, float]:
+def calibrate(
+    model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettings, clips: Sequence[LevelClip] = ()
+) -> dict[str, float]:
     """Fit, on validation, what turns read-outs into probabilities, and put it into `model`; returns it.
 
     Presence: votes of FER+ and LFW, as many of each. Knots of the intensity: FER+, LFW and London's films by votes and
-    teacher, and the clips of `settings.level_clips` by the levels people judged. The slope of the levels: the same
+    teacher, and `clips` by the levels people judged. The slope of the levels: the same
     without the clips. The confidence: `confidence_fit.py`, on training pictures.
     """
     said, head = probe.ask(model), model.head
@@ -59,11 +61,13 @@ def calibrate(model: SmileVa, probe: Probe, sets: Sets, settings: TrainingSettin
     head.knots.copy_(torch.tensor(LEVEL_BOUNDS))
     head.level_slope.fill_(1.0)
     parts = [(read, trajectories.level_of(w)) for read, w in levelled_readings(probe.ask(model), probe)]
-    knots = fitted_knots(parts, judged_readings(model, settings))
+    knots = fitted_knots(parts, judged_readings(model, clips))
     head.knots.copy_(torch.tensor(knots))
     intensity, wanted = drawn_evenly(levelled_readings(probe.ask(model), probe))
     level = torch.from_numpy(trajectories.level_of(wanted))
-    level_slope = best_level_slope(model.levels_of(torch.from_numpy(intensity)).log(), level)
+    with torch.no_grad():
+        levels = model.levels_of(torch.from_numpy(intensity).to(head.knots.device)).cpu()
+    level_slope = best_level_slope(levels.log(), level)
     head.level_slope.fill_(level_slope)
     fit_confidence(model, sets, settings)
     names = ('presence_slope', 'presence_bias', 'knot_low', 'knot_medium', 'knot_high', 'level_slope')
@@ -98,13 +102,13 @@ def drawn_evenly(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray
 
 
 @torch.no_grad()
-def judged_readings(model: SmileVa, settings: TrainingSettings) -> tuple[np.ndarray, np.ndarray] | None:
-    """Intensities read from the frames of `settings.level_clips` and their judged levels (N,); None without clips."""
-    if not settings.level_clips:
+def judged_readings(model: SmileVa, clips: Sequence[LevelClip]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Intensities read from the frames of `clips` and their judged levels (N,); None without clips."""
+    if not clips:
         return None
     read, level = [], []
-    for clip in read_level_clips(Path(settings.data) / settings.level_clips, settings):
-        output, _ = model.over_time(embeddings(model, clip.crops)[None], torch.from_numpy(clip.gaps_s)[None])
+    for clip in clips:
+        output = read_films(model, embeddings(model, clip.crops)[None], torch.from_numpy(clip.gaps_s)[None])
         known = ~np.isnan(clip.level)
         read.append(output.intensity[0].numpy()[known])
         level.append(clip.level[known].astype(int))
@@ -157,7 +161,7 @@ def confidence_of(model: SmileVa, films: list[Bank], tolerance: float) -> tuple[
     """Logits of the confidence of every frame, and whether the reading was right (1.0 or 0.0)."""
     logits, rights = [], []
     for kind in films:
-        output, _ = model.over_time(kind.embeddings, kind.gaps_s)
+        output = read_films(model, kind.embeddings, kind.gaps_s)
         right = is_right(output, kind.share, kind.strength, tolerance) & kind.face
         logits.append(output.confidence.flatten())
         rights.append(right.float().flatten())

@@ -16,6 +16,7 @@ from affect_perception.training.data.augmentation import augmented, degraded
 from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Sets
 from affect_perception.training.losses import is_right
+from affect_perception.training.scoring.temporal_probe import read_films
 from affect_perception.training.settings import TrainingSettings
 from affect_perception.training.synthetic.negatives import no_face
 from affect_perception.training.synthetic.sequences import embeddings
@@ -49,9 +50,9 @@ def fit_confidence(model: SmileVa, sets: Sets, settings: TrainingSettings, split
 @torch.no_grad()
 def set_confidence(model: SmileVa, slope: np.ndarray, bias: float) -> None:
     """Set the read-out: `slope` (E + hidden,) of embedding and recurrent state, and its bias."""
-    size = model.embedding_size
+    size, device = model.embedding_size, model.temporal_head.weight.device
     for linear, part, shift in ((model.head.linear, slope[:size], bias), (model.temporal_head, slope[size:], 0.0)):
-        linear.weight[CONFIDENCE] = torch.from_numpy(np.float32(part))
+        linear.weight[CONFIDENCE] = torch.from_numpy(np.float32(part)).to(device)
         linear.bias[CONFIDENCE] = shift
 
 
@@ -62,6 +63,7 @@ def confidence_data(
     """Features (N, E + hidden), whether the smile was read rightly (N,), and whether a readable face is shown (N,)."""
     seed = settings.seed * 1_000_003 + 41 + len(split)
     rng, generator, morphs = np.random.default_rng(seed), Generator().manual_seed(seed), sets['Morphs'][split]
+    device = next(model.parameters()).device
     crops, share, strength = [], [], []
     for faces, _ in stills_of(sets, settings, split):
         chosen = rng.permutation(len(faces))[:MOST]
@@ -86,8 +88,8 @@ def confidence_data(
         embedding = torch.cat([embeddings(model, part) for part in pictures.split(128)])
         gaps = torch.full((len(embedding), FRAMES[-1] + 1), USUAL_GAP_S)
         held = embedding[:, None].expand(-1, gaps.shape[1], -1)
-        output, _ = model.over_time(held, gaps)
-        hidden = model.hidden_of(held, gaps)
+        output = read_films(model, held, gaps)
+        hidden = model.hidden_of(held.to(device), gaps.to(device)).cpu()
         right = is_right(output, truth[0][:, None], truth[1][:, None], settings.tolerance) if number == 0 else None
         for frame in FRAMES:
             known = np.zeros(len(embedding), bool) if right is None else right[:, frame].numpy()

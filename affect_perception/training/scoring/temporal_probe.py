@@ -201,6 +201,12 @@ def _first(model: SmileVa, embedding: Tensor) -> AffectOutput:
 
 
 def _film(model: SmileVa, films: Tensor) -> AffectOutput:
-    films = films.to(next(model.parameters()).device)
-    output, _ = model.over_time(films, films.new_full(films.shape[:2], 1 / FPS))
+    return read_films(model, films, films.new_full(films.shape[:2], 1 / FPS))
+
+
+@torch.inference_mode()
+def read_films(model: SmileVa, embeddings: Tensor, gaps_s: Tensor) -> AffectOutput:
+    """Outputs (N, T, ...) on the CPU for films of embeddings (N, T, E) with gaps (N, T) in s, on any device."""
+    device = next(model.parameters()).device
+    output, _ = model.over_time(embeddings.to(device), gaps_s.to(device))
     return AffectOutput(*(part.cpu() for part in output))

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from affect_perception.models.smile_va import USUAL_GAP_S, SmileVa
 from affect_perception.training.data.augmentation import augmented, degraded
-from affect_perception.training.data.batches import UNCLEAR, stills_of
+from affect_perception.training.data.batches import stills_of
 from affect_perception.training.data.face_sets import Faces, Sets
 from affect_perception.training.processes import in_processes
 from affect_perception.training.settings import TrainingSettings
@@ -127,7 +127,7 @@ def first_looks(model: SmileVa, stills: list[tuple[Faces, float]], settings: Tra
     for start in tqdm(range(0, len(crops), size), 'first looks', unit='batch', mininterval=5.0):
         generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + start)
         pictures = torch.from_numpy(crops[start : start + size]).to(device).float()
-        pictures, unclear = degraded(augmented(pictures, generator, settings.augmentation), UNCLEAR, generator)
+        pictures, unclear = degraded(augmented(pictures, generator, settings.augmentation), settings.unclear, generator)
         embedded.append(embeddings(model, pictures))
         faces.append(~unclear.cpu())
     face = torch.cat(faces) & ~torch.from_numpy(nothing)
