@@ -42,13 +42,14 @@ def progress(pid: int) -> Progress | None:
     """State of process `pid`; None where it cannot be read."""
     ticks, states = 0, set()
     try:
-        for task in Path(f'/proc/{pid}/task').iterdir():
-            fields = (task / 'stat').read_text().rpartition(')')[2].split()
+        for task in os.listdir(f'/proc/{pid}/task'):
+            with open(f'/proc/{pid}/task/{task}/stat', 'rb', buffering=0) as stat:
+                fields = stat.read().rpartition(b')')[2].split()
             ticks += int(fields[11]) + int(fields[12])
             states.add(fields[0])
     except (OSError, IndexError, ValueError):  # no /proc, or a thread that has just ended
         return None
-    return Progress(ticks, bool(states & {'R', 'D'}), states == {'T'})
+    return Progress(ticks, bool(states & {b'R', b'D'}), states == {b'T'})
 
 
 def is_alive(pid: int) -> bool:
