@@ -114,8 +114,8 @@ def _print_table(result: dict) -> None:
     at_start = result['at_start']
     share = 100 * (result['frames_dropped'] - at_start['frames_dropped']) / max(result['frames_in'], 1)
     print(
-        f'{result["frames_in"]} frames in, {at_start["frames_dropped"]} dropped in the {at_start["seconds"]:.1f} s to the '
-        f'first result, {share:.2f} % later, at most {result["dropped_in_a_row"]} in a row, '
+        f'{result["frames_in"]} frames in, {at_start["frames_dropped"]} dropped before the first result '
+        f'({at_start["seconds"]:.1f} s), {share:.2f} % later, at most {result["dropped_in_a_row"]} in a row, '
         f'{result["people_max"]} people at most, {result["track_ids"]} ids, '
         f'detection every {result["frames_per_detection"]} frames '
         f'({result["detector_share_percent"]:.0f} % of the time with a share of full cores), '

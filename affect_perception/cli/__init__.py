@@ -12,6 +12,7 @@ import os
 import sys
 
 from affect_perception.errors import AffectPerceptionError, did_you_mean
+from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.interrupts import INTERRUPTED, exit_on_interrupt
 from affect_perception.runtime.log_handler import log_to
 
@@ -43,7 +44,7 @@ def _nearest(root: argparse.ArgumentParser, unknown: list[str]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command that `argv` names (default: sys.argv); returns the exit status."""
-    with exit_on_interrupt():
+    with exit_on_interrupt(), no_collection():
         root = parser()
     args, unknown = root.parse_known_args(argv)
     if hasattr(args, 'rest'):

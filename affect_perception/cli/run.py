@@ -9,8 +9,9 @@ from typing import Any
 from affect_perception.cli.checks import check_run
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.interrupts import exit_on_interrupt
-from affect_perception.settings import GROUPS, TrackerSettings
+from affect_perception.settings import GROUPS, GraphSettings, TrackerSettings
 
 
 def add_parsers(commands: Commands) -> None:
@@ -27,7 +28,7 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     check_run(args.source or 'auto', args.record, args.audio_file)
     require_ros()
     settings = settings_by_node(args)
-    with exit_on_interrupt():
+    with exit_on_interrupt(), no_collection():
         _start_early(settings)
         from affect_perception.graph.run import run
         from affect_perception.nodes.recorder_node import Recording
@@ -40,8 +41,14 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _start_early(settings: dict[str, dict[str, Any]]) -> None:
-    """Start the detector's process, unless each image waits for its detection (camera_node's `rate` 0)."""
-    from affect_perception.detectors.detector_process import start_detector_early
+    """Start the processes of viewers and detector, unless each image waits for its detection (camera_node's `rate` 0).
 
-    if settings['camera_node'].get('rate') != 0:
-        start_detector_early(TrackerSettings.from_mapping(settings['face_tracker_node']), live=True)
+    They load while this process imports what it needs itself.
+    """
+    from affect_perception.detectors.detector_process import start_detector_early
+    from affect_perception.graph.viewer_process import start_viewers_early
+
+    if settings['camera_node'].get('rate') == 0:
+        return
+    start_viewers_early(GraphSettings.from_mapping({'dashboard': True, **settings['graph']}))
+    start_detector_early(TrackerSettings.from_mapping(settings['face_tracker_node']), live=True)

@@ -10,7 +10,6 @@ known_boxes, embed; stamp_ns), answered by `result` (the measurements; stamp_ns,
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 from importlib import import_module
@@ -21,11 +20,13 @@ from affect_perception.detectors.detector_process import MEASUREMENTS
 from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_analyzer
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.child_process import child_link, end_with_parent
+from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.devices import default_threads
+from affect_perception.runtime.forked_child import CAN_FORK
 from affect_perception.runtime.framing import Link, Message
 from affect_perception.runtime.log_handler import log_to
 from affect_perception.runtime.priority import use_idle_cores_only, use_share_of_cores
-from affect_perception.runtime.template_process import CAN_FORK, forked_link
+from affect_perception.runtime.template_process import forked_link
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, DetectionResult, Frame
 
@@ -35,7 +36,8 @@ def serve(link: Link) -> None:
     start = link.receive()
     template = start.fields['template'] and CAN_FORK
     try:
-        analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']), template)
+        with no_collection():  # also so that a collection in a fork does not write to the shared memory
+            analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']), template)
     except ConfigError as error:
         link.send('refused', text=str(error))
         return
@@ -45,24 +47,27 @@ def serve(link: Link) -> None:
     forks = template and not _uses_gpu()
     link.send('ready', detector=analyzer.detector, name=analyzer.name, forks=forks)
     if forks:
-        gc.collect()
-        gc.freeze()  # so that a collection in a fork does not write to the shared memory
         link = forked_link(link)
         end_with_parent(link)
     _set_threads()
     priority = link.receive().fields['priority']
-    if priority == 'idle':  # not before: with full cores the start would take minutes
-        use_idle_cores_only()
-    elif priority == 'share':
-        use_share_of_cores()
     while True:
-        request = _request(link.receive())
-        try:
-            result = analyzer.analyze(request)
-        except Exception as error:  # noqa: BLE001  process border: raised again in the parent
-            link.send('error', text=_text(error))
-        else:
-            _send(link, result)
+        _answer(link, analyzer, _request(link.receive()))
+        # Not before: with full cores the start would take minutes, and for the first detection everything waits.
+        if priority == 'idle':
+            use_idle_cores_only()
+        elif priority == 'share':
+            use_share_of_cores()
+        priority = ''
+
+
+def _answer(link: Link, analyzer: FaceAnalyzer, request: DetectionRequest) -> None:
+    try:
+        result = analyzer.analyze(request)
+    except Exception as error:  # noqa: BLE001  process border: raised again in the parent
+        link.send('error', text=_text(error))
+    else:
+        _send(link, result)
 
 
 def _warm_analyzer(settings: TrackerSettings, template: bool) -> FaceAnalyzer:
@@ -91,6 +96,8 @@ def _load_early(live: bool) -> None:
 
 def _use_one_thread() -> None:
     os.environ['OMP_NUM_THREADS'] = '1'  # before PyTorch is imported
+    if 'torch' in sys.modules:  # in a fork
+        sys.modules['torch'].set_num_threads(1)
 
 
 def _set_threads() -> None:
@@ -128,10 +135,24 @@ def main() -> None:
     With a second argument it is started early, for that use.
     """
     link = child_link()
-    end_with_parent(link)
     log_to()
-    if sys.argv[2:]:
-        _load_early(sys.argv[2] == 'live')
+    _work(link, *sys.argv[2:])
+
+
+def work_live(link: Link) -> None:
+    """Main program of a fork that is started early, for `FaceAnalyzerProcess`."""
+    _work(link, 'live')
+
+
+def work_offline(link: Link) -> None:
+    """Main program of a fork that is started early, for `DetectorProcess`."""
+    _work(link, 'offline')
+
+
+def _work(link: Link, use: str = '') -> None:
+    end_with_parent(link)
+    if use:
+        _load_early(use == 'live')
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         serve(link)
 

@@ -14,15 +14,18 @@ import contextlib
 import dataclasses
 import glob
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime.child_process import ChildEnded, ChildStarved, start_early
+from affect_perception.runtime.child_process import ChildEnded, ChildStarved, is_started_early, start_early
 from affect_perception.runtime.child_watch import HUNG_S, TICKS_PER_S, progress
+from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.devices import chosen_device
+from affect_perception.runtime.forked_child import CAN_FORK, fork_early
 from affect_perception.runtime.framing import Message
 from affect_perception.runtime.template_process import TemplateProcess
 from affect_perception.settings import TrackerSettings
@@ -216,13 +219,30 @@ class DetectorProcess:
 def start_detector_early(settings: TrackerSettings, live: bool) -> None:
     """Start the process of a `FaceAnalyzerProcess` (`live`) or `DetectorProcess` to come; no effect if none is likely.
 
-    It loads dlib and PyTorch while this process does the same. Call before these are imported.
+    It loads dlib and the weights while this process goes on. Where this process has not begun to work yet, it imports
+    PyTorch here, which both need, and the child is a fork: the import takes 2 s of a core, and 150 MB.
     """
     named = settings.detect_device == 'cpu'
     gpu = settings.detect_device != 'auto' or bool(glob.glob('/dev/nvidia[0-9]*') + glob.glob('/dev/dxg'))
     cnn = settings.detector in ('auto', 'dlib_cnn') and settings.detect_beside != 'thread'
-    if os.name == 'posix' and cnn and not settings.detect_inline and (named or not gpu):
+    if os.name != 'posix' or not cnn or settings.detect_inline or (gpu and not named) or is_started_early(_CHILD):
+        return
+    if 'torch' in sys.modules or not _fork_early(live):
         start_early(_CHILD, 'live' if live else 'offline')
+
+
+def _fork_early(live: bool) -> bool:
+    """Import PyTorch and fork the detector's process; False where this cannot be done."""
+    if not CAN_FORK:
+        return False
+    try:
+        with no_collection():
+            import torch  # noqa: F401 - for parent and child
+    except ImportError:  # the detector will be dlib_hog
+        return False
+    from affect_perception.detectors import detector_child
+
+    return fork_early(_CHILD, detector_child.work_live if live else detector_child.work_offline)
 
 
 def wants_process(settings: TrackerSettings) -> bool:

@@ -7,6 +7,7 @@ Once its nodes are made, the child yields to the processes that make the results
 from __future__ import annotations
 
 import contextlib
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 from affect_perception.errors import AffectPerceptionError
 from affect_perception.ros.executors import Spinner
 from affect_perception.ros.health.log_bridge import log_to_ros
+from affect_perception.ros.startup.transports import use_large_buffers
 from affect_perception.runtime.child_process import answers_ping, child_link
 from affect_perception.runtime.failures import FailureLog, described
 from affect_perception.runtime.framing import Link, Message
@@ -60,6 +62,7 @@ class ViewerNodes:
             self._failures(error)
 
     def _init(self, arguments: list[str]) -> None:
+        use_large_buffers()  # of a process that was started before its parent had chosen
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
 
     def _make(self, node: str, overrides: dict[str, Any]) -> None:
@@ -103,9 +106,15 @@ class ViewerNodes:
 
 
 def main() -> None:
-    """Run as `python -m affect_perception.graph.viewer_child FD` by `ViewerProcess`."""
+    """Run as `python -m affect_perception.graph.viewer_child FD [NODE ...]` by `ViewerProcess`.
+
+    With names of nodes it is started early, for these: they are imported before they are requested.
+    """
     link = child_link()
     log_to_ros()
+    for name in sys.argv[2:]:
+        with contextlib.suppress(ImportError):  # told when the node is requested
+            import_module(f'affect_perception.nodes.{name}')
     ViewerNodes(link).serve()
 
 

@@ -76,8 +76,6 @@ class FaceTrackerNode(AutostartLifecycleNode):
         analyzer.warm_up()
         self._detector_name = analyzer.detector
         self.get_logger().info(f'detector {analyzer.name}, every {self.settings.detect_every} frames')
-        # Needed from the second detection on, and slow to import: beside the start of the other nodes.
-        import_in_background('scipy.optimize')
         self.detector = AsyncDetector(analyzer, self._on_detection)
         self.tracker = FaceTracker(self.settings)
         self._tracks = advertise(self, FaceTrackArray, 'face_tracks')
@@ -166,6 +164,8 @@ class FaceTrackerNode(AutostartLifecycleNode):
             request = tracker.request(frame) if detector.free else None
             if request is not None:
                 detector.submit(request)
+                if detector.runs == 1:  # this thread waits now; needed from the second detection on
+                    import_in_background('scipy.optimize')
                 if self.settings.detect_inline:
                     result = detector.collect(wait=True)
                 elif tracker.is_blind(frame, result) or spare_s:

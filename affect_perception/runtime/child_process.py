@@ -157,6 +157,28 @@ def start_early(module: str, *arguments: str) -> None:
         _early[module] = Run.of_module(module, arguments)
 
 
+def hand_over(module: str, run: Run) -> bool:
+    """Let the next `ChildProcess.start` of `module` take `run`; False, and the end of `run`, where it has one."""
+    if module in _early:
+        run.kill()
+        return False
+    _early[module] = run
+    return True
+
+
+def is_started_early(module: str) -> bool:
+    """Whether a child of `module` waits for the next `ChildProcess.start`."""
+    return module in _early
+
+
+def release_links() -> None:
+    """Release the parent's links in a fork of it, so that each child sees its parent's end; forget its children."""
+    for run in list(_runs):
+        run.link.release()
+    _runs.clear()
+    _early.clear()
+
+
 def _started_early(module: str) -> Run | None:
     run = _early.pop(module, None)
     if run is None or run.child.poll() is None:
@@ -242,9 +264,14 @@ def child_link() -> Link:
 
     Ctrl-C and SIGTERM go to a whole process group and are left to the parent, which ends its children in order.
     """
+    leave_signals()
+    return Link(socket.socket(fileno=int(sys.argv[1])))
+
+
+def leave_signals() -> None:
+    """Ignore SIGINT and SIGTERM, which the parent handles."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    return Link(socket.socket(fileno=int(sys.argv[1])))
 
 
 def end_with_parent(link: Link) -> None:

@@ -7,24 +7,18 @@ be forked: no other threads of ours, no GPU.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
-import warnings
 from typing import Any
 
 from affect_perception.runtime.child_process import ChildProcess, Run
-from affect_perception.runtime.child_watch import NoProgress, Watch, is_alive
+from affect_perception.runtime.child_watch import NoProgress, Watch
+from affect_perception.runtime.forked_child import ForkedChild, fork
 from affect_perception.runtime.framing import Link, Message
 
-CAN_FORK = sys.platform == 'linux'
 _HUNG_S = 2.0  # without progress, of a template that is asked to fork
-_POLL_S = 0.005
 _FORK, _REAP = 'fork', 'reap'
 
 
@@ -91,7 +85,7 @@ class _Template:
             except BaseException:
                 ours.close()
                 raise
-        return Run(_Copy(pid, self), Link(ours))
+        return Run(ForkedChild(pid, self.reap, self.left.append), Link(ours))
 
     def reap(self, pid: int) -> int:
         """Exit status of a copy that has ended; -9 where the template has ended, too."""
@@ -107,45 +101,6 @@ class _Template:
             if descriptor is not None:
                 self.run.link.send_descriptor(descriptor)
             return self.run.link.receive(watch)
-
-
-class _Copy:
-    """A fork of a template: what `Run` needs of a `subprocess.Popen`. Its pid stays taken until the template reaps."""
-
-    def __init__(self, pid: int, template: _Template) -> None:
-        self.pid, self._template = pid, template
-        self._status: int | None = None
-        self._killed = False
-        self._reaping = threading.Lock()
-
-    def poll(self) -> int | None:
-        """Exit status; None while it runs."""
-        with self._reaping:
-            if self._status is None and not is_alive(self.pid):
-                self._status = self._template.reap(self.pid)
-        return self._status
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and return the exit status.
-
-        subprocess.TimeoutExpired after `timeout`: a killed copy counts as ended then; the template reaps it.
-        """
-        end_s = None if timeout is None else time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if end_s is not None and time.monotonic() > end_s:
-                if self._killed:
-                    self._status = -signal.SIGKILL
-                    self._template.left.append(self.pid)
-                raise subprocess.TimeoutExpired(f'process {self.pid}', timeout or 0.0)
-            time.sleep(_POLL_S)
-        return status
-
-    def kill(self) -> None:
-        """Send SIGKILL."""
-        if self._status is None:
-            self._killed = True
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
 
 
 def forked_link(link: Link) -> Link:
@@ -164,7 +119,7 @@ def forked_link(link: Link) -> Link:
         elif message.kind == _FORK:
             end = socket.socket(fileno=link.receive_descriptor())
             left |= set(message.fields['left'])
-            pid = _fork()
+            pid = fork()
             if not pid:
                 link.release()
                 return Link(end)
@@ -172,10 +127,3 @@ def forked_link(link: Link) -> Link:
             link.send('forked', pid=pid)
         else:
             raise EOFError(f'a template got a message {message.kind!r}')
-
-
-def _fork() -> int:
-    """os.fork without the warning of Python 3.12 about threads: the only other one waits for the parent's end."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', DeprecationWarning)
-        return os.fork()

@@ -26,7 +26,7 @@ from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.runtime import child_process
 from affect_perception.runtime.child_watch import Progress, is_alive
-from affect_perception.runtime.template_process import CAN_FORK
+from affect_perception.runtime.forked_child import CAN_FORK
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, Frame
 
@@ -60,6 +60,38 @@ def test_a_process_that_was_started_early_finds_the_same(frame, live):
         assert found.detections == expected.detections
     finally:
         process.close()
+
+
+@pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')
+def test_a_program_that_has_not_begun_to_work_imports_pytorch_once_for_itself_and_its_detector():
+    pytest.importorskip('torch', reason='needs PyTorch')
+    code = """
+import sys
+import numpy as np
+from affect_perception.detectors.detector_process import FaceAnalyzerProcess, start_detector_early
+from affect_perception.detectors.face_analyzer import make_face_analyzer
+from affect_perception.runtime.forked_child import ForkedChild
+from affect_perception.settings import TrackerSettings
+from affect_perception.types import DetectionRequest, Frame
+
+settings = TrackerSettings(detect_device='cpu')
+assert 'torch' not in sys.modules
+start_detector_early(settings, live=True)
+assert 'torch' in sys.modules
+process = FaceAnalyzerProcess(settings)
+assert isinstance(process._child._template.run.child, ForkedChild)
+from skimage.data import astronaut
+request = DetectionRequest(Frame(7, 'camera', np.ascontiguousarray(astronaut())))
+found, expected = process.analyze(request), make_face_analyzer(settings).analyze(request)
+assert found.detections == expected.detections and found.detections, (found, expected)
+assert np.array_equal(found.rolls, expected.rolls)
+process.close()
+print('the same')
+"""
+    pytest.importorskip('skimage.data', reason='needs a photograph (pip install scikit-image)')
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment, timeout=120)
+    assert run.stdout == 'the same\n', run.stderr
 
 
 @pytest.mark.parametrize(
@@ -203,6 +235,7 @@ def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores
 ):
     process = FaceAnalyzerProcess(HOG)
     try:
+        assert process.analyze(DetectionRequest(frame)).detections  # the first one, for which everything waits
         wait_until(lambda: os.sched_getscheduler(process.pid) == os.SCHED_IDLE)
         os.kill(process.pid, signal.SIGSTOP)
         with monkeypatch.context() as patch:
@@ -211,8 +244,8 @@ def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores
                 process.analyze(DetectionRequest(frame))
         assert failure.value.kind == 'detector'
         assert process.analyze(DetectionRequest(frame)).detections
+        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) >= 5)
         assert os.sched_getscheduler(process.pid) == os.sched_getscheduler(0) != os.SCHED_IDLE
-        assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 5
         monkeypatch.setattr(detector_process, 'progress', lambda pid: Progress(time.monotonic_ns(), True))
         process._share._since_s -= 60
         assert process.analyze(DetectionRequest(frame)).detections

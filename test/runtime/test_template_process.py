@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime import template_process
+from affect_perception.runtime import forked_child
 from affect_perception.runtime.child_process import ChildEnded, ChildHung
 from affect_perception.runtime.child_watch import is_alive
-from affect_perception.runtime.template_process import CAN_FORK, TemplateProcess
+from affect_perception.runtime.forked_child import CAN_FORK
+from affect_perception.runtime.template_process import TemplateProcess
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')
 MODULE = 'builders.template_child'
@@ -103,7 +104,7 @@ def test_template_and_copy_end_with_their_parent():
 
 def test_a_killed_copy_that_gets_no_core_to_end_is_not_waited_for(child, monkeypatch):
     before = child.pid
-    monkeypatch.setattr(template_process, 'is_alive', lambda pid: pid == before)
+    monkeypatch.setattr(forked_child, 'is_alive', lambda pid: pid == before)
     assert child.fork()
     assert child.pid != before
     assert child.fork(), 'which reaps it'
