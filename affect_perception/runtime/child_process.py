@@ -23,6 +23,7 @@ import numpy as np
 
 from affect_perception.runtime.child_watch import HUNG_S, PING, NoProgress, Starved, Watch, give_up
 from affect_perception.runtime.framing import CHECK_S, Link, Message
+from affect_perception.runtime.interrupts import interrupts_blocked, leave_interrupts
 
 _EARLY_S = 10.0  # a child that ends this soon after its start would do so again
 _END_S = 0.5  # for which the end of a killed child is waited for
@@ -227,13 +228,14 @@ class Run:
         """Start `python -m module FD *arguments`."""
         ours, theirs = socket.socketpair()
         folders = [folder for folder in sys.path if folder]  # a policy of the user may be anywhere on it
-        child = subprocess.Popen(
-            [sys.executable, '-m', module, str(theirs.fileno()), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=2,  # what a library prints must not mix with the output of this process
-            pass_fds=[theirs.fileno()],
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(folders)},
-        )
+        with interrupts_blocked():
+            child = subprocess.Popen(
+                [sys.executable, '-m', module, str(theirs.fileno()), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # what a library prints must not mix with the output of this process
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, 'PYTHONPATH': os.pathsep.join(folders)},
+            )
         theirs.close()
         return cls(child, Link(ours))
 
@@ -264,14 +266,8 @@ def child_link() -> Link:
 
     Ctrl-C and SIGTERM go to a whole process group and are left to the parent, which ends its children in order.
     """
-    leave_signals()
+    leave_interrupts()
     return Link(socket.socket(fileno=int(sys.argv[1])))
-
-
-def leave_signals() -> None:
-    """Ignore SIGINT and SIGTERM, which the parent handles."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def end_with_parent(link: Link) -> None:

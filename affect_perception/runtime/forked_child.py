@@ -17,9 +17,10 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from affect_perception.runtime.child_process import Run, hand_over, leave_signals, release_links
+from affect_perception.runtime.child_process import Run, hand_over, release_links
 from affect_perception.runtime.child_watch import is_alive
 from affect_perception.runtime.framing import Link
+from affect_perception.runtime.interrupts import leave_interrupts
 
 CAN_FORK = sys.platform == 'linux'
 _POLL_S = 0.005
@@ -97,7 +98,7 @@ def _run(main: Callable[[Link], None], end: socket.socket) -> None:
     """Run `main` in the child, and end it; nothing of the parent's is run at its exit."""
     status = 1
     try:
-        leave_signals()
+        leave_interrupts()
         release_links()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)

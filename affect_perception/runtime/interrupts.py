@@ -1,4 +1,8 @@
-"""Ctrl-C while a program imports its modules: the process ends at once, as there is nothing yet to end in order."""
+"""Ctrl-C and SIGTERM at the start of programs and of their children.
+
+A program that imports its modules ends at once, as there is nothing yet to end in order. Its children, which the signal
+reaches as well, leave it to their parent.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 INTERRUPTED = 130  # exit status of a program that SIGINT ended
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -26,3 +31,27 @@ def exit_on_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT and SIGTERM in this thread, and in children started within the block until `leave_interrupts`.
+
+    A child imports for a second before it can ignore them itself.
+    """
+    if not hasattr(signal, 'pthread_sigmask'):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_interrupts() -> None:
+    """Ignore SIGINT and SIGTERM in a child, whose parent handles them."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

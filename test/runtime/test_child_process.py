@@ -74,6 +74,19 @@ def test_a_child_that_was_started_early_and_has_ended_is_started_again():
         child.close()
 
 
+def test_an_interrupt_that_reaches_a_child_before_it_can_ignore_it_does_not_end_it():
+    child = ChildProcess('the echo', ECHO)
+    child.start()
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):  # now, while it imports
+            os.kill(child.pid, number)
+        assert echoed(child).kind == 'echo'
+        os.kill(child.pid, signal.SIGINT)
+        assert echoed(child).kind == 'echo'
+    finally:
+        child.close()
+
+
 def test_what_the_child_prints_goes_to_stderr():
     code = (
         'from affect_perception.runtime.child_process import ChildProcess; '
