@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from affect_perception.cli.checks import check_evaluation, check_exists, check_labels
 from affect_perception.cli.flags import Commands, add_flags, add_report_flags, report_options, settings_of
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.files import make_folder
+from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
 
 if TYPE_CHECKING:
@@ -72,6 +74,9 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
     tracker = TrackerSettings.from_mapping(settings_of(args, 'face_tracker_node'))
     affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))
+    if found is None and args.start_from == 'images':
+        with exit_on_interrupt(), no_collection():
+            _start_early(tracker)
     options: dict[str, Any] = {
         'sequence': args.sequence,
         'video': args.video,
@@ -85,14 +90,11 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
         from affect_perception.evaluation.offline.jobs import make_jobs
 
         return _evaluate_many(args, found, make_jobs(found.inputs, args.out, source, tracker, affect, **options))
-    if args.start_from == 'images':
-        from affect_perception.detectors.detector_process import start_detector_early
+    with no_collection():
+        from tqdm import tqdm
 
-        start_detector_early(tracker, live=False)
-    from tqdm import tqdm
-
-    from affect_perception.evaluation.offline.runner import evaluate
-    from affect_perception.evaluation.offline.tables import left_out_lines
+        from affect_perception.evaluation.offline.runner import evaluate
+        from affect_perception.evaluation.offline.tables import left_out_lines
 
     def progress(frames: Any) -> Any:
         return tqdm(frames, total=frames.length, unit='frame', file=sys.stderr, disable=None)
@@ -101,6 +103,13 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
     for line in left_out_lines(metrics['files']):
         print(f'affect-perception: {line}', file=sys.stderr)
     return metrics
+
+
+def _start_early(tracker: TrackerSettings) -> None:
+    """Start the detector's process, which loads while this one goes on."""
+    from affect_perception.detectors.detector_process import start_detector_early
+
+    start_detector_early(tracker, live=False)
 
 
 def _check_many(args: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ import math
 from types import ModuleType
 
 import numpy as np
-from scipy.stats import mannwhitneyu, spearmanr
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.metrics.agreement import confusion_table, kappa
@@ -39,6 +38,8 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float:
     """
     if positive.all() or not positive.any():
         return math.nan
+    from scipy.stats import mannwhitneyu  # slow to import: a report without labels does without
+
     rank_sum = mannwhitneyu(score[positive], score[~positive], method='asymptotic').statistic
     return float(rank_sum / (positive.sum() * (~positive).sum()))
 
@@ -72,6 +73,8 @@ def ordered_pairs(score: np.ndarray, pairs: np.ndarray) -> float:
 def rank_correlation(score: np.ndarray) -> np.ndarray:
     """(P,) Spearman's ρ (1904) of each row of (P, K) scores with the order of its columns; 0 for a constant row."""
     order = np.arange(score.shape[1])
+    from scipy.stats import spearmanr
+
     return np.array([spearmanr(row, order).statistic if np.ptp(row) > 0 else 0.0 for row in score])
 
 
@@ -79,6 +82,8 @@ def spearman(score: np.ndarray, reference: np.ndarray) -> float:
     """Spearman's ρ (1904) of two series (N,); ties have their mean rank. NaN where a series is constant."""
     if len(score) < 2 or not np.ptp(score) > 0 or not np.ptp(reference) > 0:
         return math.nan
+    from scipy.stats import spearmanr
+
     return float(spearmanr(score, reference).statistic)
 
 

@@ -25,6 +25,7 @@ from affect_perception.detectors.prefetch import DetectorPrefetch
 from affect_perception.errors import BadInputError
 from affect_perception.evaluation.offline.sound import RecordedSound
 from affect_perception.inference.engine import AffectEngine, reproducible_settings
+from affect_perception.runtime.background_import import import_in_background
 from affect_perception.runtime.prefetch import batched, prefetch
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import BadInputCallback, open_source
@@ -149,6 +150,7 @@ class ImageResults:
         return getattr(self._frames, 'file_statuses', None)
 
     def __iter__(self) -> Iterator[tuple[int, Frame | None, AffectFrame]]:
+        import_in_background('scipy.optimize')  # needed from the second detection on, and slow to import
         before = cv2.getNumThreads(), sys.getswitchinterval()
         cv2.setNumThreads(1)  # the cores are busy with other frames
         sys.setswitchinterval(_TURN_S)

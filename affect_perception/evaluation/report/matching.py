@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from affect_perception.core.boxes import iou
 from affect_perception.errors import ConfigError
@@ -84,6 +83,8 @@ def match_people(run: EvaluationRun, labels: Labels, people: dict[str, tuple[int
 
 def _match_by_box(run: EvaluationRun, people: tuple[str, ...], series: list[Series]) -> dict[str, np.ndarray]:
     """One-to-one in each frame by IoU, so that a person whose track id changes stays the same person."""
+    from scipy.optimize import linear_sum_assignment  # slow to import: half a second that the first result waits for
+
     boxes = [_at_frames(run, one) for one in series]  # (F, 4) each
     rows = {person: np.full(len(run.frame_numbers), NO_FACE) for person in people}
     order = np.argsort(run.frame_of_row, kind='stable')
