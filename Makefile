@@ -47,7 +47,7 @@ check: set-up  ## linter, formatter and types; what CI runs before the tests
 	@$(ACTIVE) ruff check . && ruff format --check . && mypy
 
 fuzz: set-up  ## a million hostile inputs for every reader and setting, about an hour; CASES=20000 is faster
-	@$(ACTIVE) FUZZ_CASES=$(or $(CASES),1000000) python -m pytest test/test_fuzz.py --timeout 36000
+	@$(ACTIVE) FUZZ_CASES=$(or $(CASES),1000000) python -m pytest test/test_fuzz.py -n 2 --dist load --timeout 36000
 
 bench: set-up  ## the speed of the whole graph on this machine
 	@$(ACTIVE) affect-perception bench pipeline

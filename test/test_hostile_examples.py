@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 import struct
 
 import pytest
@@ -60,6 +61,18 @@ def test_bag_whose_metadata_have_another_structure_is_read_by_its_files(tmp_path
         '\n'.join(line if 'compression_mode' in row and 'mode' in line else row for row in text.splitlines())
         + f'\n{line}' * ('mode' not in line)
     )
+    assert len(list(images.opened(bag))) == 3
+
+
+def test_bag_that_lists_a_file_of_too_long_a_name_is_read_by_its_files(tmp_path):
+    bags = pytest.importorskip('builders.bags', reason='needs rosbags')
+    images = pytest.importorskip('builders.images', reason='needs rosbags')
+    bag = bags.write_bag2(tmp_path / 'bag', {'/image': bags.shades(3)})
+    text = (bag / 'metadata.yaml').read_text()
+    (bag / 'metadata.yaml').write_text(
+        re.sub(r'(relative_file_paths:).*?- \S+', r'\1\n  - ' + 'x' * 5000, text, flags=re.S)
+    )
+    assert 'x' * 5000 in (bag / 'metadata.yaml').read_text()
     assert len(list(images.opened(bag))) == 3
 
 

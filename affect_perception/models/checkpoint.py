@@ -7,7 +7,6 @@ from a file; a file whose tensors do not match its header is refused with a Conf
 from __future__ import annotations
 
 import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,14 @@ from affect_perception import __version__
 from affect_perception.errors import ConfigError, untrusted
 from affect_perception.models import MODELS
 from affect_perception.models.face_model import FaceModel
+from affect_perception.models.tensor_shapes import MOST_SIDE, shapes
 
 FORMAT = 1
 KEY = 'affect_perception'
 SUFFIX = '.safetensors'
 WEIGHTS = Path(__file__).parents[1] / 'weights'
+_LEAST_SIDE, _MOST_MARGIN = 8, 4  # of crops, in px and in sizes of the face
+_SHARED = 1000  # parameters that a network may make and not have: shared and replaced ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,25 +128,34 @@ def _load(path: Path, device: str | torch.device) -> Checkpoint:
     if header.get('model') not in MODELS:
         raise ConfigError(f'{path} is for the network {header.get("model")!r}; this version knows {", ".join(MODELS)}')
     size, margin = header.get('crop_size'), header.get('crop_margin')
-    if not isinstance(size, int) or not isinstance(margin, int | float) or not math.isfinite(margin):
-        raise ConfigError(f'{path} has crop_size {size!r}, crop_margin {margin!r}; wanted numbers: train it again')
+    if not _is_number(size, _LEAST_SIDE, MOST_SIDE) or not _is_number(margin, 0, _MOST_MARGIN) or size != int(size):
+        wanted = f'wanted a whole number of {_LEAST_SIDE} to {MOST_SIDE} px, and 0 to {_MOST_MARGIN}'
+        given = f'crop_size {str(size)[:20]}, crop_margin {str(margin)[:20]}'
+        raise ConfigError(f'{path} has {given}; {wanted}: train it again')
+    network = MODELS[header['model']]
     try:
-        model = MODELS[header['model']](**header['model_settings'])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f'{path} has model settings that {header["model"]} cannot use: {error}') from None
-    _check_tensors(path, model.state_dict(), tensors)
+        wanted_shapes = shapes(network, header['model_settings'], most=len(tensors) + _SHARED)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        text = ' '.join(str(error).split())[:200]
+        raise ConfigError(f'{path} has model settings that {header["model"]} cannot use: {text}') from None
+    _check_tensors(path, wanted_shapes, tensors)  # before memory is taken for them
+    model = network(**header['model_settings'])
     model.load_state_dict(tensors)
     return Checkpoint(path.stem, path, model.eval().to(device), header)
 
 
-def _check_tensors(path: Path, wanted: dict[str, torch.Tensor], given: dict[str, torch.Tensor]) -> None:
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check_tensors(path: Path, wanted: dict[str, torch.Size], given: dict[str, torch.Tensor]) -> None:
     hint = 'it was made for another network or is damaged: copy it again or train it again'
     for problem, names in (('lacks', wanted.keys() - given.keys()), ('has unknown', given.keys() - wanted.keys())):
         if names:
             raise ConfigError(f'{path} {problem} tensor {min(names)} ({len(names)} in all); {hint}')
     for name, tensor in given.items():
-        if tensor.shape != wanted[name].shape:
-            raise ConfigError(f'{path}: {name} is {tuple(tensor.shape)}; wanted {tuple(wanted[name].shape)}; {hint}')
+        if tensor.shape != wanted[name]:
+            raise ConfigError(f'{path}: {name} is {tuple(tensor.shape)}; wanted {tuple(wanted[name])}; {hint}')
         if not torch.isfinite(tensor).all():
             raise ConfigError(f'{path}: {name} holds NaN or infinite numbers; the training went wrong: train it again')
 

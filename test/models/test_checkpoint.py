@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -147,3 +149,34 @@ def test_with_nothing_installed_the_list_says_how_to_train(tmp_path, monkeypatch
 def test_a_model_name_cannot_leave_the_weights_folder_by_accident():
     with pytest.raises(ConfigError, match='no model'):
         checkpoint.load('first.pt')
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'channels': [8000] * 4},
+        {'blocks': [60000, 1, 1, 1]},
+        {'hidden': 10**12},
+        {'hidden': 65000},
+        {'hidden': float('nan')},
+        {'blocks': [1] * 10**5, 'channels': [8] * 10**5},
+    ],
+    ids=['channels', 'blocks', 'number', 'hidden', 'nan', 'many'],
+)
+def test_network_larger_than_its_file_is_refused_before_memory_is_taken_for_it(tmp_path, settings):
+    path = write(tmp_path / 'bomb.safetensors', model_settings=settings)
+    code = (
+        'import resource, sys, torch; from affect_perception.models import checkpoint\n'
+        'limit = 2**29 + 1024 * int(open("/proc/self/statm").read().split()[0]) * 4\n'
+        'resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); resource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n'
+        'checkpoint.load(sys.argv[1])'
+    )
+    done = subprocess.run([sys.executable, '-c', code, str(path)], capture_output=True, text=True, check=False)
+    assert 'ConfigError' in done.stderr
+    assert 'allocate' not in done.stderr
+    assert path.name in done.stderr
+
+
+@pytest.mark.parametrize('geometry', [{'crop_size': 10**9}, {'crop_size': True}, {'crop_margin': 1e300}])
+def test_crops_that_no_memory_holds_are_refused(tmp_path, geometry):
+    assert 'crop_size' in refusal(write(tmp_path / 'a.safetensors', **geometry))

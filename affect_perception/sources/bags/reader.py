@@ -7,6 +7,7 @@ a time, one message in memory.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -89,9 +90,10 @@ class BagReader:
         if path.is_file():
             self._per_message &= path.name in listed
             return [path]
-        missing = [name for name in listed if not (folder / name).is_file()]
+        missing = [name for name in listed if not os.path.isfile(folder / name)]  # False for too long a name
         if missing:
-            self._on_bad(BadInputError('bag', f'{path} lacks {", ".join(missing)}, listed in its {METADATA}'))
+            names = ', '.join(missing)[:200]
+            self._on_bad(BadInputError('bag', f'{path} lacks {names}, listed in its {METADATA}'))
         files = [folder / name for name in listed if name not in missing] or storage_files(folder)
         if not files:
             raise ConfigError(f'{path} is a bag without files; wanted {", ".join(STORAGE)} beside {METADATA}')
