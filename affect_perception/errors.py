@@ -46,6 +46,10 @@ def untrusted(place: object) -> Iterator[None]:
         yield
     except AffectPerceptionError:
         raise
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        raise ConfigError(f'{place} cannot be read: {error.strerror}') from error
     except Exception as error:  # a hostile structure raises anything
         where = traceback.extract_tb(error.__traceback__)[-1]
         text = ' '.join(str(error).split())[:200]

@@ -12,9 +12,12 @@ from builders.label_files import alignable, elan_document, tier
 from affect_perception.cli import main
 from affect_perception.errors import AffectPerceptionError, ConfigError
 from affect_perception.evaluation.labels.reader import read_labels
+from affect_perception.evaluation.report.results import read_run
 from affect_perception.settings import EVERY_NODE, GROUPS
+from affect_perception.sources.scene.portraits import read_index
 
 ELAN = elan_document({'a': 0, 'b': 900}, tier('smile@left@anna', alignable('x', 'a', 'b', 'high')))
+LONG = 'x' * 300
 CHECKPOINT = {'format': 1, 'model': 'smile_va', 'crop_size': 64, 'crop_margin': 0.2, 'model_settings': {}}
 
 
@@ -114,3 +117,41 @@ def test_command_line_that_is_no_utf_8_is_one_line_and_status_2(monkeypatch, arg
     text = said.buffer.getvalue().decode()
     assert 'Traceback' not in text
     assert '\\udcff' in text
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ['run', '--source', LONG],
+        ['run', '--source', 'scene', '--duration', '1', '--record', LONG],
+        ['evaluate', LONG, '--out', 'out'],
+        ['train', LONG],
+        ['compare', LONG, '--out', 'out'],
+        ['prepare', 'lfw', LONG, 'out'],
+    ],
+    ids=lambda command: command[0],
+)
+def test_path_that_the_system_refuses_is_one_line_and_status_2(monkeypatch, tmp_path, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    said = capsys.readouterr().err.strip()
+    assert 'File name too long' in said
+    assert '\n' not in said
+
+
+@pytest.mark.parametrize('name', ['faces.csv', 'metrics.json', 'index.csv'])
+def test_damaged_table_is_refused_with_its_folder(tmp_path, name):
+    (tmp_path / 'faces.csv').write_bytes(b'frame,stamp,track_id\n0' + b'\n' * (name == 'faces.csv'))
+    (tmp_path / 'frames.csv').write_text('frame,stamp,file\n')
+    (tmp_path / 'metrics.json').write_text('{"model": "x"}' if name != 'metrics.json' else '[' * 100_000)
+    (tmp_path / 'index.csv').write_bytes(b'file,person,expression\n\xff,a,neutral\n')
+    read = read_index if name == 'index.csv' else read_run
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path))):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize('intensity', ['nan', '0.2 inf', '1e999', '-1', ' '])
+def test_intensity_of_a_portrait_that_is_no_share_is_refused(tmp_path, intensity):
+    (tmp_path / 'index.csv').write_text(f'file,person,expression,intensity\na,p,neutral,\nb,p,happy,{intensity}\n')
+    with pytest.raises(ConfigError, match=r'index\.csv'):
+        read_index(tmp_path)

@@ -13,6 +13,7 @@ import sys
 
 from affect_perception.errors import AffectPerceptionError, did_you_mean
 from affect_perception.runtime.collection import no_collection
+from affect_perception.runtime.files import text_of_name
 from affect_perception.runtime.interrupts import INTERRUPTED, exit_on_interrupt
 from affect_perception.runtime.log_handler import log_to
 
@@ -66,4 +67,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at exit
         return 141
+    except (
+        OSError
+    ) as error:  # a path that cannot even be looked at: its name is too long, its folder is of another user
+        if error.filename is None:
+            raise
+        print(f'affect-perception: {text_of_name(error.filename)[:200]!r}: {error.strerror}', file=sys.stderr)
+        return 2
     return result if isinstance(result, int) else 0

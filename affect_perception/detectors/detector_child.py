@@ -2,7 +2,7 @@
 
 Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, template), answered by `ready` (detector,
 name, forks) or by `refused` or `failed` (text). With `forks` this process is a template from then on
-(runtime/template_process.py), and its forks get the rest: `serve` (priority), then any number of `detect` (rgb,
+(runtime/template_process.py), and its forks get the rest: `serve` (priority, nice), then any number of `detect` (rgb,
 known_boxes, embed; stamp_ns), answered by `result` (the measurements; stamp_ns, detections, measurements) or `error`
 (text) for each frame.
 """
@@ -50,14 +50,15 @@ def serve(link: Link) -> None:
         link = forked_link(link)
         end_with_parent(link)
     _set_threads()
-    priority = link.receive().fields['priority']
+    given = link.receive().fields
+    priority = given['priority']
     while True:
         _answer(link, analyzer, _request(link.receive()))
         # Not before: with full cores the start would take minutes, and for the first detection everything waits.
         if priority == 'idle':
             use_idle_cores_only()
         elif priority == 'share':
-            use_share_of_cores()
+            use_share_of_cores(given['nice'])
         priority = ''
 
 

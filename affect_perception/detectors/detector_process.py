@@ -10,32 +10,30 @@ its priority is to change: a process cannot leave the idle class again.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import glob
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from affect_perception.detectors.core_share import CoreShare
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.runtime.child_process import ChildEnded, ChildStarved, is_started_early, start_early
-from affect_perception.runtime.child_watch import HUNG_S, TICKS_PER_S, progress
+from affect_perception.runtime.child_watch import HUNG_S
 from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.devices import chosen_device
 from affect_perception.runtime.forked_child import CAN_FORK, fork_early
 from affect_perception.runtime.framing import Message
+from affect_perception.runtime.priority import lower_process
 from affect_perception.runtime.template_process import TemplateProcess
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 
 _CHILD = 'affect_perception.detectors.detector_child'
-STARVED_S = 0.75  # without CPU time, while a detection every 2 s is wanted
+STARVED_S = 0.5  # without CPU time, while a detection every 2 s is wanted
 _HUNG_S = 1.5  # without progress in a detection, which does nothing but compute
-_CALM_S, _MOST_CALM_S = 10.0, 600.0  # at a share of the cores, before the idle class is tried again; doubles each time
-_WHOLE_CORE = 0.7  # CPU time per time at work from which no other process wanted the core
 MEASUREMENTS = ('embeddings', 'rolls', 'colour_histograms')  # arrays of DetectionResult in the order of their sending
 
 
@@ -50,10 +48,11 @@ class FaceAnalyzerProcess:
     """A `FaceAnalyzer` in a child process, with the part of its interface that `AsyncDetector` uses.
 
     `idle`: the child gets a core only while no other process wants it, until that is not enough for a detection: a
-    child that gets no CPU time for STARVED_S is replaced by one with a share of its own, and that one by an idle one
-    once it has had a core to itself for a while. Such a child is forked from a template (TemplateProcess). `on_ended`
-    gets a text when a child was found ended between two detections, in the thread of `analyze`; another one has been
-    started by then, and no detection is lost. The constructor raises ConfigError for what `make_face_analyzer` refuses.
+    child that gets no CPU time for STARVED_S is replaced by one with a share of its own (CoreShare), which analyses the
+    same frame, and that one by an idle one once it has had a core to itself for a while. Such a child is forked from a
+    template (TemplateProcess). `on_ended` gets a text when a child was starved, or found ended between two detections,
+    in the thread of `analyze`; another one takes its place, and no detection is lost. The constructor raises
+    ConfigError for what `make_face_analyzer` refuses.
     For one thread at a time, except `close`, `pid` and `running`.
     """
 
@@ -64,7 +63,7 @@ class FaceAnalyzerProcess:
         self._on_ended = on_ended
         self._serving = False  # since the start of a child until its end is expected, or has been told
         self._template = idle
-        self._share = _Share()
+        self._share = CoreShare()
         self._child = TemplateProcess('the detector process', _CHILD)
         self.detector = self.name = ''
         try:
@@ -89,31 +88,51 @@ class FaceAnalyzerProcess:
     def analyze(self, request: DetectionRequest) -> DetectionResult:
         """Detect and measure the faces of a frame in the child.
 
-        DetectorFailure if the child ends, hangs or starves; RuntimeError for an error of the detector itself, and after
-        `close`.
+        DetectorFailure if the child ends or hangs; RuntimeError for an error of the detector itself, and after `close`.
         """
+        try:
+            answer = self._ask(request)
+        except ChildStarved as error:
+            self._serving = False
+            (self._share.begin if self.priority == 'idle' else self._share.take_most)()
+            self.priority = 'share'
+            self._tell(f'{error}; it gets a larger share')
+            answer = self._ask(request)
+        if answer.kind == 'error':
+            raise RuntimeError(answer.fields['text'])
+        if self.priority == 'share':
+            self._adapt()
+        self._child.starved_s, self._child.least_share = self._starved_s, self._share.least
+        return _result(answer)
+
+    @property
+    def _starved_s(self) -> float:
+        """Time after which another child is tried: none where there is no higher priority."""
+        return STARVED_S if self.priority == 'idle' or (self.priority == 'share' and self._share.nice) else 0.0
+
+    def _adapt(self) -> None:
+        """Lower or raise the share of the child; a higher one, as a return to the idle class, needs another child."""
+        if self._share.is_calm:
+            self.priority = 'idle'
+        elif not self._share.adapt():
+            return lower_process(self._child.pid, self._share.nice)
+        self._serving = False
+        return self._child.kill()
+
+    def _ask(self, request: DetectionRequest) -> Message:
+        """The child's answer. DetectorFailure if it ends or hangs, ChildStarved from the idle class."""
         frame = request.frame
         try:
             if not self._child.running:
                 self._start_again()
             with self._share.at_work(self._child.pid):
                 self._child.send('detect', frame.rgb, request.known_boxes, request.embed, stamp_ns=frame.stamp_ns)
-                answer = self._child.receive()
-        except ChildStarved as error:
-            self._serving = False
-            self.priority = 'share'
-            self._share.begin()
-            raise DetectorFailure(f'{error}; the next detection starts another one with a share of its own') from error
+                return self._child.receive()
+        except ChildStarved:
+            raise
         except (ChildEnded, ConfigError) as error:
             self._serving = False
             raise DetectorFailure(f'{error}; the next detection starts another one') from error
-        if answer.kind == 'error':
-            raise RuntimeError(answer.fields['text'])
-        if self.priority == 'share' and self._share.is_calm:
-            self.priority = 'idle'
-            self._serving = False
-            self._child.kill()
-        return _result(answer)
 
     def close(self) -> None:
         """Kill the child, whatever it does; may be called by any thread."""
@@ -125,19 +144,22 @@ class FaceAnalyzerProcess:
     def _start_again(self) -> None:
         status = self._child.status if self._serving else None
         self._start()
-        if status is not None and self._on_ended is not None:
-            self._on_ended(f'the detector process ended (status {status}) between two detections')
+        if status is not None:
+            self._tell(f'the detector process ended (status {status}) between two detections')
+
+    def _tell(self, text: str) -> None:
+        if self._on_ended is not None:
+            self._on_ended(text)
 
     def _start(self) -> None:
-        self._child.starved_s = 0.0  # loading is at normal priority
+        self._child.starved_s = 0.0  # loading and the first detection are at normal priority
         self._child.hung_s = HUNG_S
         try:
             if not self._child.fork() and self._load() and not self._child.fork():
                 raise ConfigError('the detector process ended when it was forked')
-            self._child.send('serve', priority=self.priority)
+            self._child.send('serve', priority=self.priority, nice=self._share.nice)
         except ChildEnded as error:
             raise ConfigError(f'{error} at its start; see above') from error
-        self._child.starved_s = STARVED_S if self.priority == 'idle' else 0.0
         self._child.hung_s = _HUNG_S
         self._serving = True
 
@@ -151,41 +173,6 @@ class FaceAnalyzerProcess:
             raise (ConfigError if answer.kind == 'refused' else RuntimeError)(answer.fields['text'])
         self.detector, self.name = answer.fields['detector'], answer.fields['name']
         return bool(answer.fields['forks'])
-
-
-class _Share:
-    """CPU time that a detector with a share of the cores gets while it works, to tell when an idle one would do."""
-
-    def __init__(self) -> None:
-        self._calm_s = _CALM_S / 2
-        self.begin()
-
-    def begin(self) -> None:
-        """Start counting; each time the period before `is_calm` doubles, so that priorities do not alternate."""
-        self._calm_s = min(2 * self._calm_s, _MOST_CALM_S)
-        self._reset()
-
-    def _reset(self) -> None:
-        self._since_s, self._work_s, self._ticks = time.monotonic(), 0.0, 0
-
-    @contextlib.contextmanager
-    def at_work(self, pid: int) -> Iterator[None]:
-        """Measure process `pid` during the block."""
-        before, start_s = progress(pid), time.monotonic()
-        yield
-        after = progress(pid)
-        if before is not None and after is not None:
-            self._work_s += time.monotonic() - start_s
-            self._ticks += after.ticks - before.ticks
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether the process has had a whole core while it worked, over the last period; at the end of each period."""
-        if time.monotonic() - self._since_s < self._calm_s:
-            return False
-        calm = self._work_s > 0 and self._ticks / TICKS_PER_S > _WHOLE_CORE * self._work_s
-        self._reset()
-        return calm
 
 
 class DetectorProcess:

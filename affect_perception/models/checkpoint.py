@@ -127,8 +127,8 @@ def _load(path: Path, device: str | torch.device) -> Checkpoint:
     tensors, header = read_safetensors(path)
     if header.get('model') not in MODELS:
         raise ConfigError(f'{path} is for the network {header.get("model")!r}; this version knows {", ".join(MODELS)}')
-    size, margin = header.get('crop_size'), header.get('crop_margin')
-    if not _is_number(size, _LEAST_SIDE, MOST_SIDE) or not _is_number(margin, 0, _MOST_MARGIN) or size != int(size):
+    size, margin = header.get('crop_size', ''), header.get('crop_margin', '')
+    if not _is_number(size, _LEAST_SIDE, MOST_SIDE) or size % 1 or not _is_number(margin, 0, _MOST_MARGIN):
         wanted = f'wanted a whole number of {_LEAST_SIDE} to {MOST_SIDE} px, and 0 to {_MOST_MARGIN}'
         given = f'crop_size {str(size)[:20]}, crop_margin {str(margin)[:20]}'
         raise ConfigError(f'{path} has {given}; {wanted}: train it again')
@@ -144,7 +144,7 @@ def _load(path: Path, device: str | torch.device) -> Checkpoint:
     return Checkpoint(path.stem, path, model.eval().to(device), header)
 
 
-def _is_number(value: object, low: float, high: float) -> bool:
+def _is_number(value: Any, low: float, high: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 

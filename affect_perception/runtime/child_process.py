@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from affect_perception.runtime.child_watch import HUNG_S, PING, NoProgress, Starved, Watch, give_up
+from affect_perception.runtime.child_watch import HUNG_S, LEAST_SHARE, PING, NoProgress, Starved, Watch, give_up
 from affect_perception.runtime.framing import CHECK_S, Link, Message
 from affect_perception.runtime.interrupts import interrupts_blocked, leave_interrupts
 
@@ -47,13 +47,14 @@ class ChildProcess:
 
     `name` is the subject of error texts. Restart policy: `start` may be called again after an end; the owner decides,
     with `ended_early` as the hint that another start would not help. The child ends with this process (`child_link`).
-    `starved_s`, if not 0: time after which a child that wants to run and gets less than a fifth of a core is killed as
-    starved (ChildStarved); where there is no /proc, none is. `hung_s`: time without progress after which it is killed.
+    `starved_s`, if not 0: time after which a child that wants to run and gets less than `least_share` of a core is
+    killed as starved (ChildStarved); where there is no /proc, none is. `hung_s`: time without progress after which it
+    is killed.
     """
 
     def __init__(self, name: str, module: str, arguments: Sequence[str] = ()) -> None:
         self.name = name
-        self.starved_s, self.hung_s = 0.0, HUNG_S
+        self.starved_s, self.least_share, self.hung_s = 0.0, LEAST_SHARE, HUNG_S
         self._module, self._arguments = module, list(arguments)
         self._lock = threading.Lock()  # of starting and closing
         self._run: Run | None = None
@@ -122,7 +123,7 @@ class ChildProcess:
         self.kill()
 
     def _watch(self, run: Run, ping: bool = False) -> Watch:
-        return Watch(run.child.pid, run.link if ping else None, self.starved_s, self.hung_s)
+        return Watch(run.child.pid, run.link if ping else None, self.starved_s, self.hung_s, self.least_share)
 
     def _current(self) -> Run:
         if self._run is None:
@@ -135,7 +136,7 @@ class ChildProcess:
         try:
             yield
         except Starved as error:
-            run.kill()
+            run.kill(wait_s=0.0)
             raise ChildStarved(f'{self.name} {error}') from None
         except NoProgress as error:
             run.kill()
@@ -239,14 +240,14 @@ class Run:
         theirs.close()
         return cls(child, Link(ours))
 
-    def kill(self) -> int:
+    def kill(self, wait_s: float = _END_S) -> int:
         """End the child and the link; returns the exit status.
 
-        A killed child at idle priority needs a core to end, which it may not get for long: it is not waited for.
+        A killed child at idle priority needs a core to end, which it may not get for long: it is waited for `wait_s`.
         """
         self.child.kill()
         try:
-            status = self.child.wait(_END_S)
+            status = self.child.wait(wait_s)
         except subprocess.TimeoutExpired:
             status = -signal.SIGKILL
         self.link.close()

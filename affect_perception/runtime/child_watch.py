@@ -18,7 +18,7 @@ LONGEST_S = 300.0  # dlib's own CNN needs a minute for a large image enlarged on
 PING = 'ping'
 TICKS_PER_S = os.sysconf('SC_CLK_TCK') if hasattr(os, 'sysconf') else 100
 _BLIND_S = 60.0  # on systems without /proc, where progress cannot be seen
-_LEAST_SHARE = 0.2  # of a core, below which a process that wants to run is starved
+LEAST_SHARE = 0.2  # of a core, below which a process that wants to run is starved
 
 
 class NoProgress(Exception):
@@ -70,11 +70,19 @@ class Watch:
 
     Hung: no CPU time and no runnable thread for `hung_s`, or no answer for LONGEST_S whatever the process does. With
     `ping`, silence is legitimate: that link is asked for an answer when the process first shows no progress. With
-    `starved_s`, raises Starved for a process that was runnable for so long with less than a fifth of a core.
+    `starved_s`, raises Starved for a process that was runnable for so long with less than `least_share` of a core.
     """
 
-    def __init__(self, pid: int, ping: Link | None = None, starved_s: float = 0.0, hung_s: float = HUNG_S) -> None:
-        self._pid, self._ping, self._starved_s, self._hung_s = pid, ping, starved_s, hung_s
+    def __init__(
+        self,
+        pid: int,
+        ping: Link | None = None,
+        starved_s: float = 0.0,
+        hung_s: float = HUNG_S,
+        least_share: float = LEAST_SHARE,
+    ) -> None:
+        self._pid, self._ping, self._hung_s = pid, ping, hung_s
+        self._starved_s, self._least_share = starved_s, least_share
         self._used: int | None = None
         self._first_used = 0  # at the first check of those in which the process was always runnable
         self._checks = self._idle_checks = self._stopped_checks = self._runnable_checks = 0
@@ -104,6 +112,6 @@ class Watch:
         self._runnable_checks = self._runnable_checks + 1 if runnable else 0
         seconds = (self._runnable_checks - 1) * CHECK_S
         if self._starved_s and seconds >= self._starved_s:
-            if used - self._first_used < _LEAST_SHARE * seconds * TICKS_PER_S:
-                raise Starved(f'got no CPU time for {seconds:.0f} s, as all cores are full')
+            if used - self._first_used < self._least_share * seconds * TICKS_PER_S:
+                raise Starved(f'got next to no CPU time for {seconds:.1f} s, as all cores are full')
             self._runnable_checks = 0

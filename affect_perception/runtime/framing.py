@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 _LENGTH = struct.Struct('<I')
-CHECK_S = 0.25  # from one call of `waiting` to the next
+CHECK_S = 0.125  # from one call of `waiting` to the next
 _TIME_LIMIT = struct.pack('@ll', int(CHECK_S), round(CHECK_S % 1 * 1e6))  # struct timeval
 
 

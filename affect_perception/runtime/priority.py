@@ -10,8 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
-_LOWEST_NICE = 19
-_SHARE_NICE = 5  # a third of the weight of a process at nice 0
+LOWEST_NICE = 19
 
 
 def use_idle_cores_only() -> None:
@@ -20,27 +19,30 @@ def use_idle_cores_only() -> None:
     Detector results may be late; the tracker bridges the gap with optical flow.
     """
     if not hasattr(os, 'SCHED_IDLE'):
-        return _lower(_LOWEST_NICE)
+        return _lower(LOWEST_NICE)
     for thread in _threads():
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
     return None
 
 
-def use_share_of_cores() -> None:
-    """Run at nice 5: for the detector on a machine whose cores stay full, where the idle class gets nothing at all.
-
-    Against one busy process per core that is a quarter of a core, enough for a detection every 2 s.
-    """
-    _lower(_SHARE_NICE)
+def use_share_of_cores(nice: int) -> None:
+    """Run at `nice`: for the detector on a machine whose cores stay full, where the idle class gets nothing at all."""
+    _lower(nice)
 
 
-def _threads() -> list[int]:
-    """Ids of the threads of this process; [0], the calling one, where the system does not tell."""
+def lower_process(pid: int, nice: int) -> None:
+    """Give all threads of process `pid` the priority `nice`; no effect where they have that or a lower one."""
+    for thread in _threads(str(pid)):
+        _set_nice(thread, nice)
+
+
+def _threads(pid: str = 'self') -> list[int]:
+    """Ids of the threads of a process; [0], the calling one, where the system does not tell those of this process."""
     try:
-        return [int(task.name) for task in Path('/proc/self/task').iterdir()]
+        return [int(task.name) for task in Path(f'/proc/{pid}/task').iterdir()]
     except OSError:
-        return [0]
+        return [0] if pid == 'self' else []
 
 
 def use_batch_priority() -> None:
@@ -53,12 +55,17 @@ def use_batch_priority() -> None:
         for thread in _threads():
             with contextlib.suppress(OSError):
                 os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
-    _lower(_LOWEST_NICE)
+    _lower(LOWEST_NICE)
 
 
 def _lower(nice: int) -> None:
     if not hasattr(os, 'setpriority'):
         return
     for thread in _threads():
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, or is as low already
+        _set_nice(thread, nice)
+
+
+def _set_nice(thread: int, nice: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, or is as low already
+        if os.getpriority(os.PRIO_PROCESS, thread) < nice:  # with privileges it could be raised
             os.setpriority(os.PRIO_PROCESS, thread, nice)

@@ -58,7 +58,7 @@ def open_source(settings: SourceSettings, on_bad: BadInputCallback) -> Source:
     source. Raises ConfigError for a source that cannot be opened.
     """
     text = settings.source
-    with untrusted(repr(text)):
+    with untrusted(repr(text_of_name(text))[:200]):
         return _open(text, settings, on_bad)
 
 
@@ -76,6 +76,11 @@ def check_source(text: str) -> None:
 
     Raises ConfigError; a source that passes may still turn out to be unusable when it is opened.
     """
+    with untrusted(repr(text_of_name(text))[:200]):
+        _check_source(text)
+
+
+def _check_source(text: str) -> None:
     if text.startswith('topic:'):
         topic = text.removeprefix('topic:')
         if not re.fullmatch(r'~?/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', topic, re.ASCII):

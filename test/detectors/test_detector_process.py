@@ -1,6 +1,5 @@
 """The detector in a child process: the same results, clear refusals, and a child that dies or hangs is replaced."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from conftest import wait_until
 
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
-from affect_perception.detectors import detector_process, make_detector
+from affect_perception.detectors import core_share, detector_process, make_detector
 from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.detector_process import (
     DetectorFailure,
@@ -24,7 +23,7 @@ from affect_perception.detectors.detector_process import (
 )
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime import child_process
+from affect_perception.runtime import child_process, child_watch
 from affect_perception.runtime.child_watch import Progress, is_alive
 from affect_perception.runtime.forked_child import CAN_FORK
 from affect_perception.settings import TrackerSettings
@@ -230,23 +229,27 @@ def test_an_image_over_which_the_child_stops_is_tried_once_more(frame):
         detector.close()
 
 
-def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores_until_these_are_free(
+def starve(process: FaceAnalyzerProcess, monkeypatch) -> None:
+    """Stop the child; to the process that waits for it, it looks as one that gets no CPU time."""
+    os.kill(pid := process.pid, signal.SIGSTOP)
+    real = child_watch.progress
+    monkeypatch.setattr(child_watch, 'progress', lambda asked: Progress(7, True) if asked == pid else real(asked))
+
+
+def test_a_starved_process_is_told_and_one_with_a_share_of_the_cores_analyses_the_frame_until_these_are_free(
     frame, monkeypatch
 ):
-    process = FaceAnalyzerProcess(HOG)
+    told = []
+    process = FaceAnalyzerProcess(HOG, on_ended=told.append)
     try:
         assert process.analyze(DetectionRequest(frame)).detections  # the first one, for which everything waits
         wait_until(lambda: os.sched_getscheduler(process.pid) == os.SCHED_IDLE)
-        os.kill(process.pid, signal.SIGSTOP)
-        with monkeypatch.context() as patch:
-            patch.setattr('affect_perception.runtime.child_watch.progress', lambda pid: Progress(7, True))
-            with pytest.raises(DetectorFailure, match=r'got no CPU time for .* as all cores are full') as failure:
-                process.analyze(DetectionRequest(frame))
-        assert failure.value.kind == 'detector'
+        starve(process, monkeypatch)
         assert process.analyze(DetectionRequest(frame)).detections
-        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) >= 5)
+        assert len(told) == 1
+        assert 'got next to no CPU time for 0.5 s, as all cores are full' in told[0]
         assert os.sched_getscheduler(process.pid) == os.sched_getscheduler(0) != os.SCHED_IDLE
-        monkeypatch.setattr(detector_process, 'progress', lambda pid: Progress(time.monotonic_ns(), True))
+        monkeypatch.setattr(core_share, 'progress', lambda pid: Progress(time.monotonic_ns(), True))
         process._share._since_s -= 60
         assert process.analyze(DetectionRequest(frame)).detections
         assert process.analyze(DetectionRequest(frame)).detections
@@ -256,16 +259,24 @@ def test_a_starved_process_is_told_and_replaced_by_one_with_a_share_of_the_cores
         process.close()
 
 
-def test_a_share_that_is_not_a_whole_core_is_kept_and_each_return_to_it_is_longer(monkeypatch):
-    share, ticks = detector_process._Share(), itertools.count()
-    monkeypatch.setattr(detector_process, 'progress', lambda pid: Progress(next(ticks), True))
-    with share.at_work(1):
-        time.sleep(0.1)  # for one tick, 10 ms
-    assert not share.is_calm, 'the period is not over'
-    share._since_s -= 60
-    assert not share.is_calm
-    share.begin()
-    assert share._calm_s == 20
+def test_a_share_that_was_lowered_and_no_longer_does_is_followed_by_the_largest_one(frame, monkeypatch):
+    told = []
+    process = FaceAnalyzerProcess(HOG, on_ended=told.append)
+    try:
+        monkeypatch.setattr(process._share, 'adapt', lambda: False)
+        process.priority, process._share.nice = 'share', 3
+        die(process)
+        assert process.analyze(DetectionRequest(frame)).detections
+        process._share.nice = 7
+        process._adapt()
+        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) >= 7)
+        starve(process, monkeypatch)
+        assert process.analyze(DetectionRequest(frame)).detections
+        assert 'next to no CPU time' in told[-1]
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+        assert process.priority == 'share'
+    finally:
+        process.close()
 
 
 @pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')

@@ -90,9 +90,10 @@ def read_run(folder: Path) -> EvaluationRun:
     try:
         metrics = json.loads((folder / 'metrics.json').read_text())
         return load_run(folder, str(metrics['model']), metrics.get('sequence', True), metrics.get('time_zero'))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001  # damaged tables raise any error of the parsers; reported
+        text = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
         raise ConfigError(
-            f'{folder} holds no finished evaluation: {error}; make one with `affect-perception evaluate`'
+            f'{folder} holds no finished evaluation ({text}); make one with `affect-perception evaluate`'
         ) from None
 
 

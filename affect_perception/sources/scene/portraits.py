@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import ConfigError, untrusted
 from affect_perception.sources.scene.morph import ASTRONAUT_MOUTH, Morph, lip_line, open_mouth, soften_smile
 from affect_perception.types import Box
 
@@ -136,7 +136,22 @@ def read_index(folder: Path) -> list[PortraitFiles]:
     Only test persons where the index has a split: the shipped weights were trained on the others. Raises ConfigError
     for a missing index, missing columns, or an index without such a pair.
     """
-    index = folder / 'index.csv'
+    with untrusted(index := folder / 'index.csv'):
+        return _read_index(index)
+
+
+def _intensities(text: str, place: str) -> np.ndarray:
+    try:
+        values = [float(value) for value in text.split()]
+    except ValueError:
+        raise ConfigError(f'{place} {text!r} is no numbers') from None
+    if not values or not all(0 <= value <= 1 for value in values):  # NaN is none of these
+        raise ConfigError(f'{place} {text!r} has values that are not within 0 to 1')
+    return np.maximum.accumulate(values)
+
+
+def _read_index(index: Path) -> list[PortraitFiles]:
+    folder = index.parent
     if not index.is_file():
         raise ConfigError(f'no portraits in {str(folder)!r}: wanted a folder with index.csv (file,person,expression)')
     with index.open(newline='') as file:
@@ -149,12 +164,7 @@ def read_index(folder: Path) -> list[PortraitFiles]:
         if row.get('split', 'test') == 'test':
             persons.setdefault(row['person'], {})[row['expression']] = folder / row['file']
             if row.get('intensity'):
-                try:
-                    intensities[row['person']] = np.maximum.accumulate([float(v) for v in row['intensity'].split()])
-                except ValueError:
-                    raise ConfigError(
-                        f'{index}: intensity {row["intensity"]!r} of {row["file"]} is no numbers'
-                    ) from None
+                intensities[row['person']] = _intensities(row['intensity'], f'{index}: intensity of {row["file"]}')
     pairs = [
         PortraitFiles(p['neutral'], p['smiling'], intensities.get(person))
         for person, p in persons.items()
