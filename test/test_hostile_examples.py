@@ -155,3 +155,12 @@ def test_intensity_of_a_portrait_that_is_no_share_is_refused(tmp_path, intensity
     (tmp_path / 'index.csv').write_text(f'file,person,expression,intensity\na,p,neutral,\nb,p,happy,{intensity}\n')
     with pytest.raises(ConfigError, match=r'index\.csv'):
         read_index(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'text', ['9' * 120_000, '9' * 60_000 + '.' + '9' * 60_000 + '!', '.' * 120_000, '1e' + '9' * 120_000]
+)
+def test_number_of_a_hundred_thousand_digits_is_refused_in_less_than_hours(tmp_path, text):
+    (tmp_path / 'x.txt').write_text(f'valence,arousal\n{text},0.2\n')
+    with pytest.raises(ConfigError, match=r'x\.txt'):
+        read_labels([tmp_path / 'x.txt'])

@@ -6,7 +6,8 @@ import re
 
 _LOGIN = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@(.*)', re.DOTALL)
 _MASK = '***'
-_SECRETS = re.compile(r'((?:^|[?&;])[^=&;]*(?:pass|pwd|token|secret|auth|key|user)[^=&;]*=)[^&;]*', re.IGNORECASE)
+_PART = re.compile('[^&;]+')  # of a query
+_SECRET = re.compile('pass|pwd|token|secret|auth|key|user', re.IGNORECASE)
 
 
 def masked(url: str) -> str:
@@ -17,8 +18,17 @@ def masked(url: str) -> str:
     place, query, values = rest.partition('?')
     authority, slash, path = place.partition('/')
     login, at, host = authority.rpartition('@')
-    values = _SECRETS.sub(lambda match: match[1] + _MASK, values)
+    values = _PART.sub(_masked_part, values)
     return f'{scheme}://{_MASK + at if login else at}{host}{slash}{path}{query}{values}'
+
+
+def _masked_part(part: re.Match[str]) -> str:
+    """A part of a query, its value masked if the name, or a name in a query within the value, is that of a secret."""
+    pieces = part[0].split('=')
+    for i, name in enumerate(pieces[:-1]):
+        if _SECRET.search(name.partition('?')[2] if i else name):
+            return '='.join([*pieces[: i + 1], _MASK])
+    return part[0]
 
 
 def login_as_variable(address: str, variable: str) -> tuple[str, dict[str, str]]:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import cv2
 
-from affect_perception.errors import ConfigError
+from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.settings import SourceSettings
 from affect_perception.sources import BadInputCallback
-from affect_perception.sources.capture import CaptureConnection, open_capture
+from affect_perception.sources.capture import CaptureConnection, MjpegConnection, fourcc, open_capture
 from affect_perception.sources.live import LiveSource
 
 _LOG = logging.getLogger(__name__)
 _NAMES = Path('/sys/class/video4linux')
+_FIRST = 60  # images, of which one must be usable
 
 
 def cameras() -> list[int]:
@@ -70,6 +71,18 @@ def _present(number: int) -> int:
     return number
 
 
+def _read_first(connection: CaptureConnection) -> None:
+    """Read until there is an image: the first ones of a camera are often damaged. Raises what the last one raised."""
+    for attempt in range(_FIRST):
+        try:
+            connection.read()
+        except BadInputError:
+            if attempt == _FIRST - 1:
+                raise
+        else:
+            return
+
+
 def open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSource:
     """Open a camera at the size and rate of the settings; ConfigError for an absent one, or one without images.
 
@@ -87,12 +100,13 @@ def open_camera(settings: SourceSettings, on_bad: BadInputCallback) -> LiveSourc
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
         capture.set(cv2.CAP_PROP_FPS, settings.fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        connection = CaptureConnection(capture)
+        jpegs = fourcc(capture) in ('MJPG', 'JPEG') and capture.getBackendName() == 'V4L2'
+        connection = (MjpegConnection if jpegs else CaptureConnection)(capture)
         try:
-            connection.read()
-        except OSError:
+            _read_first(connection)
+        except (OSError, BadInputError) as error:
             connection.close()
-            raise ConfigError(f'camera {index} opens but delivers no image') from None
+            raise ConfigError(f'camera {index} opens but delivers no image ({error})') from None
         asked = f'{settings.width}x{settings.height} MJPG at {settings.fps:g}/s'
         _LOG.info('Camera %d (%s): asked for %s, got %s', index, camera_name(index), asked, connection.format)
         return connection

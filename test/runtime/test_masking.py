@@ -33,3 +33,19 @@ def test_variable_that_is_not_set_is_named():
 
 def test_text_that_is_no_address_is_shown_as_it_is():
     assert masked('camera:user@host') == 'camera:user@host'
+
+
+@pytest.mark.parametrize(
+    ('query', 'shown'),
+    [
+        ('a=1&token=x?y=z;b=2', 'a=1&token=***;b=2'),
+        ('next=/v?pwd=x', 'next=/v?pwd=***'),
+        ('?Key=x', '?Key=***'),
+        ('a=user=x', 'a=user=x'),
+        ('token', 'token'),
+        ('?key' * 50_000, '?key' * 50_000),  # in less than hours
+    ],
+    ids=lambda text: text[:20],
+)
+def test_secret_values_of_a_query_are_masked(query, shown):
+    assert masked(f'http://cam/?{query}') == f'http://cam/?{shown}'

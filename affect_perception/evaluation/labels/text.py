@@ -11,7 +11,7 @@ from pathlib import Path
 from affect_perception.errors import ConfigError
 
 _DELIMITERS = ',;\t'
-_NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?', re.IGNORECASE | re.ASCII)  # one way to match: linear
 _CLOCK = re.compile(r'(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)', re.ASCII)
 
 
