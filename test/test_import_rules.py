@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 USES_ROS = {'ros', 'nodes', 'graph', 'bench', 'cli'}  # rclpy and generated messages
 NOT_IN_CORE = {'torch', 'time', 'threading', 'pathlib', 'os', 'multiprocessing', 'subprocess', 'socket'}
+LOCKS = {'core/images/quiet_opencv'}  # OpenCV has one log level for all threads of the caller: changing it needs a lock
 
 
 def imports(code: str) -> set[str]:
@@ -86,7 +87,7 @@ def violations(place: str, code: str) -> list[str]:
             target = '/'.join(parts[1:])
             if not within(target, ALLOWED[row] | {row} | BASE):
                 found.append(name)
-        elif row.startswith('core') and parts[0] in NOT_IN_CORE:
+        elif row.startswith('core') and parts[0] in NOT_IN_CORE and not (place in LOCKS and name == 'threading'):
             found.append(name)
     return found
 
