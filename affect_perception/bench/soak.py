@@ -2,7 +2,8 @@
 
 A scene with cuts: every `_CAST` images all people are other ones, so that 20,000 images show 500. In every second turn
 slow and hostile pages are connected to the dashboard (`slow_pages.py`). Memory is that of this process, the viewers
-and the detector, each by itself.
+and the detector, each by itself. With `--crowd`, all people are in view at once: their tracks come from `crowd.py`, and
+are read, recorded and shown as those of a tracker.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import contextlib
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,11 +22,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from affect_perception.bench.crowd import Crowd, NoImages
 from affect_perception.bench.machine import machine, save_result
 from affect_perception.bench.prerendered import mirrored_index
 from affect_perception.graph.run import RunningGraph, percentiles, with_dashboard
+from affect_perception.nodes.recorder_node import Recording
 from affect_perception.ros.executors import stop_on_signals
 from affect_perception.settings import SourceSettings
+from affect_perception.sources import Source
 from affect_perception.sources.scene.scene import Scene
 from affect_perception.sources.scene.script import steady_script
 from affect_perception.types import Frame
@@ -66,21 +71,38 @@ class CastsOfPeople:
 
 def bench(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Run the graph over `args.frames` images; prints a table, returns the JSON."""
-    camera = SourceSettings.from_mapping({'width': 640, 'height': 480, 'fps': 60.0, **settings['camera_node']})
-    source = CastsOfPeople(camera, args.people, args.frames)
-    given = with_dashboard({**settings, 'camera_node': {**settings['camera_node'], 'fps': camera.fps}})
+    given = with_dashboard(settings)
     given['face_tracker_node'] = {'reid': 'off', **given.get('face_tracker_node', {})}  # or few would be the same again
+    crowd = Crowd(args.people, args.frames) if args.crowd else None
+    if crowd is not None:
+        source: Source = NoImages()
+    else:
+        camera = SourceSettings.from_mapping({'width': 640, 'height': 480, 'fps': 60.0, **settings['camera_node']})
+        source = CastsOfPeople(camera, args.people, args.frames)
+        given['camera_node'] = {**settings['camera_node'], 'fps': camera.fps}
     memory: dict[str, list[tuple[float, float]]] = defaultdict(list)  # (share of the run, MB) by process
     latencies: dict[bool, list[np.ndarray]] = {False: [], True: []}  # ms, of the turns without and with pages
-    with stop_on_signals() as stop, RunningGraph('scene', given, source) as running:
+    with contextlib.ExitStack() as parts:
+        stop = parts.enter_context(stop_on_signals())
+        record = None
+        if crowd is not None:
+            record = Recording(Path(parts.enter_context(tempfile.TemporaryDirectory())) / 'bag')
+        on_affect = None if crowd is None else crowd.note
+        running = parts.enter_context(RunningGraph('scene', given, source, on_affect, record))
+        if crowd is not None:
+            crowd.start()
+            parts.callback(crowd.close)
         attacked = False
-        while not running.finished and not stop.is_set():
+        while not _over(running, crowd) and not stop.is_set():
             with _pages(running, args.slow, args.hostile) if attacked else contextlib.nullcontext():
-                latencies[attacked].append(_turn(running, stop, memory, args.frames))
+                latencies[attacked].append(_turn(running, crowd, stop, memory, args.frames))
             attacked = not attacked
         running.drain()
         result = running.summary()
-    growth = {name: grown_mb(samples) for name, samples in memory.items()}
+    if crowd is not None:
+        result |= {'frames_in': crowd.sent, 'frames_dropped': crowd.lost, 'latency_ms': percentiles(crowd.latencies)}
+    done = max((share for samples in memory.values() for share, _ in samples), default=1.0)  # less if it was stopped
+    growth = {name: grown_mb([(share / done, mb) for share, mb in samples]) for name, samples in memory.items()}
     result |= {
         'growth_mb': growth,
         'memory_mb': {
@@ -98,16 +120,25 @@ def bench(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> dict
     return result
 
 
-def _turn(running: RunningGraph, stop: Any, memory: dict[str, list[tuple[float, float]]], frames: int) -> np.ndarray:
+def _over(running: RunningGraph, crowd: Crowd | None) -> bool:
+    return running.finished if crowd is None else crowd.finished
+
+
+def _turn(
+    running: RunningGraph, crowd: Crowd | None, stop: Any, memory: dict[str, list[tuple[float, float]]], frames: int
+) -> np.ndarray:
     """Watch the graph for a turn; returns the latencies, in ms, of its results after the first `_SETTLE_S`."""
     stop.wait(_SETTLE_S)
     timings = running.graph.affect.diagnostics.timings_ms
     before, end_s = len(timings().get('latency', ())), time.monotonic() + _TURN_S
-    while time.monotonic() < end_s and not running.finished and not stop.is_set():
+    while time.monotonic() < end_s and not _over(running, crowd) and not stop.is_set():
         stop.wait(_LEAST_S)
-        share = running.graph.tracker.slot.received / frames
-        for name, mb in _memory_mb(running).items():
+        share = (running.graph.tracker.slot.received if crowd is None else crowd.sent) / frames
+        found = _memory_mb(running)
+        for name, mb in found.items():
             memory[name].append((share, mb))
+    if crowd is not None:  # which takes hours
+        print(f'{share:5.1%}  ' + '  '.join(f'{name} {mb:.1f} MB' for name, mb in found.items()), flush=True)
     return timings().get('latency', np.empty(0))[before:]
 
 

@@ -73,6 +73,7 @@ def add_parsers(commands: Commands) -> None:
     faults.set_defaults(call=_bench_of_graph('faults.matrix'))
     soak = bench.add_parser('soak', help='growth of memory over many images and people, beside slow and hostile pages')
     soak.add_argument('--people', type=int, default=4, help='people in view at a time; others after every 160 images')
+    soak.add_argument('--crowd', action='store_true', help='publish their tracks: more people than can be detected')
     soak.add_argument('--frames', type=int, default=20_000)
     soak.add_argument('--slow', type=int, default=50, help='pages that read slowly, in every second turn')
     soak.add_argument('--hostile', type=int, default=10, help='pages that send what no browser would, too')
