@@ -36,6 +36,7 @@ def bench(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> dict
                 looks.append(_at_share(running))
             cpu_percent = 100 * (cpu_s() - used_s) / (time.monotonic() - start)
             stolen_percent = 100 * (stolen_s() - lost_s) / (time.monotonic() - start)
+            rss_mb = resident_mb()  # before the children end
             running.drain()
             camera_node = running.graph.camera
             assert camera_node is not None  # the graph was given a source
@@ -66,7 +67,7 @@ def bench(args: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> dict
         latency_of_stretches_ms=median_of_windows(latencies_ms, round(_WINDOW_S * camera.fps)),
         cpu_percent=round(cpu_percent, 1),
         stolen_percent=round(stolen_percent, 1),
-        rss_mb=round(resident_mb(), 1),
+        rss_mb=round(rss_mb, 1),
         people=args.people,
         size=[camera.width, camera.height],
         fps_asked=camera.fps,

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
+from affect_perception.cli.run import start_early
+from affect_perception.runtime.collection import no_collection
+from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import GROUPS
 
 _FIXED = ('source', 'rate', 'loop', 'scene_people', 'reliable_images')  # settings that a benchmark decides itself
@@ -100,6 +103,9 @@ def _bench_of_graph(module: str) -> Callable[[argparse.Namespace], dict[str, Any
         require_ros()
         check_seconds('--duration', getattr(args, 'duration', 0.0))
         settings = with_preset(args, settings_by_node(args))
+        if module == 'pipeline':  # as `run` starts
+            with exit_on_interrupt(), no_collection():
+                start_early(settings, dashboard=False)
         return import_module(f'affect_perception.bench.{module}').bench(args, settings)
 
     return call

@@ -29,7 +29,7 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     require_ros()
     settings = settings_by_node(args)
     with exit_on_interrupt(), no_collection():
-        _start_early(settings)
+        start_early(settings)
         from affect_perception.graph.run import run
         from affect_perception.nodes.recorder_node import Recording
 
@@ -40,15 +40,15 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     return run(args.source or 'auto', args.duration, settings, record)
 
 
-def _start_early(settings: dict[str, dict[str, Any]]) -> None:
+def start_early(settings: dict[str, dict[str, Any]], dashboard: bool = True) -> None:
     """Start the processes of viewers and detector, unless each image waits for its detection (camera_node's `rate` 0).
 
-    They load while this process imports what it needs itself.
+    They load while this process imports what it needs itself. `dashboard`: the page runs where the settings do not say.
     """
     from affect_perception.detectors.detector_process import start_detector_early
     from affect_perception.graph.viewer_process import start_viewers_early
 
     if settings['camera_node'].get('rate') == 0:
         return
-    start_viewers_early(GraphSettings.from_mapping({'dashboard': True, **settings['graph']}))
+    start_viewers_early(GraphSettings.from_mapping({'dashboard': dashboard, **settings['graph']}))
     start_detector_early(TrackerSettings.from_mapping(settings['face_tracker_node']), live=True)
