@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import re
 import struct
 
@@ -164,3 +165,17 @@ def test_number_of_a_hundred_thousand_digits_is_refused_in_less_than_hours(tmp_p
     (tmp_path / 'x.txt').write_text(f'valence,arousal\n{text},0.2\n')
     with pytest.raises(ConfigError, match=r'x\.txt'):
         read_labels([tmp_path / 'x.txt'])
+
+
+def test_bag_whose_metadata_are_a_named_pipe_is_read_by_its_files(tmp_path):
+    bags = pytest.importorskip('builders.bags', reason='needs rosbags')
+    images = pytest.importorskip('builders.images', reason='needs rosbags')
+    bag = bags.write_bag2(tmp_path / 'bag', {'/image': bags.shades(3)})
+    (bag / 'metadata.yaml').unlink()
+    os.mkfifo(bag / 'metadata.yaml')
+    assert len(list(images.opened(bag))) == 3
+
+
+def test_training_file_without_an_end_is_refused(capsys):
+    assert main(['train', '/dev/zero']) == 2
+    assert 'cannot read training file /dev/zero: larger than 64 MB' in capsys.readouterr().err

@@ -38,8 +38,9 @@ ALLOWED: dict[str, set[str]] = {
         *('core', 'models', 'evaluation/metrics', 'evaluation/labels', 'sources', 'detectors', 'runtime', 'datasets'),
     },
     'datasets': {'audio', 'core', 'detectors', 'sources', 'evaluation/labels', 'runtime'},
-    'evaluation/metrics': {'core/boxes', 'runtime/torchvision_import'},  # torchmetrics imports torchvision
-    'evaluation/labels': {'core/boxes'},
+    # torchmetrics imports torchvision; files of others are read with limits
+    'evaluation/metrics': {'core/boxes', 'runtime/torchvision_import', 'runtime/files'},
+    'evaluation/labels': {'core/boxes', 'runtime/files'},
     'evaluation/report': {'evaluation/metrics', 'evaluation/labels', 'models', 'core', 'runtime'},
     'evaluation/offline': {'audio', 'core', 'runtime', 'detectors', 'sources', 'inference', 'models', 'evaluation'},
     'ros': {'audio', 'core', 'runtime', 'sources/bags'},

@@ -11,6 +11,7 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 from sensor_msgs.msg import CameraInfo
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.files import read_text_file
 from affect_perception.runtime.yaml_text import read_yaml
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -20,7 +21,7 @@ def read_camera_info(url: str) -> CameraInfo:
     """Calibration of `url`: file:///path, package://PACKAGE/path or a path. ConfigError says what is wrong with it."""
     file = _path(url)
     try:
-        content = read_yaml(file.read_text())
+        content = read_yaml(read_text_file(file))
     except OSError as error:
         raise ConfigError(f'camera_info_url = {url!r}: cannot read {file} ({error.strerror})') from None
     except ValueError as error:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
+import select
+import stat
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from affect_perception.errors import AffectPerceptionError, ConfigError
+
+_PIPE_S = 10.0  # from the opening to the end of a pipe
+_PIECE = 2**20  # bytes
 
 
 def text_of_name(path: Path | str) -> str:
@@ -21,6 +28,33 @@ def text_of_name(path: Path | str) -> str:
     except UnicodeEncodeError:  # Python keeps such bytes of the file system as lone surrogates
         return os.fsencode(given).decode('latin-1')
     return given
+
+
+def read_file(path: Path | str, most: int = 64 * 2**20) -> bytes:
+    """Content of a file of at most `most` bytes; of a pipe or device, what comes within _PIPE_S.
+
+    OSError, with a reason, for a larger one and for a pipe that is not ended by then: a plain read of a pipe without a
+    writer or of /dev/zero has no end.
+    """
+    with open(os.open(path, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0)), 'rb', buffering=0) as file:
+        about = os.fstat(file.fileno())
+        if stat.S_ISDIR(about.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        regular, end_s = stat.S_ISREG(about.st_mode), time.monotonic() + _PIPE_S
+        data = bytearray()
+        while about.st_size <= most and len(data) <= most:
+            if not regular and not select.select([file], [], [], max(end_s - time.monotonic(), 0))[0]:
+                raise OSError(errno.ETIMEDOUT, f'not ended within {_PIPE_S:g} s', str(path))
+            piece = file.read(_PIECE)
+            if not piece:
+                return bytes(data)
+            data += piece
+    raise OSError(errno.EFBIG, f'larger than {most >> 20} MB', str(path))
+
+
+def read_text_file(path: Path | str, most: int = 64 * 2**20, encoding: str = 'utf-8-sig') -> str:
+    """Text of a file, as `read_file`; UnicodeDecodeError, a ValueError, for other bytes."""
+    return read_file(path, most).decode(encoding).replace('\r\n', '\n')
 
 
 def make_folder(out: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.files import read_text_file
 from affect_perception.runtime.yaml_text import read_yaml
 from affect_perception.settings import Settings, setting
 
@@ -112,7 +113,7 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file; ConfigError where the file is missing, is no YAML or no mapping."""
     path = Path(path)
     try:
-        values = read_yaml(path.read_text()) or {}
+        values = read_yaml(read_text_file(path)) or {}
     except OSError as error:
         raise ConfigError(
             f'cannot read training file {path}: {error.strerror}; see config/training/smile_va.yaml'

@@ -9,7 +9,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.files import read_file
 
+_LARGEST = 2**31  # bytes: OpenFace writes 700 columns for each image
 _DELIMITERS = ',;\t'
 _NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?', re.IGNORECASE | re.ASCII)  # one way to match: linear
 _CLOCK = re.compile(r'(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)', re.ASCII)
@@ -21,7 +23,7 @@ def read_text(path: Path) -> str:
     UTF-16 is recognised by its byte order mark, or by a NUL in every second byte of the beginning.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path, _LARGEST)
     except OSError as error:
         raise ConfigError(f'{path} cannot be read: {error.strerror}') from None
     if data.startswith((b'\xff\xfe', b'\xfe\xff')):

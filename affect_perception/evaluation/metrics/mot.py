@@ -17,8 +17,10 @@ import numpy as np
 
 from affect_perception.core.boxes import boxes_to_rows, iou
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.files import read_text_file
 from affect_perception.types import Affect, Box
 
+_LARGEST = 2**31  # bytes
 _MISSING = 'scores of ids need py-motmetrics: pip install affect-perception[eval]'
 SAME_FACE_IOU = 0.5  # MOTChallenge's: a box that overlaps the true one by less is a miss and a false alarm
 
@@ -56,7 +58,7 @@ def _read(path: Path, flagged: bool) -> tuple[dict[int, dict[int, Box]], dict[in
     boxes: dict[int, dict[int, Box]] = {}
     ignored: dict[int, list[Box]] = {}
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        lines = read_text_file(path, _LARGEST).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise ConfigError(f'{path} cannot be read as MOTChallenge text: {reason}') from error

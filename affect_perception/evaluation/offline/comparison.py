@@ -21,6 +21,7 @@ from affect_perception.evaluation.offline.tables import write_json
 from affect_perception.evaluation.report.matching import match_people, parse_people
 from affect_perception.evaluation.report.report import ReportOptions, need_eval
 from affect_perception.evaluation.report.results import read_run
+from affect_perception.runtime.files import read_text_file
 
 if TYPE_CHECKING:
     from affect_perception.evaluation.report.blocks import ReportRun, Section
@@ -37,7 +38,7 @@ def compare(folders: Sequence[Path], out: Path, options: ReportOptions) -> dict:
     from affect_perception.evaluation.report.page import write_page
 
     runs = [read_run(folder) for folder in folders]
-    metrics = [json.loads((folder / 'metrics.json').read_text()) for folder in folders]
+    metrics = [json.loads(read_text_file(folder / 'metrics.json')) for folder in folders]
     inputs = [str(m.get('input', '')) for m in metrics]
     if len({Path(given).name for given in inputs}) > 1:
         raise ConfigError(f'runs of one input can be compared; these are of {", ".join(inputs)}')

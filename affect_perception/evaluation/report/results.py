@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,10 +13,12 @@ import numpy as np
 
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import SMILE_LEVELS
+from affect_perception.runtime.files import read_text_file
 
 REACTION = 'reaction_'  # before the name of a reaction in faces.csv, which may also be that of an expression
 SPEAKING = 'speaking'  # the last column of faces.csv where there is sound
 NO_FACE = -1  # in place of a row of faces.csv: the person has no face in that frame
+_LARGEST = 2**31  # bytes of a table
 _FIXED = ('frame', 'stamp', 'track_id', 'x', 'y', 'width', 'height', 'confidence', 'smile_level', 'smile_intensity')
 
 
@@ -88,7 +91,7 @@ class EvaluationRun:
 def read_run(folder: Path) -> EvaluationRun:
     """Read the results that `evaluate` left in `folder`; ConfigError for missing or damaged ones."""
     try:
-        metrics = json.loads((folder / 'metrics.json').read_text())
+        metrics = json.loads(read_text_file(folder / 'metrics.json'))
         return load_run(folder, str(metrics['model']), metrics.get('sequence', True), metrics.get('time_zero'))
     except Exception as error:  # noqa: BLE001  # damaged tables raise any error of the parsers; reported
         text = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
@@ -97,12 +100,15 @@ def read_run(folder: Path) -> EvaluationRun:
         ) from None
 
 
+def _table(path: Path) -> io.StringIO:
+    return io.StringIO(read_text_file(path, _LARGEST), newline='')
+
+
 def load_run(folder: Path, name: str, sequence: bool, zero_s: float | None = None) -> EvaluationRun:
     """Read `faces.csv` and `frames.csv` of `folder`; raises OSError, or ValueError for other columns."""
-    with (folder / 'faces.csv').open(newline='') as file:
-        header, *rows = csv.reader(file)
-    with (folder / 'frames.csv').open(newline='') as file:
-        frames = [(int(row['frame']), float(row['stamp']), row.get('file') or '') for row in csv.DictReader(file)]
+    header, *rows = csv.reader(_table(folder / 'faces.csv'))
+    listed = csv.DictReader(_table(folder / 'frames.csv'))
+    frames = [(int(row['frame']), float(row['stamp']), row.get('file') or '') for row in listed]
     if not set(_FIXED) <= set(header):
         raise ValueError(f'faces.csv has the columns {", ".join(header)}')
     table = {column: [row[i] for row in rows] for i, column in enumerate(header)}

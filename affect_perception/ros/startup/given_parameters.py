@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from affect_perception.errors import ConfigError, did_you_mean
+from affect_perception.runtime.files import read_text_file
 from affect_perception.runtime.yaml_text import read_yaml
 from affect_perception.settings import EVERY_NODE, GROUPS, Settings
 
@@ -93,7 +94,7 @@ def _given(args: Sequence[str]) -> Iterator[Given]:
 
 def _of_file(file: Path) -> Iterator[Given]:
     try:
-        content = read_yaml(file.read_text())
+        content = read_yaml(read_text_file(file))
     except OSError as error:
         raise ConfigError(f'cannot read the parameter file {file} ({error.strerror})') from None
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from affect_perception.sources.folder import natural_sort_key
@@ -21,10 +22,14 @@ def is_bag(path: Path) -> bool:
 def has_metadata(folder: Path) -> bool:
     """Whether a folder is a finished rosbag2 recording."""
     try:
-        with (folder / METADATA).open(errors='replace') as file:
-            return 'rosbag2_bagfile_information' in file.read(4096)
+        return stat.S_ISREG((folder / METADATA).stat().st_mode) and b'rosbag2_bagfile_information' in _start(folder)
     except OSError:
         return False
+
+
+def _start(folder: Path) -> bytes:
+    with (folder / METADATA).open('rb') as file:
+        return file.read(4096)
 
 
 def _unfinished(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 
 from affect_perception.errors import ConfigError, untrusted
+from affect_perception.runtime.files import read_text_file
 from affect_perception.sources.scene.morph import ASTRONAUT_MOUTH, Morph, lip_line, open_mouth, soften_smile
 from affect_perception.types import Box
 
@@ -154,8 +156,7 @@ def _read_index(index: Path) -> list[PortraitFiles]:
     folder = index.parent
     if not index.is_file():
         raise ConfigError(f'no portraits in {str(folder)!r}: wanted a folder with index.csv (file,person,expression)')
-    with index.open(newline='') as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(io.StringIO(read_text_file(index), newline='')))
     if not rows or not {'file', 'person', 'expression'} <= rows[0].keys():
         raise ConfigError(f'{index} lacks columns; wanted file,person,expression')
     persons: dict[str, dict[str, Path]] = {}
