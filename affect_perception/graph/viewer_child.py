@@ -7,7 +7,9 @@ Once its nodes are made, the child yields to the processes that make the results
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import threading
 from importlib import import_module
 from typing import Any
 
@@ -24,6 +26,7 @@ from affect_perception.runtime.framing import Link, Message
 from affect_perception.runtime.priority import use_batch_priority
 from affect_perception.types import Frame
 
+_CLOSE_S = 10.0  # for which all nodes may take to close
 _CLASSES = {  # each imported when it is requested: the dashboard's needs aiohttp
     'agent_node': 'AgentNode',
     'hri_node': 'HriNode',
@@ -96,6 +99,10 @@ class ViewerNodes:
             self._link.send(kind, **fields)
 
     def _close(self) -> None:
+        """Close all nodes; the process ends without them where that does not end, as nobody would stop it."""
+        limit = threading.Timer(_CLOSE_S, os._exit, (1,))
+        limit.daemon = True
+        limit.start()
         for node in self._nodes.values():
             node.close()
         for spinner in self._spinners:
@@ -103,6 +110,7 @@ class ViewerNodes:
         for node in self._nodes.values():
             node.destroy_node()
         rclpy.try_shutdown()
+        limit.cancel()
 
 
 def main() -> None:

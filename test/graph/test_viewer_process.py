@@ -269,3 +269,14 @@ def any_of_session(session: int) -> bool:
         if int(fields[3]) == session and fields[0] != 'Z':
             return True
     return False
+
+
+def test_viewers_whose_nodes_do_not_close_end_all_the_same():
+    code = (
+        'import threading, types; from affect_perception.graph import viewer_child\n'
+        'viewer_child._CLOSE_S = 0.2\n'
+        'viewers = viewer_child.ViewerNodes(None)\n'
+        'viewers._nodes["stuck"] = types.SimpleNamespace(close=threading.Event().wait)\n'
+        'viewers._close()'
+    )
+    assert subprocess.run([sys.executable, '-c', code], timeout=300).returncode == 1
