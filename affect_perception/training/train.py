@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -199,7 +200,7 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
     def write(seconds: float, history: list, calibration: dict, scores: dict) -> None:
         told = dataclasses.asdict(settings) | {'minutes': round(seconds / 60, 1), 'history': history}
         sizes = {name: getattr(settings, name) for name in ('crop_size', 'crop_margin', 'min_confidence')}
-        more = {'calibration': calibration, 'data': hashes, 'scores': scores, 'terms': TERMS}
+        more = {'calibration': calibration, 'data': hashes, 'scores': finite(scores), 'terms': TERMS}
         checkpoint.save(result, model, settings.model, **sizes, training=told, **more)
 
     seconds, history = state.seconds, state.history
@@ -226,8 +227,17 @@ def main(config: str | Path, out_dir: str | Path | None = None, resume: bool = F
             print(f'{split} {name:<38}{row["value"]:8.4f}   95 % interval {low:.4f} to {high:.4f}')
     size, minutes = result.stat().st_size / 1e6, round(seconds / 60, 1)
     print(f'{result}: {size:.1f} MB after {minutes} minutes of training; calibration {calibration}')
-    print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': scores}))
+    print(json.dumps({'checkpoint': str(result), 'minutes': minutes, 'steps': state.step, 'scores': finite(scores)}))
     return 0
+
+
+def finite(scores: Any) -> Any:
+    """Scores (nested dictionaries and lists) with None for numbers that JSON lacks: a smile never read has no delay."""
+    if isinstance(scores, dict):
+        return {name: finite(value) for name, value in scores.items()}
+    if isinstance(scores, list | tuple):
+        return [finite(value) for value in scores]
+    return None if isinstance(scores, float) and not math.isfinite(scores) else scores
 
 
 def probes_of(model: SmileVa, sets: Sets, settings: TrainingSettings) -> dict[str, Probe]:

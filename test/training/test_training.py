@@ -28,7 +28,7 @@ from affect_perception.training.data.prepared_sets import write_prepared
 from affect_perception.training.schedule import TrainingDiverged, one_cycle
 from affect_perception.training.scoring import calibration
 from affect_perception.training.settings import TrainingSettings, load_settings
-from affect_perception.training.train import fit, main, prepared
+from affect_perception.training.train import finite, fit, main, prepared
 
 COEFFICIENT_NAMES = [f'c{i}' for i in range(46)]
 COEFFICIENT_NAMES += [f'mouth{part}{side}' for part in ('Smile', 'UpperUp', 'LowerDown') for side in ('Left', 'Right')]
@@ -199,6 +199,11 @@ def test_the_command_writes_a_checkpoint_with_scores_and_ends_with_json(tmp_path
     assert loaded.header['training']['epochs'] == 1
     assert loaded.header['crop_size'] == 48
     assert main(write_config(tmp_path, data=str(data)), tmp_path / 'out', resume=True) == 0  # it was done: scored again
+
+
+def test_a_score_without_a_finite_value_is_null_in_json():
+    scores = {'onset': {'value': float('inf'), 'interval': [0.1, float('nan')], 'n': 3}}
+    assert finite(scores) == {'onset': {'value': None, 'interval': [0.1, None], 'n': 3}}
 
 
 @pytest.mark.slow

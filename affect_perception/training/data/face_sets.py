@@ -55,6 +55,8 @@ TERMS = {
     'LFW expressions': 'press photographs (mostly Labeled Faces in the Wild, Huang et al. 2007), for research',
     'London': 'CC-BY 4.0, DeBruine & Jones (2017), Face Research Lab London Set, doi:10.6084/m9.figshare.5047666',
     'DiffusionFER': 'CC0 1.0, synthetic faces; origin of the valence and arousal numbers undocumented',
+    'Portraits': 'CC0 1.0, synthetic faces (Stable Diffusion 3)',
+    'teacher': "strength labels by MediaPipe's Face Landmarker (Google, Apache-2.0), in training only",
 }
 
 
