@@ -2,8 +2,10 @@
 
 A small network (`detectors/proposals`) estimates dlib's score of every position and level; dlib's own network scores
 windows around the best estimates (`search.py`), on the same pixels as a run over the whole picture (`tiles.py`), so
-that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged. Where faces
-are tracked, dlib's network also scores another part of the whole with each picture (`sweep.py`).
+that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
+
+In a sequence of pictures, places where nothing was found are remembered (`proposals/refused.py`), and a few more
+doubtful ones are looked at with each picture instead; and a part of the whole, another each time (`sweep.py`).
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ from affect_perception.detectors.dlib.search import SETTLED, ProposalSearch
 from affect_perception.detectors.dlib.sweep import Sweep
 from affect_perception.detectors.dlib.tiles import CanvasTiles
 from affect_perception.detectors.dlib.windows import SIDE, window_scores
-from affect_perception.detectors.proposals.canvas import LEVELS
+from affect_perception.detectors.proposals.canvas import face_scale
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
+from affect_perception.detectors.proposals.refused import RefusedPlaces
 from affect_perception.types import Detection
 
 SMALLEST_PX = 72  # a face of this size is found without enlarging
@@ -42,6 +45,9 @@ _WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long a
 _WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
 _KNOWN = 0.0  # estimate at faces that are tracked
 _MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
+_CONCENTRIC = 0.7  # of the smaller face's size; middles of one face at much different levels lie nearer
+_DOUBTFUL = -1.0  # estimate from which places are looked at in turns, in a sequence
+_TURNS = 2  # such places in each picture
 
 ToImage = Callable[[int, int, int, int], tuple[int, int, int, int]]
 
@@ -71,27 +77,34 @@ class ProposedDlibCnn(DlibCnn):
         self._enlarged = smallest_px < SMALLEST_PX
         self._settled = settled
         self._sweep = Sweep(sweep) if sweep else None
+        self._refused = RefusedPlaces()
         self.windows = self.whole_runs = self.postponed = 0
 
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
-        """Detect faces of one picture of a sequence as `detect`, and whatever is proposed at `known` and in the sweep.
+        """Detect faces of one picture of a sequence as `detect`, at `known`, at some doubtful places and in the sweep.
 
         `known` (N, 4): boxes of tracked faces, rows of core.boxes.
         """
         smaller, scale = at_most(rgb, self._width)
-        return detections(self._detect_raw(smaller, known / scale, self._sweep), scale)
+        if min(smaller.shape[:2]) < MIN_SIDE:
+            return []
+        size = smaller.shape[:2]
+        with self._lock, torch.inference_mode():
+            proposals = self._finder(smaller, self._enlarged, min(_DOUBTFUL, self._finder.threshold))
+            refused = self._refused.among(proposals, size)
+            found, seen = self._confirmed(smaller, self._with_known(proposals, known / scale, size), refused, _TURNS)
+            self._refused.add(proposals, seen[seen < len(proposals)])
+            if self._sweep is not None:
+                found += self._swept(smaller, self._sweep)
+        return detections(self._suppress(found), scale)
 
     def detect_raw(self, rgb: np.ndarray) -> list[RawDetection]:
         """Return dlib's (left, top, right, bottom, score) of each face, edges inclusive, best first."""
-        return self._detect_raw(rgb, np.zeros((0, 4)))
-
-    def _detect_raw(self, rgb: np.ndarray, known: np.ndarray, sweep: Sweep | None = None) -> list[RawDetection]:
         if min(rgb.shape[:2]) < MIN_SIDE:
             return []
         with self._lock, torch.inference_mode():
             proposals = self._finder(rgb, self._enlarged)
-            self.postponed += proposals.left_out
-            found = self._confirmed(rgb, self._with_known(proposals, known, rgb.shape[:2]), sweep)
+            found, _ = self._confirmed(rgb, proposals, np.zeros(0, np.int64), 0)
         return self._suppress(found)
 
     def _with_known(self, proposals: Proposals, known: np.ndarray, size: tuple[int, ...]) -> Proposals:
@@ -105,13 +118,27 @@ class ProposedDlibCnn(DlibCnn):
             proposals = proposals.added(one[fits], y[fits], x[fits], _KNOWN)
         return proposals
 
-    def _confirmed(self, rgb: np.ndarray, proposals: Proposals, sweep: Sweep | None) -> list[RawDetection]:
+    def _confirmed(
+        self, rgb: np.ndarray, proposals: Proposals, refused: np.ndarray, turns: int
+    ) -> tuple[list[RawDetection], np.ndarray]:
+        """Detections above the lowest score at the proposals, and indices of proposals at which there is no face.
+
+        Not at the `refused`; and at no more than `turns` of those below the finder's threshold.
+        """
+        self.postponed += proposals.left_out
         pyramid = _Pyramid(rgb, canvas_of(*rgb.shape[:2], *self._paddings), self._network)
-        near = overlapping(_boxes(proposals, self._loss['window']), self._loss['nms_iou'], self._loss['nms_covered'])
-        search = ProposalSearch(proposals.score, proposals.level, near, self._finder.threshold, self._settled)
+        boxes = _boxes(proposals, self._loss['window'])
+        near = overlapping(boxes, self._loss['nms_iou'], self._loss['nms_covered'])
+        search = ProposalSearch(proposals.score, proposals.level, near, _concentric(boxes), self._settled)
+        search.drop(refused)
         left, left_enlarged = int(_WHOLE * np.prod(map_size(pyramid.canvas)) / _WINDOW_CELLS), _MOST_ENLARGED
         found: list[RawDetection] = []
-        while (chosen := search.next_round()).size:
+        while True:
+            chosen = search.next_round(self._finder.threshold)
+            if not chosen.size:
+                chosen, turns = search.next_round(-np.inf)[:turns], 0
+            if not chosen.size:
+                return found, np.array(search.refused, np.int64)
             small = chosen[proposals.level[chosen] < 0]
             late = small[left_enlarged:]
             search.drop(late)
@@ -121,18 +148,18 @@ class ProposedDlibCnn(DlibCnn):
             left -= len(chosen) - len(small) + len(late)
             if left < 0:
                 self.whole_runs += 1
-                return found + self._above(*self._whole(rgb))
+                return found + self._above(*self._whole(rgb)), np.array(search.refused, np.int64)
             self.windows += len(chosen)
             for level in np.unique(np.minimum(proposals.level[chosen], 0)).tolist():
                 same = chosen[np.minimum(proposals.level[chosen], 0) == level]
                 for index, faces in zip(same.tolist(), self._look(pyramid, proposals, same), strict=True):
                     search.record(index, max((face[4] for face in faces), default=-np.inf))
                     found += faces
-        return found + (self._swept(pyramid, *sweep.next(map_size(pyramid.canvas))) if sweep else [])
 
-    def _swept(self, pyramid: _Pyramid, rows: slice, columns: slice) -> list[RawDetection]:
-        """Detections above the lowest score in a part of dlib's canvas."""
-        canvas, tile, to_image = pyramid.of(0)
+    def _swept(self, rgb: np.ndarray, sweep: Sweep) -> list[RawDetection]:
+        """Detections above the lowest score in the next part of dlib's canvas."""
+        canvas, tile, to_image = _Pyramid(rgb, canvas_of(*rgb.shape[:2], *self._paddings), self._network).of(0)
+        rows, columns = sweep.next(map_size(canvas))
         scores = self._network.part(rows, columns, map_size(canvas), tile)
         return self._rectangles(scores, rows.start, columns.start, canvas, to_image)
 
@@ -186,7 +213,15 @@ class _Pyramid:
 
 def _boxes(proposals: Proposals, window: tuple[int, int]) -> np.ndarray:
     """Left, top, right and bottom (N, 4) of the faces that the proposals stand for, edges inclusive."""
-    scale = np.where(proposals.level < 0, 1.2 ** (proposals.level + LEVELS) / 2, 1.2**proposals.level)
+    scale = face_scale(proposals.level)
     half = np.stack([window[0] * scale - 1, window[1] * scale - 1], 1) / 2
     centre = np.stack([proposals.x, proposals.y], 1)
     return np.concatenate([centre - half, centre + half], 1)
+
+
+def _concentric(boxes: np.ndarray) -> np.ndarray:
+    """Whether two boxes (left, top, right, bottom) have nearly the same middle: (N, 4) to (N, N) bool."""
+    middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2] - boxes[:, 0] + 1
+    apart = np.abs(middle[:, None] - middle).max(2)
+    result: np.ndarray = apart < _CONCENTRIC * np.minimum(size[:, None], size)
+    return result

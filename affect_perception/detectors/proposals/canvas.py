@@ -80,5 +80,11 @@ def draw(rgb: np.ndarray, canvas: ProposalCanvas) -> np.ndarray:
     return drawn
 
 
+def face_scale(level: np.ndarray) -> np.ndarray:
+    """Size of a face at dlib's levels (below 0: of the doubled image), relative to one at level 0."""
+    scale: np.ndarray = np.where(level < 0, 1.2 ** (level + float(LEVELS)) / 2, 1.2 ** np.asarray(level, float))
+    return scale
+
+
 def _multiple(size: int) -> int:
     return -(-size // CELL) * CELL

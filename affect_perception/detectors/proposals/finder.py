@@ -12,7 +12,7 @@ import torch
 from affect_perception.detectors.proposals.canvas import OUT, ProposalCanvas, Scale, draw, proposal_canvas
 from affect_perception.detectors.proposals.weights import load
 
-THRESHOLD = -0.5  # estimated score from which dlib looks
+THRESHOLD = -0.7  # estimated score from which dlib looks
 MOST = 200  # proposals per image; the best by estimate
 
 
@@ -51,10 +51,14 @@ class ProposalFinder:
         self._network = load(path).folded()
         self.threshold = threshold
 
-    def __call__(self, rgb: np.ndarray, enlarged: bool) -> Proposals:
-        """Propose positions in an (H, W, 3) uint8 image, 10 px or more each side; with `enlarged` small faces too."""
+    def __call__(self, rgb: np.ndarray, enlarged: bool, lowest: float | None = None) -> Proposals:
+        """Propose positions in an (H, W, 3) uint8 image, 10 px or more each side; with `enlarged` small faces too.
+
+        `lowest`: estimate from which positions are proposed, in place of the threshold.
+        """
         canvas = proposal_canvas(*rgb.shape[:2], enlarged)
-        return self._selected(self.estimate(rgb, canvas), canvas, rgb.shape[:2])
+        estimate = self.estimate(rgb, canvas)
+        return self._selected(estimate, canvas, rgb.shape[:2], self.threshold if lowest is None else lowest)
 
     def estimate(self, rgb: np.ndarray, canvas: ProposalCanvas) -> np.ndarray:
         """Estimated scores (LEVELS, H / OUT, W / OUT) float32 on `canvas`."""
@@ -62,13 +66,15 @@ class ProposalFinder:
         with torch.inference_mode():
             return self._network(pixels)[0].numpy()
 
-    def _selected(self, estimate: np.ndarray, canvas: ProposalCanvas, size: tuple[int, ...]) -> Proposals:
+    def _selected(
+        self, estimate: np.ndarray, canvas: ProposalCanvas, size: tuple[int, ...], lowest: float
+    ) -> Proposals:
         parts = []
         for scale in canvas.scales:
             top, left = scale.top // OUT, scale.left // OUT
             bottom, right = -(-(scale.top + scale.height) // OUT), -(-(scale.left + scale.width) // OUT)
             for channel, plane in enumerate(estimate[:, top:bottom, left:right]):
-                y, x, score = _peaks(plane, self.threshold)
+                y, x, score = _peaks(plane, lowest)
                 place = _in_image(y + top, x + left, scale, size)
                 parts.append(np.stack([np.full(len(y), scale.first_level + channel), *place, score]))
         level, y, x, score = np.concatenate(parts, axis=1)

@@ -10,7 +10,7 @@ from affect_perception.detectors.proposals.network import ProposalNetwork
 from affect_perception.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / 'weights' / 'detectors' / 'face_proposals.safetensors'
-SHA256 = '009887236c6fce5ac29cbf942aa61a0727392f87f911f219cf6dcebc02a13149'
+SHA256 = '0a77aeb6a401efafa4417720cb85db7c1b1043085933084821a3af443f6fcbc5'
 _KEY = 'affect_perception'
 
 

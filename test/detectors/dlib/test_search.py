@@ -10,13 +10,13 @@ FACE, OTHER = [0, 1, 2], [3]  # proposals 0 to 2 are three levels of one face
 def search(estimates, settled=0.95):
     overlaps = np.zeros((4, 4), bool)
     overlaps[np.ix_(FACE, FACE)] = overlaps[np.ix_(OTHER, OTHER)] = True
-    return ProposalSearch(np.array(estimates), np.array([2, 3, 4, 3]), overlaps, -0.7, settled)
+    return ProposalSearch(np.array(estimates), np.array([2, 3, 4, 3]), overlaps, overlaps, settled)
 
 
 def rounds(proposals, scores):
     """Indices of each round, when looking shows `scores`."""
     found = []
-    while (chosen := proposals.next_round()).size:
+    while (chosen := proposals.next_round(-0.7)).size:
         found.append(sorted(chosen.tolist()))
         for index in chosen.tolist():
             proposals.record(index, scores[index])
@@ -42,8 +42,12 @@ def test_where_nothing_is_the_estimates_around_lose_their_credit():
 def test_proposals_that_are_dropped_are_not_looked_at():
     proposals = search([0.9, 1.0, 0.95, 0.4])
     proposals.drop(np.array(FACE))
-    assert proposals.next_round().tolist() == OTHER
+    assert proposals.next_round(-0.7).tolist() == OTHER
 
 
 def test_nothing_proposed_is_nothing_to_look_at():
-    assert not ProposalSearch(np.zeros(0), np.zeros(0, int), np.zeros((0, 0), bool), -0.7, 1.0).next_round().size
+    assert (
+        not ProposalSearch(np.zeros(0), np.zeros(0, int), np.zeros((0, 0), bool), np.zeros((0, 0), bool), 1.0)
+        .next_round(-0.7)
+        .size
+    )
