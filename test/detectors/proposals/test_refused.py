@@ -1,5 +1,7 @@
 """Memory of refused places: no second look at what stands still, another one at what is new, moved or grown likely."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_refused_places_are_forgotten_a_few_at_a_time(count):
     left = [count, *(len(places.among(rows, SIZE)) for _ in range(60))]
     assert left[1] == count - count // 6
     assert left[-1] <= 1
-    assert all(before - after <= count / 6 + 1 for before, after in zip(left, left[1:], strict=False))
+    assert all(before - after <= count / 6 + 1 for before, after in itertools.pairwise(left))
 
 
 def test_a_small_enlarged_face_is_known_again_only_very_near():
