@@ -4,8 +4,8 @@ A small network (`detectors/proposals`) estimates dlib's score of every position
 windows around the best estimates (`search.py`), on the same pixels as a run over the whole picture (`tiles.py`), so
 that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
 
-In a sequence of pictures, places where nothing was found are remembered (`detectors/proposals/refused.py`), and a few more
-doubtful ones are looked at with each picture instead; and a part of the whole, another each time (`sweep.py`).
+In a sequence of pictures, places where nothing was found are remembered (`detectors/proposals/refused.py`), and a few
+more doubtful ones are looked at with each picture instead; and a part of the whole, another each time (`sweep.py`).
 """
 
 from __future__ import annotations
