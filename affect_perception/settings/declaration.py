@@ -174,7 +174,7 @@ class Settings:
         aliases = {declared.alias: declared.name for declared in cls.declared() if declared.alias}
         for name in values:
             if not isinstance(name, str) or name not in known | set(aliases):
-                nearest = did_you_mean(name, known | set(aliases))
+                nearest = did_you_mean(str(name), known | set(aliases))
                 raise ConfigError(f'no setting {name!r} in {cls.__name__}{nearest}; known: {", ".join(sorted(known))}')
         return cls(**{aliases.get(name, name): value for name, value in values.items()})
 

@@ -122,4 +122,7 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f'{path} is not YAML: {error}') from None
     if not isinstance(values, dict):
         raise ConfigError(f'{path} holds a {type(values).__name__}; wanted lines of the form `name: value`')
+    for name in values:
+        if not isinstance(name, str):  # YAML reads `true`, `no`, `1` and dates as other things than names
+            raise ConfigError(f'{path}: {name!r} is no name of a setting; see config/training/smile_va.yaml')
     return values

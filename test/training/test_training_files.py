@@ -3,7 +3,9 @@
 import pytest
 from conftest import ROOT
 
-from affect_perception.training.settings import load_settings
+from affect_perception.errors import ConfigError
+from affect_perception.training.papers.settings import PaperSettings
+from affect_perception.training.settings import load_settings, read_mapping
 
 
 @pytest.mark.parametrize('name', ['smile_va_wide', 'smile_va_wide_2', 'smile_va', 'smile_va_open'])
@@ -17,3 +19,13 @@ def test_the_training_files_of_the_shipped_networks_are_valid(name):
         assert settings.ferplus_batch == settings.lfw_batch == 0
         assert not settings.teacher
         assert not settings.initial
+
+
+@pytest.mark.parametrize(
+    'text', ['true: smile_va\n', '1: x\n', 'model: qian2023\ndata: x\nnetwork: {true: 1, a: 2}\n', 'model: qian2023\nnetwork: {a: 2020-01-01}\n']
+)
+def test_training_file_with_names_or_values_that_are_no_text_is_refused(tmp_path, text):
+    file = tmp_path / 'x.yaml'
+    file.write_text(text)
+    with pytest.raises(ConfigError, match='x.yaml'):
+        PaperSettings.read(read_mapping(file), file)

@@ -80,7 +80,11 @@ class PaperSettings(Settings):
         network = values.get('network') or {}
         if not isinstance(network, dict):
             raise ConfigError(f'{path}: network is {network!r}; wanted lines of the form `width: 0.25` below it')
-        settings = cls.from_mapping({**values, 'network': json.dumps(network, sort_keys=True)})
+        try:
+            text = json.dumps(network, sort_keys=True)
+        except (TypeError, ValueError) as error:  # keys of several kinds, dates
+            raise ConfigError(f'{path}: network is {network!r}, which is no JSON ({error})') from None
+        settings = cls.from_mapping({**values, 'network': text})
         if not settings.data:
             raise ConfigError(f'{path} names no data; set `data` to a folder that affect-perception prepare wrote')
         settings.make()
