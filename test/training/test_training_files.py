@@ -22,10 +22,16 @@ def test_the_training_files_of_the_shipped_networks_are_valid(name):
 
 
 @pytest.mark.parametrize(
-    'text', ['true: smile_va\n', '1: x\n', 'model: qian2023\ndata: x\nnetwork: {true: 1, a: 2}\n', 'model: qian2023\nnetwork: {a: 2020-01-01}\n']
+    'text',
+    [
+        'true: smile_va\n',
+        '1: x\n',
+        'model: qian2023\ndata: x\nnetwork: {true: 1, a: 2}\n',
+        'model: qian2023\nnetwork: {a: 2020-01-01}\n',
+    ],
 )
 def test_training_file_with_names_or_values_that_are_no_text_is_refused(tmp_path, text):
     file = tmp_path / 'x.yaml'
     file.write_text(text)
-    with pytest.raises(ConfigError, match='x.yaml'):
+    with pytest.raises(ConfigError, match=r'x\.yaml'):
         PaperSettings.read(read_mapping(file), file)
