@@ -101,6 +101,8 @@ def agent(ros):
         node, listener = AgentNode(settings), Listener()
         started.append((node, listener, Spinner([node, listener])))
         wait_until(lambda: listener.affect.get_subscription_count())
+        # Agents of an earlier test's processes may still be ending; their answers are not this one's.
+        wait_until(lambda: listener.count_publishers('agent_behaviour') == 1)
         return node, listener
 
     yield start
