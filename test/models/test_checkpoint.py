@@ -180,3 +180,12 @@ def test_network_larger_than_its_file_is_refused_before_memory_is_taken_for_it(t
 @pytest.mark.parametrize('geometry', [{'crop_size': 10**9}, {'crop_size': True}, {'crop_margin': 1e300}])
 def test_crops_that_no_memory_holds_are_refused(tmp_path, geometry):
     assert 'crop_size' in refusal(write(tmp_path / 'a.safetensors', **geometry))
+
+
+def test_shipped_network_is_loaded_without_the_compiler_of_torch():
+    code = (
+        'import sys; from affect_perception.models import checkpoint; checkpoint.load("smile_va"); '
+        'print("torch._dynamo" in sys.modules)'
+    )
+    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, timeout=240).stdout
+    assert said.strip() == 'False'
