@@ -18,7 +18,7 @@ def thresholds() -> Tensor:
     Fixed instead of learnt: votes are mostly all or nothing, so learnt thresholds move together until the two middle
     levels are never the most probable ones (measured on FER+: never once in 3,500 pictures).
     """
-    # On the CPU even where a network is made without memory: arithmetic on `meta` imports torch._dynamo, which takes 2 s.
+    # On the CPU even where a network is made without memory: arithmetic on `meta` imports torch._dynamo (2 s).
     return torch.logit(torch.tensor(LEVEL_BOUNDS, device='cpu'))
 
 
