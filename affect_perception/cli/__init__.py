@@ -67,9 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at exit
         return 141
-    except (
-        OSError
-    ) as error:  # a path that cannot even be looked at: its name is too long, its folder is of another user
+    except OSError as error:
+        # A path that cannot even be looked at: its name is too long, its folder is of another user.
         if error.filename is None:
             raise
         print(f'affect-perception: {text_of_name(error.filename)[:200]!r}: {error.strerror}', file=sys.stderr)
