@@ -29,7 +29,7 @@ from affect_perception.bench.machine import machine
 from affect_perception.core.display.overlay import scaled_down
 from affect_perception.ros import qos
 from affect_perception.ros.conversions import bytes_to_msg, frame_from_msg, header_to_msg
-from affect_perception.runtime.framing import Link
+from affect_perception.runtime.processes.framing import Link
 
 _WIDTH, _QUALITY, _RATE, _TOPIC = 640, 80, 20.0, 'bench_preview/compressed'
 

@@ -52,15 +52,18 @@ BORDERS = {
     'test_a_worker_whose_work_raises_tells_the_error_and_takes_the_next_item',
     ('runtime/prefetch', '_Producer.__init__', 'Thread'): 'runtime/test_prefetch.py: '
     'test_an_error_comes_after_the_items_before_it',
-    ('runtime/parallel', 'run_in_processes', 'Thread'): 'runtime/test_parallel.py: '
+    ('runtime/processes/parallel', 'run_in_processes', 'Thread'): 'runtime/processes/test_parallel.py: '
     'test_a_report_that_fails_is_counted_and_the_work_goes_on',
-    ('runtime/parallel', '_start_worker', 'Thread'): 'runtime/test_parallel.py: '
+    ('runtime/processes/parallel', '_start_worker', 'Thread'): 'runtime/processes/test_parallel.py: '
     'test_workers_end_when_their_parent_is_killed',
-    ('runtime/background_import', 'import_in_background', 'Thread'): 'runtime/test_background_import.py: '
-    'test_a_module_that_cannot_be_imported_is_left_to_its_user',
+    (
+        'runtime/imports/background_import',
+        'import_in_background',
+        'Thread',
+    ): 'runtime/imports/test_background_import.py: test_a_module_that_cannot_be_imported_is_left_to_its_user',
     ('runtime/time_limit', 'within', 'Thread'): 'runtime/test_time_limit.py: '
     'test_result_and_error_of_the_call_come_back',
-    ('runtime/child_process', 'end_with_parent', 'Thread'): 'runtime/test_child_process.py: '
+    ('runtime/processes/child_process', 'end_with_parent', 'Thread'): 'runtime/processes/test_child_process.py: '
     'test_a_child_ignores_the_signals_of_the_group_and_ends_with_its_parent_even_at_work',
     ('sources/live', 'LiveSource.__init__', 'Thread'): 'sources/test_live.py: '
     'test_any_error_of_a_driver_is_told_and_the_device_opened_again',

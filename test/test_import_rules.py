@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     'core/tracking': {'core/boxes', 'core/images'},
     'core/agent': set(),
     'core/display': {'core/boxes'},
-    'models': {'runtime/torchvision_import'},
+    'models': {'runtime/imports/torchvision_import'},
     'detectors': {'core', 'runtime'},
     'audio': {'core', 'runtime'},
     'sources': {'core', 'runtime', 'audio'},
@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     'datasets': {'audio', 'core', 'detectors', 'sources', 'evaluation/labels', 'runtime'},
     # torchmetrics imports torchvision; files of others are read with limits
-    'evaluation/metrics': {'core/boxes', 'runtime/torchvision_import', 'runtime/files'},
+    'evaluation/metrics': {'core/boxes', 'runtime/imports/torchvision_import', 'runtime/files'},
     'evaluation/labels': {'core/boxes', 'runtime/files'},
     'evaluation/report': {'evaluation/metrics', 'evaluation/labels', 'models', 'core', 'runtime'},
     'evaluation/offline': {'audio', 'core', 'runtime', 'detectors', 'sources', 'inference', 'models', 'evaluation'},

@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 
-from affect_perception.runtime.priority import use_idle_cores_only
+from affect_perception.runtime.processes.priority import use_idle_cores_only
 
 _READ_BYTES, _READ_S = 2048, 0.3  # of a slow page: so much, so often; a state of four people has 1 to 2 kB
 _PAUSE_S = 0.2  # of a hostile page between two attempts

@@ -21,7 +21,7 @@ import threading
 from pathlib import Path
 
 from affect_perception.errors import ConfigError
-from affect_perception.runtime.priority import use_idle_cores_only
+from affect_perception.runtime.processes.priority import use_idle_cores_only
 
 CHROMIUM = Path(os.environ.get('CHROMIUM', '/usr/bin/chromium'))
 _END_S = 20.0  # for a viewer to print its counts

@@ -12,8 +12,8 @@ import os
 import sys
 
 from affect_perception.errors import AffectPerceptionError, did_you_mean
-from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.files import text_of_name
+from affect_perception.runtime.imports.collection import no_collection
 from affect_perception.runtime.interrupts import INTERRUPTED, exit_on_interrupt
 from affect_perception.runtime.log_handler import log_to
 

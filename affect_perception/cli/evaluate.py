@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from affect_perception.cli.checks import check_evaluation, check_exists, check_labels
 from affect_perception.cli.flags import Commands, add_flags, add_report_flags, report_options, settings_of
 from affect_perception.errors import ConfigError
-from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.files import make_folder
+from affect_perception.runtime.imports.collection import no_collection
 from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import AffectSettings, AudioSettings, SourceSettings, TrackerSettings
 

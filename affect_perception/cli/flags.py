@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affect_perception.errors import ConfigError
+from affect_perception.runtime.imports.middleware import check_middleware
 from affect_perception.runtime.masking import masked
-from affect_perception.runtime.middleware import check_middleware
 from affect_perception.settings import GROUPS
 
 if TYPE_CHECKING:  # imported late, so that `--help` needs no libraries

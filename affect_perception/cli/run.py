@@ -9,7 +9,7 @@ from typing import Any
 from affect_perception.cli.checks import check_run
 from affect_perception.cli.flags import Commands, add_flags, check_seconds, require_ros, settings_by_node
 from affect_perception.errors import ConfigError
-from affect_perception.runtime.collection import no_collection
+from affect_perception.runtime.imports.collection import no_collection
 from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import GROUPS, GraphSettings, TrackerSettings
 

@@ -28,7 +28,7 @@ from affect_perception.datasets.units import FORMAT, Report, Result, Unit, make_
 from affect_perception.detectors import make_detector
 from affect_perception.errors import ConfigError
 from affect_perception.evaluation.labels.quantities import CLASSES
-from affect_perception.runtime.parallel import run_in_processes, run_on_ray
+from affect_perception.runtime.processes.parallel import run_in_processes, run_on_ray
 from affect_perception.settings import TrackerSettings
 
 MARK = 'dataset.json'

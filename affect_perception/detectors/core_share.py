@@ -7,8 +7,8 @@ import math
 import time
 from collections.abc import Iterator
 
-from affect_perception.runtime.child_watch import LEAST_SHARE, TICKS_PER_S, progress
-from affect_perception.runtime.priority import LOWEST_NICE
+from affect_perception.runtime.processes.child_watch import LEAST_SHARE, TICKS_PER_S, progress
+from affect_perception.runtime.processes.priority import LOWEST_NICE
 
 _AIM_S, _LATE_S = 1.3, 1.7  # of a detection with a share: aimed at, and from which the share is raised
 _CALM_S, _MOST_CALM_S = 10.0, 600.0  # at a share of the cores, before the idle class is tried again; doubles each time

@@ -1,10 +1,10 @@
 """Main program of the detector process: builds a `FaceAnalyzer` from settings, then answers one frame after the other.
 
-Messages (runtime/framing.py) from `FaceAnalyzerProcess`: `start` (settings, template), answered by `ready` (detector,
-name, forks) or by `refused` or `failed` (text). With `forks` this process is a template from then on
-(runtime/template_process.py), and its forks get the rest: `serve` (priority, nice), then any number of `detect` (rgb,
-known_boxes, embed; stamp_ns), answered by `result` (the measurements; stamp_ns, detections, measurements) or `error`
-(text) for each frame.
+Messages (runtime/processes/framing.py) from `FaceAnalyzerProcess`: `start` (settings, template), answered by `ready`
+(detector, name, forks) or by `refused` or `failed` (text). With `forks` this process is a template from then on
+(runtime/processes/template_process.py), and its forks get the rest: `serve` (priority, nice), then any number of
+`detect` (rgb, known_boxes, embed; stamp_ns), answered by `result` (the measurements; stamp_ns, detections,
+measurements) or `error` (text) for each frame.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 from affect_perception.detectors.detector_process import MEASUREMENTS
 from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_analyzer
 from affect_perception.errors import ConfigError
-from affect_perception.runtime.child_process import child_link, end_with_parent
-from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.devices import default_threads
-from affect_perception.runtime.forked_child import CAN_FORK
-from affect_perception.runtime.framing import Link, Message
+from affect_perception.runtime.imports.collection import no_collection
 from affect_perception.runtime.log_handler import log_to
-from affect_perception.runtime.priority import use_idle_cores_only, use_share_of_cores
-from affect_perception.runtime.template_process import forked_link
+from affect_perception.runtime.processes.child_process import child_link, end_with_parent
+from affect_perception.runtime.processes.forked_child import CAN_FORK
+from affect_perception.runtime.processes.framing import Link, Message
+from affect_perception.runtime.processes.priority import use_idle_cores_only, use_share_of_cores
+from affect_perception.runtime.processes.template_process import forked_link
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, DetectionResult, Frame
 

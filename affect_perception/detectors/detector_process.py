@@ -20,14 +20,14 @@ import numpy as np
 
 from affect_perception.detectors.core_share import CoreShare
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime.child_process import ChildEnded, ChildStarved, is_started_early, start_early
-from affect_perception.runtime.child_watch import HUNG_S
-from affect_perception.runtime.collection import no_collection
 from affect_perception.runtime.devices import chosen_device
-from affect_perception.runtime.forked_child import CAN_FORK, fork_early
-from affect_perception.runtime.framing import Message
-from affect_perception.runtime.priority import lower_process
-from affect_perception.runtime.template_process import TemplateProcess
+from affect_perception.runtime.imports.collection import no_collection
+from affect_perception.runtime.processes.child_process import ChildEnded, ChildStarved, is_started_early, start_early
+from affect_perception.runtime.processes.child_watch import HUNG_S
+from affect_perception.runtime.processes.forked_child import CAN_FORK, fork_early
+from affect_perception.runtime.processes.framing import Message
+from affect_perception.runtime.processes.priority import lower_process
+from affect_perception.runtime.processes.template_process import TemplateProcess
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Box, Detection, DetectionRequest, DetectionResult, Frame
 

@@ -1,7 +1,7 @@
 """Main program of the viewer process: creates the nodes that `ViewerProcess` requests, and spins them.
 
 Once its nodes are made, the child yields to the processes that make the results, by a lower priority
-(runtime/priority.py).
+(runtime/processes/priority.py).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from affect_perception.errors import AffectPerceptionError
 from affect_perception.ros.executors import Spinner
 from affect_perception.ros.health.log_bridge import log_to_ros
 from affect_perception.ros.startup.transports import use_large_buffers
-from affect_perception.runtime.child_process import answers_ping, child_link
 from affect_perception.runtime.failures import FailureLog, described
-from affect_perception.runtime.framing import Link, Message
-from affect_perception.runtime.priority import use_batch_priority
+from affect_perception.runtime.processes.child_process import answers_ping, child_link
+from affect_perception.runtime.processes.framing import Link, Message
+from affect_perception.runtime.processes.priority import use_batch_priority
 from affect_perception.types import Frame
 
 _CLOSE_S = 10.0  # for which all nodes may take to close

@@ -24,10 +24,10 @@ from rclpy.logging import get_logger
 from affect_perception.core.display.overlay import scaled_down
 from affect_perception.core.stamp_buffer import StampBuffer
 from affect_perception.errors import ConfigError
-from affect_perception.runtime.child_process import ChildEnded, ChildProcess, start_early
 from affect_perception.runtime.failures import FailureLog, described
-from affect_perception.runtime.framing import Message
 from affect_perception.runtime.newest_item import SlotWorker
+from affect_perception.runtime.processes.child_process import ChildEnded, ChildProcess, start_early
+from affect_perception.runtime.processes.framing import Message
 from affect_perception.settings import GraphSettings
 from affect_perception.types import Frame
 

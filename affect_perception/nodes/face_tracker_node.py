@@ -32,7 +32,7 @@ from affect_perception.ros.inputs.image_reader import read_frame
 from affect_perception.ros.lifecycle import AutostartLifecycleNode
 from affect_perception.ros.startup.parameters import Overrides, declare_settings
 from affect_perception.ros.topics import advertise, find_images
-from affect_perception.runtime.background_import import import_in_background
+from affect_perception.runtime.imports.background_import import import_in_background
 from affect_perception.runtime.newest_item import NewestItemSlot, SlotWorker
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionResult, Frame

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from affect_perception.runtime.child_process import answers_ping, child_link, end_with_parent
+from affect_perception.runtime.processes.child_process import answers_ping, child_link, end_with_parent
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from affect_perception.runtime.torchvision_import import import_torchmetrics
+from affect_perception.runtime.imports.torchvision_import import import_torchmetrics
 
 with contextlib.suppress(ImportError):
     import_torchmetrics()

@@ -1,4 +1,4 @@
-"""Functions of a module, as worker processes need them, for the tests of `runtime/parallel.py`."""
+"""Functions of a module, as worker processes need them, for the tests of `runtime/processes/parallel.py`."""
 
 import os
 import time

@@ -2,8 +2,8 @@
 
 import os
 
-from affect_perception.runtime.child_process import child_link, end_with_parent
-from affect_perception.runtime.template_process import forked_link
+from affect_perception.runtime.processes.child_process import child_link, end_with_parent
+from affect_perception.runtime.processes.template_process import forked_link
 
 
 def main() -> None:

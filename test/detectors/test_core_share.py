@@ -7,7 +7,7 @@ import pytest
 
 from affect_perception.detectors import core_share
 from affect_perception.detectors.core_share import CoreShare
-from affect_perception.runtime.child_watch import TICKS_PER_S, Progress
+from affect_perception.runtime.processes.child_watch import TICKS_PER_S, Progress
 
 
 def after(share: CoreShare, cpu_s: float, took_s: float) -> CoreShare:

@@ -23,9 +23,9 @@ from affect_perception.detectors.detector_process import (
 )
 from affect_perception.detectors.face_analyzer import make_face_analyzer
 from affect_perception.errors import BadInputError, ConfigError
-from affect_perception.runtime import child_process, child_watch
-from affect_perception.runtime.child_watch import Progress, is_alive
-from affect_perception.runtime.forked_child import CAN_FORK
+from affect_perception.runtime.processes import child_process, child_watch
+from affect_perception.runtime.processes.child_watch import Progress, is_alive
+from affect_perception.runtime.processes.forked_child import CAN_FORK
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, Frame
 
@@ -69,7 +69,7 @@ import sys
 import numpy as np
 from affect_perception.detectors.detector_process import FaceAnalyzerProcess, start_detector_early
 from affect_perception.detectors.face_analyzer import make_face_analyzer
-from affect_perception.runtime.forked_child import ForkedChild
+from affect_perception.runtime.processes.forked_child import ForkedChild
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, Frame
 

@@ -28,7 +28,7 @@ from affect_perception.msg import AgentBehaviour, FaceAffectArray
 from affect_perception.ros import conversions as convert
 from affect_perception.ros import qos
 from affect_perception.ros.executors import Spinner
-from affect_perception.runtime import child_process
+from affect_perception.runtime.processes import child_process
 from affect_perception.types import AffectFrame, Frame
 
 T0 = 1_795_000_000_000_000_000

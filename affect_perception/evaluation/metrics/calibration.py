@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from affect_perception.runtime.torchvision_import import import_torchmetrics
+from affect_perception.runtime.imports.torchvision_import import import_torchmetrics
 
 BINS = 10
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from affect_perception.evaluation.offline.jobs import Job
-from affect_perception.runtime import parallel
 from affect_perception.runtime.devices import usable_cores
+from affect_perception.runtime.processes import parallel
 
 RunJob = Callable[[Job, Callable[[float], None]], dict]  # batch.run_job
 
@@ -28,7 +28,7 @@ def run_in_processes(
 
 
 def run_on_ray(run_job: RunJob, jobs: list[Job], address: str) -> Iterator[tuple[Job, dict]]:
-    """Run each job as a Ray task with one core (`runtime.parallel.run_on_ray`); yields (job, result)."""
+    """Run each job as a Ray task with one core (`runtime.processes.parallel.run_on_ray`); yields (job, result)."""
     return _by_job(jobs, parallel.run_on_ray(run_job, [_for_one_core(job) for job in jobs], address))
 
 

@@ -25,7 +25,7 @@ from affect_perception.detectors.prefetch import DetectorPrefetch
 from affect_perception.errors import BadInputError
 from affect_perception.evaluation.offline.sound import RecordedSound
 from affect_perception.inference.engine import AffectEngine, reproducible_settings
-from affect_perception.runtime.background_import import import_in_background
+from affect_perception.runtime.imports.background_import import import_in_background
 from affect_perception.runtime.prefetch import batched, prefetch
 from affect_perception.settings import AffectSettings, SourceSettings, TrackerSettings
 from affect_perception.sources import BadInputCallback, open_source

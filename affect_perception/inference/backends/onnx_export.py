@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from affect_perception.models.face_model import FaceModel
+from affect_perception.runtime.imports.torchvision_import import import_torchvision
 from affect_perception.runtime.kept_files import cache_folder, kept
-from affect_perception.runtime.torchvision_import import import_torchvision
 
 log = logging.getLogger(__name__)
 

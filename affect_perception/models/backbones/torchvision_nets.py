@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from affect_perception.errors import ConfigError
 from affect_perception.models.backbones.weight_files import LoadReport, load_matching, read_tensors
-from affect_perception.runtime.torchvision_import import import_torchvision
+from affect_perception.runtime.imports.torchvision_import import import_torchvision
 
 DOWNLOAD = 'torchvision:'
 BACKBONES = ('vgg16', 'resnet18', 'resnet50')
 
 
 def torchvision() -> Any:
-    """Import torchvision (`runtime.torchvision_import`); ConfigError says how to install it."""
+    """Import torchvision (`runtime.imports.torchvision_import`); ConfigError says how to install it."""
     try:
         return import_torchvision()
     except ImportError:

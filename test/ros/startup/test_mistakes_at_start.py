@@ -12,7 +12,7 @@ pytest.importorskip('affect_perception.msg', reason='needs the built messages (m
 from affect_perception.errors import ConfigError
 from affect_perception.nodes import agent_node, face_tracker_node
 from affect_perception.ros.startup.given_parameters import check_parameters
-from affect_perception.runtime.middleware import check_middleware, installed_middlewares
+from affect_perception.runtime.imports.middleware import check_middleware, installed_middlewares
 from affect_perception.settings import GROUPS, TrackerSettings
 
 pytestmark = pytest.mark.ros

@@ -9,14 +9,14 @@ import textwrap
 import pytest
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime.child_watch import is_alive
-from affect_perception.runtime.forked_child import CAN_FORK
+from affect_perception.runtime.processes.child_watch import is_alive
+from affect_perception.runtime.processes.forked_child import CAN_FORK
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')
 PROGRAM = """
     import os, sys, threading
-    from affect_perception.runtime.child_process import ChildProcess
-    from affect_perception.runtime.forked_child import fork_early
+    from affect_perception.runtime.processes.child_process import ChildProcess
+    from affect_perception.runtime.processes.forked_child import fork_early
 
     loaded = []
 
@@ -62,7 +62,7 @@ def test_a_fork_that_fails_says_why_and_its_parent_is_told():
         def work(link):
             raise ImportError('no such library')
         assert fork_early('builders.echo_child', work)
-        from affect_perception.runtime import child_process
+        from affect_perception.runtime.processes import child_process
         run = child_process._early['builders.echo_child']
         print(run.child.wait(30))
     """)
@@ -84,13 +84,13 @@ def test_a_program_with_threads_is_not_forked():
 
 def test_forks_end_with_their_parent_though_they_were_started_one_after_the_other():
     program = started("""
-        from affect_perception.runtime.child_process import end_with_parent
+        from affect_perception.runtime.processes.child_process import end_with_parent
         def wait(link):
             end_with_parent(link)
             threading.Event().wait()
         for module in ('first', 'second'):
             assert fork_early(module, wait)
-        from affect_perception.runtime import child_process
+        from affect_perception.runtime.processes import child_process
         print(*(run.child.pid for run in child_process._early.values()), flush=True)
         threading.Event().wait()
     """)

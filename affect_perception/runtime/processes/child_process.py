@@ -21,9 +21,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from affect_perception.runtime.child_watch import HUNG_S, LEAST_SHARE, PING, NoProgress, Starved, Watch, give_up
-from affect_perception.runtime.framing import CHECK_S, Link, Message
 from affect_perception.runtime.interrupts import interrupts_blocked, leave_interrupts
+from affect_perception.runtime.processes.child_watch import (
+    HUNG_S,
+    LEAST_SHARE,
+    PING,
+    NoProgress,
+    Starved,
+    Watch,
+    give_up,
+)
+from affect_perception.runtime.processes.framing import CHECK_S, Link, Message
 
 _EARLY_S = 10.0  # a child that ends this soon after its start would do so again
 _END_S = 0.5  # for which the end of a killed child is waited for

@@ -13,10 +13,10 @@ import socket
 import threading
 from typing import Any
 
-from affect_perception.runtime.child_process import ChildProcess, Run
-from affect_perception.runtime.child_watch import NoProgress, Watch
-from affect_perception.runtime.forked_child import ForkedChild, fork
-from affect_perception.runtime.framing import Link, Message
+from affect_perception.runtime.processes.child_process import ChildProcess, Run
+from affect_perception.runtime.processes.child_watch import NoProgress, Watch
+from affect_perception.runtime.processes.forked_child import ForkedChild, fork
+from affect_perception.runtime.processes.framing import Link, Message
 
 _HUNG_S = 2.0  # without progress, of a template that is asked to fork
 _FORK, _REAP = 'fork', 'reap'

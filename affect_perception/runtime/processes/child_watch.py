@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from affect_perception.runtime.framing import CHECK_S, Link
+from affect_perception.runtime.processes.framing import CHECK_S, Link
 
 HUNG_S = 7.0  # without any progress
 STOPPED_S = 0.75  # stopped by a signal

@@ -8,7 +8,7 @@ import sys
 from builders.parallel_work import die_at_three, square
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime.parallel import WorkerDied, run_in_processes
+from affect_perception.runtime.processes.parallel import WorkerDied, run_in_processes
 
 
 def test_results_come_with_the_number_of_their_item_and_reports_reach_the_caller():
@@ -35,7 +35,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     code = (
         f'import sys; sys.path[:0] = [{str(ROOT / "test")!r}, {str(ROOT)!r}]\n'
         'from pathlib import Path\nfrom builders.parallel_work import sleep_with_pid\n'
-        'from affect_perception.runtime.parallel import run_in_processes\n'
+        'from affect_perception.runtime.processes.parallel import run_in_processes\n'
         'if __name__ == "__main__":\n'
         f'    list(run_in_processes(sleep_with_pid, [Path({str(tmp_path / "x")!r})] * 2, 2, print))\n'
     )

@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime import child_process, child_watch
-from affect_perception.runtime.child_process import ChildEnded, ChildHung, ChildProcess, ChildStarved, start_early
-from affect_perception.runtime.child_watch import Progress, is_alive
+from affect_perception.runtime.processes import child_process, child_watch
+from affect_perception.runtime.processes.child_process import (
+    ChildEnded,
+    ChildHung,
+    ChildProcess,
+    ChildStarved,
+    start_early,
+)
+from affect_perception.runtime.processes.child_watch import Progress, is_alive
 
 ECHO = 'builders.echo_child'
 
@@ -89,7 +95,7 @@ def test_an_interrupt_that_reaches_a_child_before_it_can_ignore_it_does_not_end_
 
 def test_what_the_child_prints_goes_to_stderr():
     code = (
-        'from affect_perception.runtime.child_process import ChildProcess; '
+        'from affect_perception.runtime.processes.child_process import ChildProcess; '
         f"c = ChildProcess('the echo', {ECHO!r}); c.start(); c.send('say'); print(c.receive().kind); c.close()"
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment())
@@ -156,7 +162,7 @@ def test_a_child_that_wants_to_run_and_gets_no_core_is_starved_and_a_busy_one_is
 
 def test_a_stopped_child_does_not_outlive_a_process_that_exits_in_a_hurry():
     code = (
-        'import os, signal; from affect_perception.runtime.child_process import ChildProcess; '
+        'import os, signal; from affect_perception.runtime.processes.child_process import ChildProcess; '
         f"c = ChildProcess('the echo', {ECHO!r}); c.start(); os.kill(c.pid, signal.SIGSTOP); print(c.pid, flush=True); "
         'raise KeyboardInterrupt'
     )
@@ -216,7 +222,7 @@ def test_a_child_that_is_told_so_ends_by_itself(child):
 
 def test_a_child_ignores_the_signals_of_the_group_and_ends_with_its_parent_even_at_work():
     code = (
-        'import time; from affect_perception.runtime.child_process import ChildProcess; '
+        'import time; from affect_perception.runtime.processes.child_process import ChildProcess; '
         f"c = ChildProcess('the echo', {ECHO!r}); c.start(); c.send('say'); c.receive(); "
         "c.send('sleep', seconds=60); print(c.pid, flush=True); time.sleep(60)"
     )

@@ -2,7 +2,7 @@
 
 import sys
 
-from affect_perception.runtime.background_import import import_in_background
+from affect_perception.runtime.imports.background_import import import_in_background
 
 
 def test_a_module_is_there_when_the_thread_has_ended():

@@ -17,10 +17,10 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from affect_perception.runtime.child_process import Run, hand_over, release_links
-from affect_perception.runtime.child_watch import is_alive
-from affect_perception.runtime.framing import Link
 from affect_perception.runtime.interrupts import leave_interrupts
+from affect_perception.runtime.processes.child_process import Run, hand_over, release_links
+from affect_perception.runtime.processes.child_watch import is_alive
+from affect_perception.runtime.processes.framing import Link
 
 CAN_FORK = sys.platform == 'linux'
 _POLL_S = 0.005

@@ -31,7 +31,7 @@ def test_torchmetrics_first_and_backbones_afterwards_both_work():
 
 
 def test_a_missing_torchvision_is_an_import_error(monkeypatch):
-    from affect_perception.runtime.torchvision_import import import_torchvision
+    from affect_perception.runtime.imports.torchvision_import import import_torchvision
 
     monkeypatch.setitem(sys.modules, 'torchvision', None)
     with pytest.raises(ImportError):

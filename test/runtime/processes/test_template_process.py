@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, wait_until
 
-from affect_perception.runtime import forked_child
-from affect_perception.runtime.child_process import ChildEnded, ChildHung
-from affect_perception.runtime.child_watch import is_alive
-from affect_perception.runtime.forked_child import CAN_FORK
-from affect_perception.runtime.template_process import TemplateProcess
+from affect_perception.runtime.processes import forked_child
+from affect_perception.runtime.processes.child_process import ChildEnded, ChildHung
+from affect_perception.runtime.processes.child_watch import is_alive
+from affect_perception.runtime.processes.forked_child import CAN_FORK
+from affect_perception.runtime.processes.template_process import TemplateProcess
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason='forks on Linux only')
 MODULE = 'builders.template_child'
@@ -89,7 +89,7 @@ def test_nothing_can_be_copied_before_the_first_start_and_after_the_end():
 
 def test_template_and_copy_end_with_their_parent():
     code = (
-        'import time; from affect_perception.runtime.template_process import TemplateProcess; '
+        'import time; from affect_perception.runtime.processes.template_process import TemplateProcess; '
         f"c = TemplateProcess('the copy', {MODULE!r}); c.start(); c.receive(); c.fork(); c.send('say'); "
         "print(c.receive().fields['loaded'], c.pid, flush=True); time.sleep(60)"
     )
