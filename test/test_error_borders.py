@@ -56,11 +56,8 @@ BORDERS = {
     'test_a_report_that_fails_is_counted_and_the_work_goes_on',
     ('runtime/processes/parallel', '_start_worker', 'Thread'): 'runtime/processes/test_parallel.py: '
     'test_workers_end_when_their_parent_is_killed',
-    (
-        'runtime/imports/background_import',
-        'import_in_background',
-        'Thread',
-    ): 'runtime/imports/test_background_import.py: test_a_module_that_cannot_be_imported_is_left_to_its_user',
+    ('runtime/imports/background_import', 'import_in_background', 'Thread'): 'runtime/imports/'
+    'test_background_import.py: test_a_module_that_cannot_be_imported_is_left_to_its_user',
     ('runtime/time_limit', 'within', 'Thread'): 'runtime/test_time_limit.py: '
     'test_result_and_error_of_the_call_come_back',
     ('runtime/processes/child_process', 'end_with_parent', 'Thread'): 'runtime/processes/test_child_process.py: '
