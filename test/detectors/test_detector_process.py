@@ -259,7 +259,7 @@ def test_a_starved_process_is_told_and_one_with_a_share_of_the_cores_analyses_th
         process.close()
 
 
-def test_a_share_that_was_lowered_and_no_longer_does_is_followed_by_the_largest_one(frame, monkeypatch):
+def test_a_starved_process_whose_share_was_lowered_gets_the_largest_one(frame, monkeypatch):
     told = []
     process = FaceAnalyzerProcess(HOG, on_ended=told.append)
     try:
