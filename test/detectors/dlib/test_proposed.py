@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip('torch')
 
+from builders.proposals import FixedFinder, everywhere, nowhere
+
 from affect_perception.detectors import make_detector
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
@@ -13,28 +15,8 @@ from affect_perception.detectors.dlib.search import SETTLED
 from affect_perception.detectors.dlib.tiles import CanvasTiles
 from affect_perception.detectors.dlib.windows import PIXELS, SIDE, window_scores
 from affect_perception.detectors.proposals.canvas import LEVELS, OUT
-from affect_perception.detectors.proposals.finder import ProposalFinder
 from affect_perception.errors import ConfigError
 from affect_perception.settings import TrackerSettings
-
-
-class FixedFinder(ProposalFinder):
-    """Proposes from given estimates: a function of the canvas to (LEVELS, H / OUT, W / OUT)."""
-
-    def __init__(self, estimates):
-        self.threshold = -0.8
-        self._estimates = estimates
-
-    def estimate(self, rgb, canvas):
-        return self._estimates(canvas)
-
-
-def everywhere(canvas):
-    return np.zeros((LEVELS, canvas.height // OUT, canvas.width // OUT), np.float32)
-
-
-def nowhere(canvas):
-    return everywhere(canvas) - 9
 
 
 def at(y, x, size):
