@@ -26,15 +26,20 @@ def nowhere(canvas):
 
 
 def at_places(*places):
-    """Estimates at places (level, y, x, estimate) of the image, each in one cell of the level; nowhere else."""
+    """Estimates at places (level, y, x, estimate) of the image, each in one output; nowhere else.
+
+    Places beyond the canvas are at its edge.
+    """
 
     def estimates(canvas):
         values = nowhere(canvas)
         for level, y, x, estimate in places:
-            scale = canvas.scales[level // LEVELS]
-            unit = canvas.scales[0].height / scale.height * 4  # image pixels per pixel of the canvas
+            (scale,) = (one for one in canvas.scales if 0 <= level - one.first_level < LEVELS)
+            # Image pixels per pixel of the canvas: the first scale is at a quarter, or enlarged at half of the size.
+            unit = canvas.scales[0].height / scale.height * (2 if canvas.scales[0].first_level else 4)
             row, column = int((scale.top + y / unit) / OUT), int((scale.left + x / unit) / OUT)
-            values[level % LEVELS, row, column] = estimate
+            _, rows, columns = values.shape
+            values[level - scale.first_level, min(row, rows - 1), min(column, columns - 1)] = estimate
         return values
 
     return estimates

@@ -21,9 +21,14 @@ def astronaut():
     return np.ascontiguousarray(pytest.importorskip('skimage.data').astronaut()[:320, 60:380])
 
 
-def detector_of(*places):
+@pytest.fixture(scope='module')
+def noise():
+    return np.random.default_rng(0).integers(0, 256, (320, 720, 3), np.uint8)
+
+
+def detector_of(*places, smallest_px=80):
     try:
-        return ProposedDlibCnn('', 'fp32', -0.5, finder=FixedFinder(at_places(*places)))
+        return ProposedDlibCnn('', 'fp32', -0.5, 0, smallest_px, FixedFinder(at_places(*places)))
     except ConfigError as error:
         pytest.skip(str(error))
 
@@ -77,3 +82,37 @@ def test_a_larger_face_is_looked_for_around_a_place_where_none_is_found(astronau
     detector = detector_of((level, y, x, 1.0), (level + 3, y, x + 45, 0.9))
     assert detector.detect(astronaut) == []
     assert detector.windows == 2
+
+
+def test_of_too_many_small_faces_at_once_the_best_are_looked_at_and_the_others_with_the_next_pictures(noise):
+    places = [(-2, y, x) for y in range(40, 300, 60) for x in range(40, 700, 60)]  # 55 of 56 px each
+    detector = detector_of(*((*place, 1 - 0.01 * i) for i, place in enumerate(places)), smallest_px=36)
+    looked, postponed = [], []
+    for _ in range(4):
+        assert detector.detect_known(noise, NOBODY) == []
+        looked.append(detector.windows)
+        postponed.append(detector.postponed)
+    assert looked[:2] == [24, 48]
+    assert postponed[0] == 55 - 24
+    assert 55 - 48 <= postponed[1] - postponed[0] <= 55 - 48 + 2  # with one or two that are due again
+    assert 55 <= looked[2] < 72
+    assert postponed[1] == postponed[2] == postponed[3]
+
+
+@pytest.mark.parametrize('size', [(1, 1), (9, 500), (10, 10), (12, 300), (300, 12), (79, 79)])
+def test_pictures_smaller_than_a_window_between_others_have_no_faces_and_end_no_sequence(astronaut, size):
+    detector = detector_of((*FACE, 1.0))
+    known = np.array([[155, 117, 96, 96], [5, 5, 90, 90]], float)
+    small = np.full((*size, 3), 128, np.uint8)
+    counts = [len(detector.detect_known(rgb, known)) for rgb in (astronaut, small, astronaut)]
+    assert counts == [1, 0, 1]
+
+
+@pytest.mark.parametrize('kind', ['black', 'white', 'noise'])
+def test_a_sequence_of_pictures_without_people_has_no_faces_also_in_its_sweep(noise, kind):
+    rgb = {'black': noise * 0, 'white': noise * 0 + 255, 'noise': noise}[kind][:160, :240]
+    try:
+        detector = ProposedDlibCnn(precision='fp32', smallest_px=36, sweep=4)
+    except ConfigError as error:
+        pytest.skip(str(error))
+    assert [detector.detect_known(rgb, NOBODY) for _ in range(4)] == [[]] * 4
