@@ -76,3 +76,27 @@ def test_missing_dlib_is_refused_with_what_to_do(monkeypatch):
     monkeypatch.setattr(detectors, 'find_spec', lambda name: None)
     with pytest.raises(ConfigError, match='pip install dlib-bin'):
         make_detector(TrackerSettings(detector='dlib_hog'))
+
+
+def test_with_damaged_proposals_dlibs_cnn_is_refused_by_name_replaced_by_auto_and_whole_where_that_is_asked_for(
+    tmp_path, monkeypatch, caplog
+):
+    pytest.importorskip('dlib')
+    pytest.importorskip('torch')
+    from affect_perception.detectors.proposals import weights
+
+    cnn = TrackerSettings(detector='dlib_cnn', detect_device='cpu', detect_exhaustive=False)
+    try:
+        make_detector(cnn)
+    except ConfigError as error:
+        pytest.skip(str(error))
+    damaged = tmp_path / 'face_proposals.safetensors'
+    damaged.write_bytes(weights.SHIPPED.read_bytes()[:5000])
+    monkeypatch.setattr(weights, 'SHIPPED', damaged)
+    with pytest.raises(ConfigError, match='is damaged or another version') as refused:
+        make_detector(cnn)
+    assert str(refused.value).count('\n') == 0
+    assert make_detector(cnn.changed(detector='auto')).name == 'dlib_hog'
+    assert 'damaged' in caplog.text
+    assert 'detect_exhaustive:=true' in caplog.text
+    assert make_detector(cnn.changed(detect_exhaustive=True)).name.startswith('dlib_cnn')
