@@ -5,7 +5,7 @@ windows around the best estimates (`search.py`), on the same pixels as a run ove
 that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
 
 In a sequence of pictures, places where nothing was found are remembered (`detectors/proposals/refused.py`), and a few
-more doubtful ones are looked at with each picture instead; and a part of the whole, another each time (`sweep.py`).
+more doubtful ones are looked at with each picture instead; and one picture in many is looked at as a whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.enlarged import EnlargedLevel
-from affect_perception.detectors.dlib.network import DetectorNetwork, Tile, to_canvas
+from affect_perception.detectors.dlib.network import DetectorNetwork, to_canvas
 from affect_perception.detectors.dlib.pyramid import (
     MIN_SIDE,
     STEP,
@@ -32,8 +32,7 @@ from affect_perception.detectors.dlib.pyramid import (
     overlapping,
 )
 from affect_perception.detectors.dlib.search import SETTLED, ProposalSearch
-from affect_perception.detectors.dlib.sweep import Sweep
-from affect_perception.detectors.dlib.tiles import CanvasTiles
+from affect_perception.detectors.dlib.tiles import Tile
 from affect_perception.detectors.dlib.windows import SIDE, window_scores
 from affect_perception.detectors.proposals.canvas import face_scale
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
@@ -47,7 +46,9 @@ _KNOWN = 0.0  # estimate at faces that are tracked
 _MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
 _CONCENTRIC = 0.7  # of the smaller face's size; middles of one face at much different levels lie nearer
 _DOUBTFUL = -1.0  # estimate from which places are looked at in turns, in a sequence
-_TURNS = 2  # such places in each picture
+_TURNS = 1  # such places in each picture
+_NEAR_FACE = -0.5  # score from which a face may be beside a window, if the score rises towards there
+_RISE = 0.05  # above the middle of the window; a clear face is level to 0.01
 
 ToImage = Callable[[int, int, int, int], tuple[int, int, int, int]]
 
@@ -56,8 +57,8 @@ class ProposedDlibCnn(DlibCnn):
     """`FaceDetector` with dlib's detections at a fraction of the work, on the CPU.
 
     Parameters as of `DlibCnn`. `smallest_px`: faces from this size on are looked for (36 is the least); `finder` makes
-    the proposals; `settled`: see `search.py`; `sweep`: pictures in which `detect_known` looks at the whole once, 0: it
-    never does. `windows` counts the windows looked at, `whole_runs` pictures with so
+    the proposals; `settled`: see `search.py`; `sweep`: pictures of which `detect_known` looks at one as a whole, 0: at
+    none. `windows` counts the windows looked at, `whole_runs` pictures with so
     many proposals that one run over the whole was cheaper, `postponed` proposals left out.
     """
 
@@ -76,12 +77,12 @@ class ProposedDlibCnn(DlibCnn):
         self._finder = finder or ProposalFinder()
         self._enlarged = smallest_px < SMALLEST_PX
         self._settled = settled
-        self._sweep = Sweep(sweep) if sweep else None
+        self._sweep, self._since_whole = sweep, 0  # pictures
         self._refused = RefusedPlaces()
         self.windows = self.whole_runs = self.postponed = 0
 
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
-        """Detect faces of one picture of a sequence as `detect`, at `known`, at some doubtful places and in the sweep.
+        """Detect faces of one picture of a sequence as `detect`, at `known`, at doubtful places, one as a whole now and then.
 
         `known` (N, 4): boxes of tracked faces, rows of core.boxes.
         """
@@ -94,8 +95,10 @@ class ProposedDlibCnn(DlibCnn):
             refused = self._refused.among(proposals, size)
             found, seen = self._confirmed(smaller, self._with_known(proposals, known / scale, size), refused, _TURNS)
             self._refused.add(proposals, seen[seen < len(proposals)])
-            if self._sweep is not None:
-                found += self._swept(smaller, self._sweep)
+            self._since_whole += 1
+            if self._since_whole == self._sweep:
+                self._since_whole = 0
+                found += self._above(*self._whole(smaller))
         return detections(self._suppress(found), scale)
 
     def detect_raw(self, rgb: np.ndarray) -> list[RawDetection]:
@@ -156,21 +159,30 @@ class ProposedDlibCnn(DlibCnn):
                     search.record(index, max((face[4] for face in faces), default=-np.inf))
                     found += faces
 
-    def _swept(self, rgb: np.ndarray, sweep: Sweep) -> list[RawDetection]:
-        """Detections above the lowest score in the next part of dlib's canvas."""
-        canvas, tile, to_image = _Pyramid(rgb, canvas_of(*rgb.shape[:2], *self._paddings), self._network).of(0)
-        rows, columns = sweep.next(map_size(canvas))
-        scores = self._network.part(rows, columns, map_size(canvas), tile)
-        return self._rectangles(scores, rows.start, columns.start, canvas, to_image)
-
     def _look(self, pyramid: _Pyramid, proposals: Proposals, chosen: np.ndarray) -> list[list[RawDetection]]:
-        """Detections above the lowest score in a window around each of the chosen proposals, all on one canvas."""
+        """Detections above the lowest score in a window around each of the chosen proposals, all on one canvas.
+
+        Where the score rises towards the edge of the window, in another window around there as well.
+        """
         corners = [pyramid.corner(*row) for row in zip(*(v[chosen].tolist() for v in proposals.places), strict=True)]
         canvas, tile, to_image = pyramid.of(int(proposals.level[chosen[0]]))
         scored = window_scores(corners, tile, map_size(canvas), self._network.exact)
-        return [
+        found = [
             self._rectangles(scores, *corner, canvas, to_image) for corner, scores in zip(corners, scored, strict=True)
         ]
+        beside = [number for number, scores in enumerate(scored) if self._rises(scores)]
+        if beside:
+            self.windows += len(beside)
+            moved = [_around_best(corners[number], scored[number]) for number in beside]
+            again = window_scores(moved, tile, map_size(canvas), self._network.exact)
+            for number, corner, scores in zip(beside, moved, again, strict=True):
+                found[number] += self._rectangles(scores, *corner, canvas, to_image)
+        return found
+
+    def _rises(self, scores: np.ndarray) -> bool:
+        """Whether a face may be beside a window of these scores, better than any inside."""
+        best = scores.max()
+        return bool(_NEAR_FACE < best < self._settled and best > scores[SIDE // 2, SIDE // 2] + _RISE)
 
     def _rectangles(
         self, scores: np.ndarray, row: int, column: int, canvas: Canvas, to_image: ToImage
@@ -190,7 +202,7 @@ class _Pyramid:
 
     def __init__(self, rgb: np.ndarray, canvas: Canvas, network: DetectorNetwork) -> None:
         self._rgb, self.canvas, self._network = rgb, canvas, network
-        self._tiles = CanvasTiles(rgb, canvas, network.mean, network.scratch)
+        self._tiles = network.tiles(torch.from_numpy(np.array(rgb)), canvas)
         self._enlarged: dict[int, EnlargedLevel] = {}
 
     def of(self, level: int) -> tuple[Canvas, Tile, ToImage]:
@@ -209,6 +221,12 @@ class _Pyramid:
         at = y * height / self._rgb.shape[0] + top, x * width / self._rgb.shape[1] + left
         row, column = (round((value - VIEW / 2) / STEP) - SIDE // 2 for value in at)
         return row, column
+
+
+def _around_best(corner: tuple[int, int], scores: np.ndarray) -> tuple[int, int]:
+    """First cell of a window whose middle is the best cell of the window at `corner`."""
+    row, column = divmod(int(scores.argmax()), SIDE)
+    return corner[0] + row - SIDE // 2, corner[1] + column - SIDE // 2
 
 
 def _boxes(proposals: Proposals, window: tuple[int, int]) -> np.ndarray:
