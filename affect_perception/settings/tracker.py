@@ -65,8 +65,8 @@ class TrackerSettings(Settings):
     )
     detect_sweep: int = setting(
         36,
-        'with proposals, live: detections in which dlib_cnn looks at the whole picture once, a part with each, so that '
-        'a face for which there is no proposal is found as well; 0: never',
+        'with proposals, live: number of detections of which dlib_cnn looks at one whole picture, so that a face for '
+        'which there is no proposal is found as well; 0: at none',
         unit='detections',
         low=0,
         high=300,

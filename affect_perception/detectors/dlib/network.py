@@ -99,7 +99,7 @@ class DetectorNetwork:
         """Tiles of the canvas of an (H, W, 3) image, 0 to 255; invalidates those of the image before."""
         if self._pixels is None or self._pixels[0] != canvas:
             self._pixels = canvas, torch.zeros((canvas.height, canvas.width, 3), device=image.device)
-        return CanvasTiles(image, canvas, self._mean, self._pixels[1])
+        return CanvasTiles(image.contiguous(), canvas, self._mean, self._pixels[1])
 
 
 def to_canvas(cell: int) -> int:

@@ -46,7 +46,8 @@ _KNOWN = 0.0  # estimate at faces that are tracked
 _MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
 _CONCENTRIC = 0.7  # of the smaller face's size; middles of one face at much different levels lie nearer
 _DOUBTFUL = -1.0  # estimate from which places are looked at in turns, in a sequence
-_TURNS = 1  # such places in each picture
+_MOST_DOUBTFUL = 32  # such places that have turns, the best by estimate
+_TURNS = 1  # such places looked at in each picture
 _NEAR_FACE = -0.5  # score from which a face may be beside a window, if the score rises towards there
 _RISE = 0.05  # above the middle of the window; a clear face is level to 0.01
 
@@ -82,7 +83,7 @@ class ProposedDlibCnn(DlibCnn):
         self.windows = self.whole_runs = self.postponed = 0
 
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
-        """Detect faces of one picture of a sequence as `detect`, at `known`, at doubtful places, one as a whole now and then.
+        """Detect faces of one picture of a sequence as `detect`, at `known` and doubtful places; some as a whole.
 
         `known` (N, 4): boxes of tracked faces, rows of core.boxes.
         """
@@ -92,6 +93,7 @@ class ProposedDlibCnn(DlibCnn):
         size = smaller.shape[:2]
         with self._lock, torch.inference_mode():
             proposals = self._finder(smaller, self._enlarged, min(_DOUBTFUL, self._finder.threshold))
+            proposals = proposals.first(int((proposals.score >= self._finder.threshold).sum()) + _MOST_DOUBTFUL)
             refused = self._refused.among(proposals, size)
             found, seen = self._confirmed(smaller, self._with_known(proposals, known / scale, size), refused, _TURNS)
             self._refused.add(proposals, seen[seen < len(proposals)])

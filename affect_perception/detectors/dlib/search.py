@@ -50,9 +50,9 @@ class ProposalSearch:
 
     def record(self, index: int, score: float) -> None:
         """Close a proposal at which dlib's highest score is `score`, and those that this makes pointless."""
+        self._open[index] = False
         around = self._overlaps[index] & self._open
         error = max(score, _FLOOR) - self._estimates[index]
-        self._open[index] = False
         if score >= 0:
             pointless = around & ((score >= self._settled) | (self._estimates < score - _BELOW))
             if score >= _SURE:

@@ -38,6 +38,11 @@ class Proposals:
         levels, ys, xs = (np.append(old, new) for old, new in zip(self.places, (level, y, x), strict=True))
         return Proposals(levels, ys, xs, np.append(self.score, np.full(len(level), score)), self.left_out)
 
+    def first(self, count: int) -> Proposals:
+        """The best `count` proposals."""
+        level, y, x = (values[:count] for values in self.places)
+        return Proposals(level, y, x, self.score[:count], self.left_out)
+
     @property
     def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Level, y and x."""
