@@ -48,8 +48,8 @@ _CONCENTRIC = 0.7  # of the smaller face's size; middles of one face at much dif
 _DOUBTFUL = -1.0  # estimate from which places are looked at in turns, in a sequence
 _MOST_DOUBTFUL = 32  # such places that have turns, the best by estimate
 _TURNS = 1  # such places looked at in each picture
-_NEAR_FACE = -0.5  # score from which a face may be beside a window, if the score rises towards there
-_RISE = 0.05  # above the middle of the window; a clear face is level to 0.01
+_NEAR_FACE = -1.2  # score from which a face may be beside a window, if the score rises towards there
+_RISE = 0.15  # above the middle of the window; a clear face is level to 0.01
 
 ToImage = Callable[[int, int, int, int], tuple[int, int, int, int]]
 
