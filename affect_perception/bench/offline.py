@@ -118,7 +118,7 @@ def evaluate_and_print_times(bag: str, out: str, detector: str) -> None:
             times.append(time.time())
             yield item
 
-    tracker = TrackerSettings(detector=detector)
+    tracker = TrackerSettings(detector=detector, detect_exhaustive=True)
     evaluate(bag, Path(out), SourceSettings(source=bag), tracker, AffectSettings(), progress=note_times)
     print(json.dumps([times[0], times[-1], len(times)]))
 

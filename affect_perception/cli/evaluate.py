@@ -72,7 +72,8 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
         _check_many(args)
     check_labels(args.labels, args.truth, args.input if found is None else [str(one.path) for one in found.inputs])
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
-    tracker = TrackerSettings.from_mapping(settings_of(args, 'face_tracker_node'))
+    # Whole pictures: here time matters less than a face that is found late.
+    tracker = TrackerSettings.from_mapping({'detect_exhaustive': True, **settings_of(args, 'face_tracker_node')})
     affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))
     if found is None and args.start_from == 'images':
         with exit_on_interrupt(), no_collection():

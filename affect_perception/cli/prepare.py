@@ -56,7 +56,8 @@ def _prepare(args: argparse.Namespace) -> int:
     from affect_perception.datasets.prepare import PrepareOptions, prepare
     from affect_perception.datasets.summary import format_table
 
-    given = {'reid': 'off', **settings_of(args, 'face_tracker_node')}  # the labels say who a face is
+    # The labels say who a face is; time matters less than a face that is not found.
+    given = {'reid': 'off', 'detect_exhaustive': True, **settings_of(args, 'face_tracker_node')}
     tracker = TrackerSettings.from_mapping(given)
     quantities = tuple(name.strip() for name in args.quantities.split(',') if name.strip())
     options = PrepareOptions(args.jobs, args.ray, args.faces, quantities, args.audio_features)

@@ -100,7 +100,6 @@ DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {
     'dlib_cnn_native': _dlib_cnn_native,  # the reference, in seconds per image: only by name
 }
 MEASURES_ROLL = {'yunet'}  # detectors that give the roll of every face
-_AUTO = ('dlib_cnn', 'dlib_hog')  # best first
 
 
 def way_of(name: str, settings: TrackerSettings) -> str:
@@ -123,13 +122,15 @@ def _best(settings: TrackerSettings) -> FaceDetector:
     if settings.detector_weights:
         return _dlib_cnn(settings)  # a named file must be used or refused
     reasons: list[str] = []
-    for name in _AUTO:
+    whole = settings.changed(detect_exhaustive=True)
+    for name, way in (('dlib_cnn', settings), ('dlib_cnn', whole), ('dlib_hog', settings)):
         try:
-            detector = DETECTORS[name](settings)
+            detector = DETECTORS[name](way)
         except ConfigError as error:
-            reasons.append(str(error))
+            if str(error) not in reasons:
+                reasons.append(str(error))
             continue
         if reasons:
-            log.warning('Detector %s instead of the best one: %s', name, '; '.join(reasons))
+            log.warning('Detector %s instead of the best one: %s', way_of(name, way), '; '.join(reasons))
         return detector
     raise ConfigError('no detector can be used: ' + '; '.join(reasons))

@@ -59,9 +59,10 @@ class TrackerSettings(Settings):
         choices=('auto', 'fp32', 'bf16', 'fp16'),
     )
     detect_exhaustive: bool = setting(
-        True,
+        False,
         'dlib_cnn looks at the whole picture; false: on a CPU a small network proposes where a face can be, and '
-        "dlib's CNN looks only there, for a fifth of the CPU time; of turned or half hidden faces it finds fewer",
+        "dlib's CNN looks only there, for a quarter of the CPU time (it finds some turned or half hidden faces later, "
+        'see detect_sweep). Not asked for, evaluate and prepare look at the whole',
     )
     detect_sweep: int = setting(
         36,

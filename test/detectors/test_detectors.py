@@ -78,7 +78,7 @@ def test_missing_dlib_is_refused_with_what_to_do(monkeypatch):
         make_detector(TrackerSettings(detector='dlib_hog'))
 
 
-def test_with_damaged_proposals_dlibs_cnn_is_refused_by_name_replaced_by_auto_and_whole_where_that_is_asked_for(
+def test_with_damaged_proposals_dlibs_cnn_is_refused_by_name_and_looks_at_whole_pictures_with_auto(
     tmp_path, monkeypatch, caplog
 ):
     pytest.importorskip('dlib')
@@ -96,7 +96,8 @@ def test_with_damaged_proposals_dlibs_cnn_is_refused_by_name_replaced_by_auto_an
     with pytest.raises(ConfigError, match='is damaged or another version') as refused:
         make_detector(cnn)
     assert str(refused.value).count('\n') == 0
-    assert make_detector(cnn.changed(detector='auto')).name == 'dlib_hog'
+    assert type(make_detector(cnn.changed(detector='auto'))).__name__ == 'DlibCnn'
+    assert 'whole pictures instead of the best one' in caplog.text
     assert 'damaged' in caplog.text
     assert 'detect_exhaustive:=true' in caplog.text
     assert make_detector(cnn.changed(detect_exhaustive=True)).name.startswith('dlib_cnn')

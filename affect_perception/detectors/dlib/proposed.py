@@ -40,7 +40,7 @@ from affect_perception.detectors.proposals.refused import RefusedPlaces
 from affect_perception.types import Detection
 
 SMALLEST_PX = 72  # a face of this size is found without enlarging
-_WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long as a window
+_WINDOW_CELLS = 600  # cells of a run over the whole picture that take as long as a window
 _WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
 _KNOWN = 0.0  # estimate at faces that are tracked
 _MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
