@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from affect_perception.detectors.dlib.cells import cells_near, outputs_inside
 from affect_perception.detectors.dlib.pyramid import Canvas
 from affect_perception.detectors.proposals.canvas import LEVELS, OUT, ProposalCanvas
+from affect_perception.training.proposals.cells import cells_near, outputs_inside
 
 UNKNOWN = np.float32('nan')
 
