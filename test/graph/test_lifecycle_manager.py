@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT, wait_until
@@ -36,7 +37,11 @@ UP = {Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE}  # in the
 
 
 class Manager:
-    """nav2's calls with `bond_timeout: 0.0`: one transition for all nodes, each answer and state checked."""
+    """nav2's calls with `bond_timeout: 0.0`: one transition for all nodes, each answer and state checked.
+
+    A request without an answer is repeated: the middleware drops the answer of a service whose writer has not yet found
+    the client's reader, which on a full machine takes longer than `service_is_ready` says.
+    """
 
     def __init__(self, peer: Peer) -> None:
         self._change = {node: peer.create_client(ChangeState, f'{node}/change_state') for node in NODES}
@@ -45,20 +50,30 @@ class Manager:
 
     @staticmethod
     def _call(client, request):
-        answer = client.call_async(request)
-        wait_until(answer.done, 120)
-        return answer.result()
+        answers = []
+
+        def first() -> list:
+            if len(answers) <= (time.monotonic() - start) / 15:
+                answers.append(client.call_async(request))
+            return [answer for answer in answers if answer.done()]
+
+        start = time.monotonic()
+        return wait_until(first, 120)[0].result()
 
     def change(self, node: str, transition: int) -> bool:
         return self._call(self._change[node], ChangeState.Request(transition=Transition(id=transition))).success
 
+    def state(self, node: str) -> int:
+        return self._call(self._state[node], GetState.Request()).current_state.id
+
     def states(self) -> set[int]:
-        return {self._call(self._state[node], GetState.Request()).current_state.id for node in NODES}
+        return {self.state(node) for node in NODES}
 
     def all(self, *transitions: int) -> None:
         for transition in transitions:
             for node in NODES if transition in UP else reversed(NODES):
-                assert self.change(node, transition), (node, transition)
+                changed = self.change(node, transition) or self.state(node) == REACHED[transition]  # if repeated
+                assert changed, (node, transition)
             assert self.states() == {REACHED[transition]}
 
 
