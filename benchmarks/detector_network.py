@@ -96,7 +96,7 @@ def main() -> None:
     network = ours.DetectorNetwork(read_net(weights_path('', DETECTOR_FILE)), torch.device('cpu'), torch.float32)
     canvas = canvas_for(height, width, 10, 11)
     with torch.inference_mode():
-        tiled = network.tiles(torch.from_numpy(image), canvas).whole()
+        tiled = network._tiled(torch.from_numpy(image).permute(2, 0, 1)[None].float(), canvas)
     every = ways(network, tiled, args.threads)
     times: dict[str, list[float]] = {name: [] for name in every}
     answers = {}

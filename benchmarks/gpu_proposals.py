@@ -119,7 +119,7 @@ class Windows:
         scores = np.full(size, -9.0, np.float32)
         if corners:
             edge = STEP * (REACH + SIDE) + PIXELS
-            tiled = F.pad(self._whole._network.tiles(image[0].permute(1, 2, 0), self._canvas).whole(), (edge,) * 4)
+            tiled = F.pad(self._whole._network._tiled(image, self._canvas), (edge,) * 4)
             at = [(STEP * (row - REACH) + edge, STEP * (column - REACH) + edge) for row, column in corners]
             x = torch.cat([tiled[:, :, top : top + PIXELS, left : left + PIXELS] for top, left in at])
             x = x.contiguous(memory_format=torch.channels_last)

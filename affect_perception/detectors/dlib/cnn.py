@@ -89,9 +89,10 @@ class DlibCnn:
 
     def _whole(self, rgb: np.ndarray) -> tuple[np.ndarray, Canvas]:
         image = torch.from_numpy(np.array(rgb)).to(self._device)  # a copy: torch takes no read-only array
+        image = image.permute(2, 0, 1)[None].float()  # (1, 3, H, W), channels last in memory
         for _ in range(self._upsample):
             image = _doubled(image)
-        canvas = canvas_of(*image.shape[:2], *self._paddings)
+        canvas = canvas_of(*image.shape[2:], *self._paddings)
         return self._network(image, canvas, self._lowest_score), canvas
 
     def _above(self, scores: np.ndarray, canvas: Canvas) -> list[RawDetection]:
@@ -107,10 +108,9 @@ class DlibCnn:
 
 
 def _doubled(image: torch.Tensor) -> torch.Tensor:
-    """Upsample as dlib's pyramid_up with pyramid_down<2>: (H, W, 3) to (2 H + 1, 2 W + 2, 3), floored."""
-    size = 2 * image.shape[0] + 1, 2 * image.shape[1] + 2
-    planes = image.permute(2, 0, 1)[None].float()
-    return F.interpolate(planes, size, mode='bilinear', align_corners=True).floor_()[0].permute(1, 2, 0)
+    """Upsample as dlib's pyramid_up with pyramid_down<2>: (1, 3, H, W) to (1, 3, 2 H + 1, 2 W + 2), floored."""
+    size = 2 * image.shape[2] + 1, 2 * image.shape[3] + 2
+    return F.interpolate(image, size, mode='bilinear', align_corners=True).floor_()
 
 
 canvas_of = functools.lru_cache(maxsize=16)(canvas_for)

@@ -12,6 +12,7 @@ scores off by 4e-4, by ONNX Runtime 0.90 (0.99). Measured by benchmarks/detector
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -20,7 +21,6 @@ import torch
 import torch.nn.functional as F
 
 from affect_perception.detectors.dlib.pyramid import STEP, VIEW, Canvas
-from affect_perception.detectors.dlib.tiles import CanvasTiles
 from affect_perception.detectors.dlib.weights import DlibNet, folded_convolutions
 from affect_perception.detectors.dlib.winograd import Scratch, Winograd
 
@@ -41,8 +41,10 @@ LAYERS: tuple[tuple[object, ...], ...] = (
 REACH = 10  # cells on each side that a score depends on: 2 + 2 + 2 + 4
 MARGIN = 0.05  # above the largest error of half precision (0.012 on 275 faces)
 _STRIP = 16  # rows of cells per strip: its intermediates are 5 MB at 1280 px
+_ROWS = 32  # rows of a level per resizing step, for the same reason
 
 Convolutions = list[tuple[torch.Tensor, torch.Tensor, int, int]]  # weight, bias, stride, padding
+Tile = Callable[[int, int, np.ndarray], None]  # writes the canvas pixels from (top, left) on into (height, width, 3)
 
 
 class DetectorNetwork:
@@ -58,11 +60,11 @@ class DetectorNetwork:
             [Winograd(weight, bias) for weight, bias, *_ in self.exact[3:6]] if device.type == 'cpu' else []
         )
         self.scratch = Scratch()
-        self._pixels: tuple[Canvas, torch.Tensor] | None = None  # of the canvas, 0 between the levels
+        self._canvas: tuple[Canvas, torch.Tensor] | None = None
 
     def __call__(self, image: torch.Tensor, canvas: Canvas, lowest: float) -> np.ndarray:
-        """Map an (H, W, 3) image, 0 to 255, to scores (h, w) float32; exact where they exceed `lowest`."""
-        tiled = self.tiles(image, canvas).whole()
+        """Map an image (1, 3, H, W) float32, 0 to 255, to scores (h, w) float32; exact where they exceed `lowest`."""
+        tiled = self._tiled(image, canvas)
         if self._dtype == torch.float32:
             return self._all_exact(tiled)
         scores = _scores(tiled.to(self._dtype), self._quick)
@@ -95,16 +97,62 @@ class DetectorNetwork:
             cells[:, :, first:last] = x
         return cells
 
-    def tiles(self, image: torch.Tensor, canvas: Canvas) -> CanvasTiles:
-        """Tiles of the canvas of an (H, W, 3) image, 0 to 255; invalidates those of the image before."""
-        if self._pixels is None or self._pixels[0] != canvas:
-            self._pixels = canvas, torch.zeros((canvas.height, canvas.width, 3), device=image.device)
-        return CanvasTiles(image.contiguous(), canvas, self._mean, self._pixels[1])
+    def _tiled(self, image: torch.Tensor, canvas: Canvas) -> torch.Tensor:
+        """Draw all pyramid levels on the canvas: (1, 3, canvas height, canvas width) float32, 0 between them."""
+        if self._canvas is None or self._canvas[0] != canvas:
+            self._canvas = canvas, torch.zeros((canvas.height, canvas.width, 3), device=image.device)
+        tiled = self._canvas[1]
+        level = None
+        for top, left, height, width in canvas.levels:
+            place = tiled[top : top + height, left : left + width]
+            if level is None:
+                _subtract(image[0].permute(1, 2, 0), self._mean, place)
+            else:
+                _shrink(level, place)
+            level = place
+        return tiled.permute(2, 0, 1)[None]
 
 
 def to_canvas(cell: int) -> int:
     """Return the canvas row (column) at the centre of the window of row (column) `cell` of the scores."""
     return STEP * cell + VIEW // 2
+
+
+def _subtract(image: torch.Tensor, mean: torch.Tensor, into: torch.Tensor) -> None:
+    """Write (H, W, 3), less `mean` (3,) and over 256, into (H, W, 3), with long rows: a third of the time."""
+    means = mean.repeat(image.shape[1])
+    if image.stride() != (3 * image.shape[1], 3, 1):
+        image = image.contiguous()
+    image, into = (x.as_strided((len(x), means.numel()), (x.stride(0), 1)) for x in (image, into))
+    for rows in (slice(first, first + _ROWS) for first in range(0, len(into), _ROWS)):
+        torch.sub(image[rows], means, out=into[rows]).mul_(1 / 256)
+
+
+def _shrink(level: torch.Tensor, into: torch.Tensor) -> None:
+    """Resize (H, W, 3) to the smaller (h, w, 3), bilinear with aligned corners; rows first, then columns.
+
+    Four times as fast as F.interpolate on the CPU, which computes three numbers at a time.
+    """
+    if level.is_cuda:
+        small = F.interpolate(level.permute(2, 0, 1)[None], into.shape[:2], mode='bilinear', align_corners=True)
+        into.copy_(small[0].permute(1, 2, 0))
+        return
+    height, width = level.shape[:2]
+    (above, below, down), (left, right, across) = _between(height, into.shape[0]), _between(width, into.shape[1])
+    channels = torch.arange(3)
+    left, right = ((3 * side[:, None] + channels).flatten() for side in (left, right))
+    across, down = across.repeat_interleave(3), down[:, None]
+    level, into = (x.as_strided((len(x), x.shape[1] * 3), (x.stride(0), 1)) for x in (level, into))
+    for rows in (slice(first, first + _ROWS) for first in range(0, len(into), _ROWS)):
+        lower = level.index_select(0, above[rows]).lerp_(level.index_select(0, below[rows]), down[rows])
+        torch.lerp(lower.index_select(1, left), lower.index_select(1, right), across, out=into[rows])
+
+
+def _between(size: int, places: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return each of `places` output samples' two neighbours among `size` inputs, and the weight of the second."""
+    at = torch.arange(places) * torch.tensor((size - 1) / max(places - 1, 1), dtype=torch.float32)
+    first = at.long()
+    return first, (first + 1).clamp_(max=size - 1), at - first
 
 
 def _convolutions(net: DlibNet, device: torch.device, dtype: torch.dtype) -> Convolutions:

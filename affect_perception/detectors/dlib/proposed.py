@@ -18,7 +18,7 @@ import torch
 
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.enlarged import EnlargedLevel
-from affect_perception.detectors.dlib.network import DetectorNetwork, to_canvas
+from affect_perception.detectors.dlib.network import DetectorNetwork, Tile, to_canvas
 from affect_perception.detectors.dlib.pyramid import (
     MIN_SIDE,
     STEP,
@@ -32,7 +32,7 @@ from affect_perception.detectors.dlib.pyramid import (
     overlapping,
 )
 from affect_perception.detectors.dlib.search import SETTLED, ProposalSearch
-from affect_perception.detectors.dlib.tiles import Tile
+from affect_perception.detectors.dlib.tiles import CanvasTiles
 from affect_perception.detectors.dlib.windows import SIDE, window_scores
 from affect_perception.detectors.proposals.canvas import face_scale
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
@@ -40,7 +40,7 @@ from affect_perception.detectors.proposals.refused import RefusedPlaces
 from affect_perception.types import Detection
 
 SMALLEST_PX = 72  # a face of this size is found without enlarging
-_WINDOW_CELLS = 600  # cells of a run over the whole picture that take as long as a window
+_WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long as a window
 _WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
 _KNOWN = 0.0  # estimate at faces that are tracked
 _MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
@@ -204,7 +204,7 @@ class _Pyramid:
 
     def __init__(self, rgb: np.ndarray, canvas: Canvas, network: DetectorNetwork) -> None:
         self._rgb, self.canvas, self._network = rgb, canvas, network
-        self._tiles = network.tiles(torch.from_numpy(np.array(rgb)), canvas)
+        self._tiles = CanvasTiles(rgb, canvas, network.mean, network.scratch)
         self._enlarged: dict[int, EnlargedLevel] = {}
 
     def of(self, level: int) -> tuple[Canvas, Tile, ToImage]:

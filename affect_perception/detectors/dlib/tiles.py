@@ -1,123 +1,128 @@
-"""Pixels of the canvas of dlib's pyramid, whole or in rectangles: a level is drawn when it is first needed."""
+"""Rectangles of the canvas of dlib's pyramid, each computed alone, with the pixels that the whole canvas has there.
+
+A level is made of the one before by bilinear resizing, rows and columns apart, and so on up to the image. The steps of
+one axis are linear, so their product is one matrix from the image to the level, with a narrow band of weights. A
+rectangle of a level is then two products of small blocks of such matrices; the values differ from those made level by
+level by 1e-6.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from affect_perception.detectors.dlib.pyramid import Canvas
+from affect_perception.detectors.dlib.winograd import Scratch
 
-Tile = Callable[[int, int, np.ndarray], None]  # writes the canvas pixels from (top, left) on into (height, width, 3)
-
-_ROWS = 32  # rows of a level per step: few enough for the cache
+_BLOCK = 16  # output samples per product: few enough for narrow blocks, enough for efficient products
 
 
-class CanvasTiles:
-    """Tiles of the canvas of one image, (H, W, 3) uint8 or float, 0 to 255, on any device.
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Matrix of one axis from the image to a level, in blocks of _BLOCK outputs.
 
-    `pixels`: the canvas's buffer, (height, width, 3) float32, 0 between the levels; `mean` (3,) is subtracted from the
-    pixels of the image, and the rest divided by 256.
+    `starts`: first input of each block; `weights` (blocks, _BLOCK, inputs) float32, 0 beyond the last output.
     """
 
-    def __init__(self, image: torch.Tensor, canvas: Canvas, mean: torch.Tensor, pixels: torch.Tensor) -> None:
-        self._image, self._canvas, self._mean, self._pixels = image, canvas, mean, pixels
-        self._drawn = [range(0)] * len(canvas.levels)  # rows of each level
+    starts: np.ndarray
+    weights: np.ndarray
 
-    def whole(self) -> torch.Tensor:
-        """Pixels of the whole canvas, (1, 3, height, width), channels last in memory."""
-        for number, (_, _, height, _) in enumerate(self._canvas.levels):
-            self._need(number, 0, height)
-        return self._pixels.permute(2, 0, 1)[None]
-
-    def __call__(self, top: int, left: int, into: np.ndarray) -> None:
-        """Write the canvas from (top, left) on, 0 outside, into (height, width, 3) float32; on the CPU."""
-        bottom, right = top + into.shape[0], left + into.shape[1]
-        for number, (y, x, height, width) in enumerate(self._canvas.levels):
-            if left < x + width and right > x:
-                self._need(number, max(top - y, 0), min(bottom - y, height))
-        rows, columns = (
-            slice(min(max(first, 0), size), min(max(last, 0), size))
-            for first, last, size in ((top, bottom, self._canvas.height), (left, right, self._canvas.width))
-        )
-        into[:] = 0
-        place = into[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-        np.copyto(place, self._pixels.numpy()[rows, columns])
-
-    def _need(self, number: int, first: int, last: int) -> None:
-        """Draw those rows [first, last) of a level that are not yet drawn, and those between them and the drawn."""
-        drawn = self._drawn[number]
-        if first >= last or (drawn and first in drawn and last - 1 in drawn):
-            return
-        if not drawn:
-            self._draw(number, first, last)
-            self._drawn[number] = range(first, last)
-            return
-        if first < drawn.start:
-            self._draw(number, first, drawn.start)
-        if last > drawn.stop:
-            self._draw(number, drawn.stop, last)
-        self._drawn[number] = range(min(first, drawn.start), max(last, drawn.stop))
-
-    def _draw(self, number: int, first: int, last: int) -> None:
-        """Draw rows [first, last) of a level, from the level before."""
-        place = self._place(number)
-        if number == 0:
-            _subtract(self._mean, self._image, place, first, last)
-            return
-        before = self._place(number - 1)
-        above, below, _ = _between(len(before), len(place))
-        self._need(number - 1, int(above[first]), int(below[last - 1]) + 1)
-        _shrink(before, place, first, last)
-
-    def _place(self, number: int) -> torch.Tensor:
-        top, left, height, width = self._canvas.levels[number]
-        return self._pixels[top : top + height, left : left + width]
-
-
-def _subtract(mean: torch.Tensor, image: torch.Tensor, into: torch.Tensor, first: int, last: int) -> None:
-    """Write rows [first, last) of (H, W, 3) less `mean` (3,), over 256, into (H, W, 3)."""
-    means = mean.repeat(image.shape[1])
-    image, into = _flat(image), _flat(into)
-    for rows in _steps(first, last):
-        into[rows].copy_(image[rows]).sub_(means).mul_(1 / 256)
-
-
-def _shrink(level: torch.Tensor, into: torch.Tensor, first: int, last: int) -> None:
-    """Resize (H, W, 3) to rows [first, last) of the smaller (h, w, 3), bilinear with aligned corners.
-
-    Rows first, then columns. Four times as fast as F.interpolate on the CPU, which computes three numbers at a time.
-    """
-    if level.is_cuda:
-        small = F.interpolate(level.permute(2, 0, 1)[None], into.shape[:2], mode='bilinear', align_corners=True)
-        into.copy_(small[0].permute(1, 2, 0))
-        return
-    height, width = level.shape[:2]
-    (above, below, down), (left, right, across) = _between(height, into.shape[0]), _between(width, into.shape[1])
-    channels = torch.arange(3)
-    left, right = ((3 * side[:, None] + channels).flatten() for side in (left, right))
-    across, down = across.repeat_interleave(3), down[:, None]
-    level, into = _flat(level), _flat(into)
-    for rows in _steps(first, last):
-        lower = level.index_select(0, above[rows]).lerp_(level.index_select(0, below[rows]), down[rows])
-        torch.lerp(lower.index_select(1, left), lower.index_select(1, right), across, out=into[rows])
-
-
-def _steps(first: int, last: int) -> Iterator[slice]:
-    return (slice(row, min(row + _ROWS, last)) for row in range(first, last, _ROWS))
-
-
-def _flat(x: torch.Tensor) -> torch.Tensor:
-    """View of (H, W, 3), colours side by side in memory, as (H, 3 * W): operations on long rows are the fast ones."""
-    return x.as_strided((len(x), x.shape[1] * 3), (x.stride(0), 1), x.storage_offset())
+    @property
+    def inputs(self) -> int:
+        """Input samples of a block."""
+        return int(self.weights.shape[2])
 
 
 @functools.lru_cache(maxsize=256)
-def _between(size: int, places: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return each of `places` output samples' two neighbours among `size` inputs, and the weight of the second."""
-    at = torch.arange(places) * torch.tensor((size - 1) / max(places - 1, 1), dtype=torch.float32)
-    first = at.long()
-    return first, (first + 1).clamp_(max=size - 1), at - first
+def resampling(sizes: tuple[int, ...]) -> Resampling:
+    """Matrix from the first of `sizes` to the last, by bilinear resizing with aligned corners from each to the next."""
+    first, weights = np.arange(sizes[0]), np.ones((sizes[0], 1))
+    for before, after in itertools.pairwise(sizes):
+        at = np.arange(after, dtype=np.float32) * np.float32((before - 1) / max(after - 1, 1))
+        left = at.astype(np.int64)
+        right = np.minimum(left + 1, before - 1)
+        share = (at - left).astype(np.float64)[:, None]
+        span = int((first[right] - first[left]).max()) + weights.shape[1]
+        combined = np.zeros((after, span))
+        rows, columns = np.arange(after)[:, None], np.arange(weights.shape[1])
+        np.add.at(combined, (rows, columns), (1 - share) * weights[left])
+        np.add.at(combined, (rows, columns + (first[right] - first[left])[:, None]), share * weights[right])
+        first, weights = first[left], combined
+    count, span = weights.shape
+    begins = np.arange(0, count, _BLOCK)
+    length = min(int((first[np.minimum(begins + _BLOCK, count) - 1] - first[begins]).max()) + span, sizes[0])
+    starts = np.minimum(first[begins], sizes[0] - length)
+    blocks = np.zeros((len(begins), _BLOCK, length), np.float32)
+    for i in range(count):
+        block, shift = i // _BLOCK, first[i] - starts[i // _BLOCK]
+        inside = min(span, length - shift)  # weights beyond the image are 0
+        blocks[block, i % _BLOCK, shift : shift + inside] = weights[i, :inside]
+    return Resampling(starts, blocks)
+
+
+class CanvasTiles:
+    """Tiles of the canvas of an (H, W, 3) uint8 image on the CPU; `mean` (3,) is subtracted from its pixels."""
+
+    def __init__(self, rgb: np.ndarray, canvas: Canvas, mean: np.ndarray, scratch: Scratch) -> None:
+        self._rgb, self._canvas, self._scratch = rgb, canvas, scratch
+        self._means = np.tile(np.asarray(mean, np.float32), canvas.width)
+        heights, widths = (tuple(level[axis] for level in canvas.levels) for axis in (2, 3))
+        self._sizes = heights, widths
+
+    def __call__(self, top: int, left: int, into: np.ndarray) -> None:
+        """Write the canvas from (top, left) on, which may lie outside it, into (height, width, 3) float32."""
+        height, width = into.shape[:2]
+        into[:] = 0
+        for number, (y, x, h, w) in enumerate(self._canvas.levels):
+            first, last = max(top - y, 0), min(top + height - y, h)
+            start, end = max(left - x, 0), min(left + width - x, w)
+            if first < last and start < end:
+                pixels = self._level(number, (first, last), (start, end)).reshape(last - first, -1)
+                pixels -= self._means[: pixels.shape[1]]
+                place = into[first + y - top : last + y - top, start + x - left : end + x - left]
+                np.multiply(pixels.reshape(place.shape), 1 / 256, out=place)
+
+    def _level(self, number: int, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+        """Pixels of rows and columns [first, last) of a level, (rows, columns, 3) float32."""
+        if number == 0:
+            return self._rgb[rows[0] : rows[1], columns[0] : columns[1]].astype(np.float32)
+        (down, _, _, above), (across, start, end, left) = (
+            _blocks(resampling(sizes[: number + 1]), span)
+            for sizes, span in zip(self._sizes, (rows, columns), strict=True)
+        )
+        planes = self._buffer('planes', 3, len(down.starts) * _BLOCK, end - start)
+        pixels = self._buffer('pixels', down.inputs, end - start, 3)
+        resized = self._buffer('rows', _BLOCK, end - start, 3)
+        for first, weights, place in zip(down.starts, down.weights, np.split(planes, len(down.starts), 1), strict=True):
+            pixels[:] = self._rgb[first : first + down.inputs, start:end]  # few rows, which stay in the cache
+            _product(weights, pixels.reshape(down.inputs, -1), resized.reshape(_BLOCK, -1))
+            cv2.split(resized, list(place))
+        flat = planes.reshape(-1, end - start)
+        level = self._buffer('level', len(flat), len(across.starts), _BLOCK)
+        for number, (first, weights) in enumerate(zip(across.starts - start, across.weights, strict=True)):
+            _product(flat[:, first : first + across.inputs], weights.T, level[:, number])
+        wanted = level.reshape(3, planes.shape[1], -1)[:, above:, left:][
+            :, : rows[1] - rows[0], : columns[1] - columns[0]
+        ]
+        return np.asarray(cv2.merge(list(wanted)))
+
+    def _buffer(self, name: str, *shape: int) -> np.ndarray:
+        return self._scratch.of(name, *shape).numpy()
+
+
+def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Write a @ b into `out`; not by NumPy, whose threads wait for each other by spinning."""
+    torch.mm(torch.from_numpy(a), torch.from_numpy(b), out=torch.from_numpy(out))
+
+
+def _blocks(matrix: Resampling, outputs: tuple[int, int]) -> tuple[Resampling, int, int, int]:
+    """Blocks that hold the outputs [first, last); first and last input that they need; `first` within the blocks."""
+    begin, end = outputs[0] // _BLOCK, -(-outputs[1] // _BLOCK)
+    part = Resampling(matrix.starts[begin:end], matrix.weights[begin:end])
+    first, last = int(part.starts.min()), int(part.starts.max()) + part.inputs
+    return part, first, last, outputs[0] - begin * _BLOCK

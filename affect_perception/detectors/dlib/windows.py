@@ -13,9 +13,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from affect_perception.detectors.dlib.network import REACH, Convolutions
+from affect_perception.detectors.dlib.network import REACH, Convolutions, Tile
 from affect_perception.detectors.dlib.pyramid import STEP, VIEW
-from affect_perception.detectors.dlib.tiles import Tile
 
 SIDE = 3  # cells, odd; height and width of a window: dlib's score of a face is nearly level over 3 × 3 cells
 PIXELS = STEP * (SIDE + 2 * REACH - 1) + VIEW  # side of what the scores of a window depend on, canvas px

@@ -221,12 +221,12 @@ def test_pictures_of_other_sizes_in_between_change_no_answer(detector, astronaut
 @pytest.mark.parametrize('sizes', [((60, 101), (50, 84)), ((6, 7), (5, 5)), ((1, 5), (1, 4)), ((90, 40), (75, 33))])
 def test_levels_shrink_as_pytorch_does_it(sizes):
     torch = pytest.importorskip('torch')
-    from affect_perception.detectors.dlib.tiles import _shrink
+    from affect_perception.detectors.dlib.network import _shrink
 
     (height, width), into = sizes
     level = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(3))
     canvas = torch.zeros(into[0] + 4, into[1] + 6, 3)
-    _shrink(level[0].permute(1, 2, 0).contiguous(), canvas[1 : into[0] + 1, 2 : into[1] + 2], 0, into[0])
+    _shrink(level[0].permute(1, 2, 0).contiguous(), canvas[1 : into[0] + 1, 2 : into[1] + 2])
     expected = torch.nn.functional.interpolate(level, into, mode='bilinear', align_corners=True)
     assert (canvas[1 : into[0] + 1, 2 : into[1] + 2].permute(2, 0, 1) - expected[0]).abs().max() < 1e-6
     assert canvas.count_nonzero() <= 3 * into[0] * into[1]
