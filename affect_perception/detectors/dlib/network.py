@@ -124,7 +124,8 @@ def _subtract(image: torch.Tensor, mean: torch.Tensor, into: torch.Tensor) -> No
     if image.stride() != (3 * image.shape[1], 3, 1):
         image = image.contiguous()
     image, into = (x.as_strided((len(x), means.numel()), (x.stride(0), 1)) for x in (image, into))
-    for rows in (slice(first, first + _ROWS) for first in range(0, len(into), _ROWS)):
+    step = len(into) if into.is_cuda else _ROWS
+    for rows in (slice(first, first + step) for first in range(0, len(into), step)):
         torch.sub(image[rows], means, out=into[rows]).mul_(1 / 256)
 
 

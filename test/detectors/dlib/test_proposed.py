@@ -1,5 +1,9 @@
 """dlib's CNN on proposed windows: the scores and boxes of a run over the whole picture, whatever is proposed."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -188,3 +192,30 @@ def test_with_the_shipped_network_nothing_is_found_where_nothing_is_and_the_astr
     (face,) = [face for face in detector.detect(astronaut) if face.confidence >= 0.5]
     (expected,) = [face for face in whole.detect(astronaut) if face.confidence >= 0.5]
     assert face.box.centre == pytest.approx(expected.box.centre, abs=12)
+
+
+ONE_THREAD = """
+import time
+import numpy as np
+import torch
+from builders.proposals import FixedFinder, everywhere
+from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
+torch.set_num_threads(1)
+rgb = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
+detector = ProposedDlibCnn('', 'fp32', -0.5, 0, 80, FixedFinder(lambda canvas: everywhere(canvas) - 0.9))
+known = np.array([[x, y, 200, 200] for x in (150, 400, 650) for y in (150, 400)], float)
+detector.detect_known(rgb, known)
+process, thread = time.process_time(), time.thread_time()
+for _ in range(8):
+    detector.detect_known(rgb, known)
+print(time.process_time() - process, time.thread_time() - thread)
+"""
+
+
+def test_a_detection_keeps_one_thread_busy_and_no_other_that_waits_for_it(whole):
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path)), 'OPENBLAS_NUM_THREADS': '2'}
+    run = subprocess.run(
+        [sys.executable, '-c', ONE_THREAD], env=environment, capture_output=True, text=True, timeout=300, check=True
+    )
+    process_s, thread_s = map(float, run.stdout.split())
+    assert process_s < 1.2 * thread_s + 0.05
