@@ -1,5 +1,6 @@
 """Fixtures of all tests: a ROS domain of their own, the folder of real data if any, waits with a limit."""
 
+import faulthandler
 import os
 import signal
 import threading
@@ -21,6 +22,37 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / 'shared' / 'data'
+
+
+# pytest-timeout raises an exception in the test, once. It ends neither a wait inside a C++ library nor a wait that follows it in
+# a fixture; a process of tests that still hangs then prints the stacks of its threads and ends, so that the run goes on.
+GRACE_S = 60.0
+_stderr = None  # that of the process: while a test runs, descriptor 2 is pytest's
+
+
+def pytest_configure(config):
+    global _stderr
+    _stderr = os.fdopen(os.dup(2), 'w')
+
+
+def _limit_s(item) -> float:
+    marker = item.get_closest_marker('timeout')
+    return float(marker.args[0] if marker else item.config.getini('timeout'))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    faulthandler.dump_traceback_later(_limit_s(item) + GRACE_S, exit=True, file=_stderr)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item):
+    faulthandler.dump_traceback_later(2 * GRACE_S, exit=True, file=_stderr)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)
