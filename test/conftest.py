@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / 'shared' / 'data'
 
 
-# pytest-timeout raises an exception in the test, once. It ends neither a wait inside a C++ library nor a wait that follows it in
-# a fixture; a process of tests that still hangs then prints the stacks of its threads and ends, so that the run goes on.
+# pytest-timeout raises an exception in the test, once; that ends neither a wait inside a C++ library nor a later one
+# in a fixture. A process of tests that hangs on prints the stacks of its threads and ends; the run goes on in another.
 GRACE_S = 60.0
 _stderr = None  # that of the process: while a test runs, descriptor 2 is pytest's
 
@@ -36,13 +36,16 @@ def pytest_configure(config):
 
 
 def _limit_s(item) -> float:
-    marker = item.get_closest_marker('timeout')
-    return float(marker.args[0] if marker else item.config.getini('timeout'))
+    """pytest-timeout's limit for this test."""
+    if marker := item.get_closest_marker('timeout'):
+        return float(marker.args[0])
+    return float(item.config.getoption('timeout', None) or item.config.getini('timeout'))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item):
-    faulthandler.dump_traceback_later(_limit_s(item) + GRACE_S, exit=True, file=_stderr)
+    if item.config.pluginmanager.hasplugin('timeout'):
+        faulthandler.dump_traceback_later(_limit_s(item) + GRACE_S, exit=True, file=_stderr)
     return (yield)
 
 
