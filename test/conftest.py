@@ -59,6 +59,20 @@ def pytest_runtest_teardown(item):
 
 
 @pytest.fixture(autouse=True)
+def priority_of_every_test():
+    """A test leaves the scheduling of its process as it was: at real-time priority, later ones starve the machine."""
+    if not hasattr(os, 'sched_getscheduler'):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    after = os.sched_getscheduler(0), os.sched_getparam(0)
+    if after != before:
+        os.sched_setscheduler(0, *before)
+        pytest.fail(f'scheduling policy and priority {before} became {after}')
+
+
+@pytest.fixture(autouse=True)
 def patience_with_detectors(request, monkeypatch):
     """Detectors of idle priority may wait for a core as long as it takes: other tests work beside this one."""
     if 'starved' not in request.node.name:
