@@ -61,7 +61,7 @@ def _dlib_cnn(settings: TrackerSettings) -> FaceDetector:
     if not _proposes(settings):
         doubled = doublings(settings.detect_smallest_px)
         return DlibCnn(path, settings.detect_device, precision, doubled, _LOWEST_SCORE, width)
-    from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
+    from affect_perception.detectors.dlib.proposed import SMALLEST_PX, ProposedDlibCnn
 
     smallest_px = settings.detect_smallest_px or SMALLEST_PX
     return ProposedDlibCnn(path, precision, _LOWEST_SCORE, width, smallest_px, sweep=settings.detect_sweep)
@@ -90,7 +90,6 @@ def _yunet(settings: TrackerSettings) -> FaceDetector:
     return YuNet(settings.detector_weights, settings.detect_width)
 
 
-SMALLEST_PX = 80  # what dlib's CNN looks for by default
 _LOWEST_SCORE = -0.5  # detections of dlib_cnn from here on confirm tracked faces
 
 DETECTORS: dict[str, Callable[[TrackerSettings], FaceDetector]] = {

@@ -74,9 +74,10 @@ class TrackerSettings(Settings):
     )
     detect_smallest_px: int = setting(
         0,
-        'size of the smallest faces that dlib_cnn looks for; 0: 80. From 72 on nothing is enlarged; below, proposals '
-        'have small windows enlarged (36 at least), and whole pictures are doubled, below 36 twice, at four times the '
-        'cost each',
+        'size of the smallest faces that dlib_cnn looks for; 0: 36 with proposals, 80 in whole pictures. From 72 on '
+        'nothing is enlarged; below, proposals have small windows enlarged (36 at least; new faces of that size are '
+        'looked for in every second detection), and whole pictures are doubled, below 36 twice, at four times the cost '
+        'each',
         unit='px',
         low=0,
         high=1000,

@@ -34,7 +34,9 @@ def at_places(*places):
     def estimates(canvas):
         values = nowhere(canvas)
         for level, y, x, estimate in places:
-            (scale,) = (one for one in canvas.scales if 0 <= level - one.first_level < LEVELS)
+            scale = next((one for one in canvas.scales if 0 <= level - one.first_level < LEVELS), None)
+            if scale is None:  # of the enlarged picture, which is not asked for
+                continue
             # Image pixels per pixel of the canvas: the first scale is at a quarter, or enlarged at half of the size.
             unit = canvas.scales[0].height / scale.height * (2 if canvas.scales[0].first_level else 4)
             row, column = int((scale.top + y / unit) / OUT), int((scale.left + x / unit) / OUT)

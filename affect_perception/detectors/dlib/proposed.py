@@ -5,7 +5,8 @@ windows around the best estimates (`search.py`), on the same pixels as a run ove
 that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
 
 In a sequence of pictures, places where nothing was found are remembered (`detectors/proposals/refused.py`), and a few
-more doubtful ones are looked at with each picture instead; and one picture in many is looked at as a whole.
+more doubtful ones are looked at with each picture instead; new faces too small for dlib are looked for in every second
+picture; and one picture in many is looked at as a whole.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ from affect_perception.detectors.dlib.pyramid import (
 from affect_perception.detectors.dlib.search import SETTLED, ProposalSearch
 from affect_perception.detectors.dlib.tiles import CanvasTiles
 from affect_perception.detectors.dlib.windows import SIDE, window_scores
-from affect_perception.detectors.proposals.canvas import face_scale
+from affect_perception.detectors.proposals.canvas import LEVELS, face_scale
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
 from affect_perception.detectors.proposals.refused import RefusedPlaces
 from affect_perception.types import Detection
 
-SMALLEST_PX = 72  # a face of this size is found without enlarging
+SMALLEST_PX = 36  # with enlarging, the least that the proposal network is trained for
+_NOT_ENLARGED_PX = 72  # a face of this size is found without
+_ENLARGED_EVERY = 2  # pictures of a sequence; drawing and searching the enlarged scale costs as much as all others
 _WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long as a window
 _WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
 _KNOWN = 0.0  # estimate at faces that are tracked
@@ -59,8 +62,8 @@ class ProposedDlibCnn(DlibCnn):
 
     Parameters as of `DlibCnn`. `smallest_px`: faces from this size on are looked for (36 is the least); `finder` makes
     the proposals; `settled`: see `search.py`; `sweep`: pictures of which `detect_known` looks at one as a whole, 0: at
-    none. `windows` counts the windows looked at, `whole_runs` pictures with so
-    many proposals that one run over the whole was cheaper, `postponed` proposals left out.
+    none. `windows` counts the windows looked at, `whole_runs` pictures with so many proposals that one run over the
+    whole was cheaper, `postponed` proposals left out.
     """
 
     def __init__(
@@ -76,8 +79,9 @@ class ProposedDlibCnn(DlibCnn):
     ) -> None:
         super().__init__(path, 'cpu', precision, 0, lowest_score, width)
         self._finder = finder or ProposalFinder()
-        self._enlarged = smallest_px < SMALLEST_PX
+        self._enlarged = smallest_px < _NOT_ENLARGED_PX
         self._settled = settled
+        self._pictures = 0  # of the sequence
         self._sweep, self._since_whole = sweep, 0  # pictures
         self._refused = RefusedPlaces()
         self.windows = self.whole_runs = self.postponed = 0
@@ -85,14 +89,17 @@ class ProposedDlibCnn(DlibCnn):
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
         """Detect faces of one picture of a sequence as `detect`, at `known` and doubtful places; some as a whole.
 
-        `known` (N, 4): boxes of tracked faces, rows of core.boxes.
+        Small faces that are not known are looked for in every second picture. `known` (N, 4): boxes of tracked faces,
+        rows of core.boxes.
         """
         smaller, scale = at_most(rgb, self._width)
         if min(smaller.shape[:2]) < MIN_SIDE:
             return []
         size = smaller.shape[:2]
         with self._lock, torch.inference_mode():
-            proposals = self._finder(smaller, self._enlarged, min(_DOUBTFUL, self._finder.threshold))
+            enlarged = self._enlarged and self._pictures % _ENLARGED_EVERY == 0
+            self._pictures += 1
+            proposals = self._finder(smaller, enlarged, min(_DOUBTFUL, self._finder.threshold))
             proposals = proposals.first(int((proposals.score >= self._finder.threshold).sum()) + _MOST_DOUBTFUL)
             refused = self._refused.among(proposals, size)
             found, seen = self._confirmed(smaller, self._with_known(proposals, known / scale, size), refused, _TURNS)
@@ -116,11 +123,13 @@ class ProposedDlibCnn(DlibCnn):
         """Proposals and the two levels nearest to the size of each known box; a better proposal there comes first."""
         inside = np.all((known[:, :2] > 0) & (known[:, :2] < size[::-1]), axis=1) & (known[:, 2] > 0)
         x, y, side = known[inside, :3].T
-        level = np.floor(np.log(side / self._loss['window'][0]) / np.log(1.2)).astype(np.int64)
-        highest = len(canvas_of(*size, *self._paddings).levels) - 1
-        for one in (level, level + 1):
-            fits = (one >= 0) & (one <= highest)
-            proposals = proposals.added(one[fits], y[fits], x[fits], _KNOWN)
+        levels = np.arange(
+            -LEVELS if self._enlarged else 0, len(canvas_of(*size, *self._paddings).levels), dtype=np.int64
+        )
+        below = np.searchsorted(face_scale(levels), side / self._loss['window'][0], side='right') - 1
+        for one in (below, below + 1):
+            fits = (one >= 0) & (one < len(levels))
+            proposals = proposals.added(levels[one[fits]], y[fits], x[fits], _KNOWN)
         return proposals
 
     def _confirmed(

@@ -1,5 +1,6 @@
 """dlib's CNN on the proposals of a sequence: doubtful places in turns, nothing twice around the middle of a face."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -89,7 +90,8 @@ def test_of_too_many_small_faces_at_once_the_best_are_looked_at_and_the_others_w
     detector = detector_of(*((*place, 1 - 0.01 * i) for i, place in enumerate(places)), smallest_px=36)
     looked, postponed = [], []
     for _ in range(4):
-        assert detector.detect_known(noise, NOBODY) == []
+        for _ in range(2):  # small faces are looked for in every second picture
+            assert detector.detect_known(noise, NOBODY) == []
         looked.append(detector.windows)
         postponed.append(detector.postponed)
     assert looked[:2] == [24, 48]
@@ -97,6 +99,16 @@ def test_of_too_many_small_faces_at_once_the_best_are_looked_at_and_the_others_w
     assert 55 - 48 <= postponed[1] - postponed[0] <= 55 - 48 + 2  # with one or two that are due again
     assert 55 <= looked[2] < 72
     assert postponed[1] == postponed[2] == postponed[3]
+
+
+def test_new_small_faces_are_found_in_every_second_picture_and_tracked_ones_in_each(astronaut):
+    small = cv2.resize(astronaut, (160, 160), interpolation=cv2.INTER_AREA)  # a face of 48 px
+    detector = detector_of((-3, 117 / 2, 155 / 2, 1.0), smallest_px=36)
+    (face,) = detector.detect_known(small, NOBODY)
+    assert face.box.width == pytest.approx(48, abs=8)
+    assert [len(detector.detect_known(small, NOBODY)) for _ in range(4)] == [0, 1, 0, 1]
+    known = np.array([[*face.box.centre, face.box.width, face.box.height]])
+    assert [len(detector.detect_known(small, known)) for _ in range(4)] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize('size', [(1, 1), (9, 500), (10, 10), (12, 300), (300, 12), (79, 79)])
