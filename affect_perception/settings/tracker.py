@@ -76,7 +76,7 @@ class TrackerSettings(Settings):
         0,
         'size of the smallest faces that dlib_cnn looks for; 0: 36 with proposals, 80 in whole pictures. From 72 on '
         'nothing is enlarged; below, proposals have small windows enlarged (36 at least; new faces of that size are '
-        'looked for in every second detection), and whole pictures are doubled, below 36 twice, at four times the cost '
+        'looked for in every third detection), and whole pictures are doubled, below 36 twice, at four times the cost '
         'each',
         unit='px',
         low=0,

@@ -5,7 +5,7 @@ windows around the best estimates (`search.py`), on the same pixels as a run ove
 that scores, boxes and non-maximum suppression are dlib's. Faces too small for dlib are looked at enlarged.
 
 In a sequence of pictures, places where nothing was found are remembered (`detectors/proposals/refused.py`), and a few
-more doubtful ones are looked at with each picture instead; new faces too small for dlib are looked for in every second
+more doubtful ones are looked at with each picture instead; new faces too small for dlib are looked for in every third
 picture; and one picture in many is looked at as a whole.
 """
 
@@ -42,7 +42,7 @@ from affect_perception.types import Detection
 
 SMALLEST_PX = 36  # with enlarging, the least that the proposal network is trained for
 _NOT_ENLARGED_PX = 72  # a face of this size is found without
-_ENLARGED_EVERY = 2  # pictures of a sequence; drawing and searching the enlarged scale costs as much as all others
+_ENLARGED_EVERY = 3  # pictures of a sequence; a picture with the enlarged scale takes up to twice the time of another
 _WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long as a window
 _WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
 _KNOWN = 0.0  # estimate at faces that are tracked
@@ -89,7 +89,7 @@ class ProposedDlibCnn(DlibCnn):
     def detect_known(self, rgb: np.ndarray, known: np.ndarray) -> list[Detection]:
         """Detect faces of one picture of a sequence as `detect`, at `known` and doubtful places; some as a whole.
 
-        Small faces that are not known are looked for in every second picture. `known` (N, 4): boxes of tracked faces,
+        Small faces that are not known are looked for in every third picture. `known` (N, 4): boxes of tracked faces,
         rows of core.boxes.
         """
         smaller, scale = at_most(rgb, self._width)
