@@ -25,6 +25,7 @@ demo: set-up  ## the whole graph on a camera, else on the built-in scene; DURATI
 
 # Tests of live processes share two cores with other tests. Up to three that fail are run once more, alone, like colcon's
 # --retest-until-pass: a defect fails again; a test that passes only alone depends on load, is named, and wants mending.
+# A process of tests that hangs says where and ends (test/conftest.py); at the third the run ends, with a status that fails.
 TESTS = python -m pytest -n 2 --dist loadfile --max-worker-restart 2 $(1) || { [ $$? -eq 1 ] && python resource/failed_tests_alone.py; }
 # Only where it is typed: an installation of ROS sets a variable of that name.
 DISTRO := $(if $(filter command,$(origin ROS_DISTRO)),$(ROS_DISTRO),kilted)
