@@ -28,11 +28,25 @@ DATA = ROOT.parent / 'shared' / 'data'
 # in a fixture. A process of tests that hangs on prints the stacks of its threads and ends; the run goes on in another.
 GRACE_S = 60.0
 _stderr = None  # that of the process: while a test runs, descriptor 2 is pytest's
+_ended = []  # processes of tests that ended early
 
 
 def pytest_configure(config):
     global _stderr
     _stderr = os.fdopen(os.dup(2), 'w')
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    if error:
+        _ended.append(node)
+
+
+def pytest_sessionfinish(session):
+    """After one process more than pytest-xdist replaces, tests were left out, which is more than a failure."""
+    replaced = session.config.getoption('maxworkerrestart', None)
+    if replaced is not None and len(_ended) > int(replaced):
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 def _limit_s(item) -> float:
