@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a ROS domain of their own, the folder of real data if any, waits with a limit."""
+"""Fixtures of all tests: a ROS domain of their own, the folder of real data if any, waits and tests with a limit."""
 
 import faulthandler
 import os
@@ -50,16 +50,17 @@ def pytest_sessionfinish(session):
 
 
 def _limit_s(item) -> float:
-    """pytest-timeout's limit for this test."""
+    """pytest-timeout's limit for this test; 0: none."""
     if marker := item.get_closest_marker('timeout'):
         return float(marker.args[0])
-    return float(item.config.getoption('timeout', None) or item.config.getini('timeout'))
+    given = item.config.getoption('timeout', None)
+    return float(item.config.getini('timeout') if given is None else given)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item):
-    if item.config.pluginmanager.hasplugin('timeout'):
-        faulthandler.dump_traceback_later(_limit_s(item) + GRACE_S, exit=True, file=_stderr)
+    if item.config.pluginmanager.hasplugin('timeout') and (limit_s := _limit_s(item)):
+        faulthandler.dump_traceback_later(limit_s + GRACE_S, exit=True, file=_stderr)
     return (yield)
 
 

@@ -61,7 +61,7 @@ class TrackerSettings(Settings):
     detect_exhaustive: bool = setting(
         False,
         'dlib_cnn looks at the whole picture; false: on a CPU a small network proposes where a face can be, and '
-        "dlib's CNN looks only there, for a quarter of the CPU time (it finds some turned or half hidden faces later, "
+        "dlib's CNN looks only there, for a third of the CPU time (it finds some turned or half hidden faces later, "
         'see detect_sweep). Not asked for, evaluate and prepare look at the whole',
     )
     detect_sweep: int = setting(

@@ -28,7 +28,7 @@ def nowhere(canvas):
 def at_places(*places):
     """Estimates at places (level, y, x, estimate) of the image, each in one output; nowhere else.
 
-    Places beyond the canvas are at its edge.
+    Places beyond the canvas are at its edge; those of levels that it lacks are nowhere.
     """
 
     def estimates(canvas):
