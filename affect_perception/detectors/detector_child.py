@@ -10,14 +10,15 @@ measurements) or `error` (text) for each frame.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
-from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 
 from affect_perception.detectors.detector_process import MEASUREMENTS
-from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_analyzer
+from affect_perception.detectors.face_analyzer import USED_SETTINGS, FaceAnalyzer, make_face_analyzer
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.devices import default_threads
 from affect_perception.runtime.imports.collection import no_collection
@@ -31,13 +32,29 @@ from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, DetectionResult, Frame
 
 
-def serve(link: Link) -> None:
-    """Answer the parent's messages until the parent is gone."""
+class _Prepared(NamedTuple):
+    """An analyzer that was built before it was asked for, and what it was built for."""
+
+    settings: TrackerSettings
+    template: bool
+    analyzer: FaceAnalyzer
+
+    def fits(self, settings: TrackerSettings, template: bool) -> bool:
+        """Whether an analyzer built for these would be the same."""
+        same = all(getattr(self.settings, name) == getattr(settings, name) for name in USED_SETTINGS)
+        return same and template == self.template
+
+
+def serve(link: Link, prepared: _Prepared | None = None) -> None:
+    """Answer the parent's messages until the parent is gone, with the `prepared` analyzer if it is the wanted one."""
     start = link.receive()
+    settings = TrackerSettings.from_mapping(start.fields['settings'])
     template = start.fields['template'] and CAN_FORK
     try:
-        with no_collection():  # also so that a collection in a fork does not write to the shared memory
-            analyzer = _warm_analyzer(TrackerSettings.from_mapping(start.fields['settings']), template)
+        if prepared is not None and prepared.fits(settings, template):
+            analyzer = prepared.analyzer
+        else:
+            analyzer = _warm_analyzer(settings, template)
     except ConfigError as error:
         link.send('refused', text=str(error))
         return
@@ -75,24 +92,25 @@ def _warm_analyzer(settings: TrackerSettings, template: bool) -> FaceAnalyzer:
     """Build and warm up; for a template on one thread, as a pool of OpenMP does not survive a fork."""
     import cv2
 
-    if template:
-        _use_one_thread()
+    with no_collection():  # also so that a collection in a fork does not write to the shared memory
+        if template:
+            _use_one_thread()
+            cv2.setNumThreads(1)
+        analyzer = make_face_analyzer(settings)
         cv2.setNumThreads(1)
-    analyzer = make_face_analyzer(settings)
-    cv2.setNumThreads(1)
-    if not template:
-        _set_threads()
-    analyzer.warm_up()
+        if not template:
+            _set_threads()
+        analyzer.warm_up()
     return analyzer
 
 
-def _load_early(live: bool) -> None:
-    """Import what dlib_cnn needs, before its settings are known (`start_detector_early`)."""
-    if live and CAN_FORK:
-        _use_one_thread()
-    for module in ('cnn', 'embedding', 'landmarks'):
-        with contextlib.suppress(ImportError):  # told when the detector is built
-            import_module(f'affect_perception.detectors.dlib.{module}')
+def _prepared(settings: TrackerSettings, live: bool) -> _Prepared | None:
+    """Build an analyzer before it is asked for; None where that fails, which is told when it is asked for."""
+    template = live and CAN_FORK
+    try:
+        return _Prepared(settings, template, _warm_analyzer(settings, template))
+    except Exception:  # noqa: BLE001 - `serve` meets the same and tells the parent
+        return None
 
 
 def _use_one_thread() -> None:
@@ -131,31 +149,31 @@ def _text(error: Exception) -> str:
 
 
 def main() -> None:
-    """Run as `python -m affect_perception.detectors.detector_child FD [live|offline]` by `FaceAnalyzerProcess`.
+    """Run as `python -m affect_perception.detectors.detector_child FD [live|offline SETTINGS]` by `FaceAnalyzerProcess`.
 
-    With a second argument it is started early, for that use.
+    With more arguments it is started early: SETTINGS (JSON) are those that it will probably be given.
     """
     link = child_link()
     log_to()
-    _work(link, *sys.argv[2:])
+    if len(sys.argv) > 2:
+        work_early(link, TrackerSettings.from_mapping(json.loads(sys.argv[3])), sys.argv[2] == 'live')
+    else:
+        _work(link)
 
 
-def work_live(link: Link) -> None:
-    """Main program of a fork that is started early, for `FaceAnalyzerProcess`."""
-    _work(link, 'live')
+def work_early(link: Link, settings: TrackerSettings, live: bool) -> None:
+    """Main program of a process that is started before its settings are certain; those given are the likely ones.
 
-
-def work_offline(link: Link) -> None:
-    """Main program of a fork that is started early, for `DetectorProcess`."""
-    _work(link, 'offline')
-
-
-def _work(link: Link, use: str = '') -> None:
+    `live`: for `FaceAnalyzerProcess`, else for `DetectorProcess`.
+    """
     end_with_parent(link)
-    if use:
-        _load_early(use == 'live')
+    _work(link, _prepared(settings, live))
+
+
+def _work(link: Link, prepared: _Prepared | None = None) -> None:
+    end_with_parent(link)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
-        serve(link)
+        serve(link, prepared)
 
 
 if __name__ == '__main__':

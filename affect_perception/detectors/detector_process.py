@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -182,7 +184,7 @@ class DetectorProcess:
     """
 
     def __init__(self, settings: TrackerSettings) -> None:
-        self._process = FaceAnalyzerProcess(settings.changed(align=False, reid='off'), idle=False)
+        self._process = FaceAnalyzerProcess(detection_only(settings), idle=False)
         self.name = self._process.detector
 
     @property
@@ -203,10 +205,16 @@ class DetectorProcess:
         self._process.close()
 
 
+def detection_only(settings: TrackerSettings) -> TrackerSettings:
+    """`settings` without what is measured of a detected face."""
+    return settings.changed(align=False, reid='off')
+
+
 def start_detector_early(settings: TrackerSettings, live: bool) -> None:
     """Start the process of a `FaceAnalyzerProcess` (`live`) or `DetectorProcess` to come; no effect if none is likely.
 
-    It loads dlib and the weights while this process goes on. Where this process has not begun to work yet, it imports
+    It builds the detector that `settings` mean while this process goes on; if others are given in the end, it builds
+    another one. Where this process has not begun to work yet, it imports
     PyTorch here, which both need, and the child is a fork: the import takes 2 s of a core, and 150 MB.
     """
     named = settings.detect_device == 'cpu'
@@ -214,11 +222,12 @@ def start_detector_early(settings: TrackerSettings, live: bool) -> None:
     cnn = settings.detector in ('auto', 'dlib_cnn') and settings.detect_beside != 'thread'
     if os.name != 'posix' or not cnn or settings.detect_inline or (gpu and not named) or is_started_early(_CHILD):
         return
-    if 'torch' in sys.modules or not _fork_early(live):
-        start_early(_CHILD, 'live' if live else 'offline')
+    settings = settings if live else detection_only(settings)
+    if 'torch' in sys.modules or not _fork_early(settings, live):
+        start_early(_CHILD, 'live' if live else 'offline', json.dumps(dataclasses.asdict(settings)))
 
 
-def _fork_early(live: bool) -> bool:
+def _fork_early(settings: TrackerSettings, live: bool) -> bool:
     """Import PyTorch and fork the detector's process; False where this cannot be done."""
     if not CAN_FORK:
         return False
@@ -229,7 +238,7 @@ def _fork_early(live: bool) -> bool:
         return False
     from affect_perception.detectors import detector_child
 
-    return fork_early(_CHILD, detector_child.work_live if live else detector_child.work_offline)
+    return fork_early(_CHILD, partial(detector_child.work_early, settings=settings, live=live))
 
 
 def wants_process(settings: TrackerSettings) -> bool:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Settings on which a FaceAnalyzer depends.
+USED_SETTINGS = (
+    *('detector', 'detector_weights', 'detect_device', 'detect_precision', 'detect_exhaustive'),
+    *('detect_sweep', 'detect_smallest_px', 'detect_width', 'align', 'reid'),
+)
+
 
 class Embedder(Protocol):
     """Face embeddings of an image."""

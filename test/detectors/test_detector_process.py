@@ -1,10 +1,15 @@
 """The detector in a child process: the same results, clear refusals, and a child that dies or hangs is replaced."""
 
+import contextlib
+import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +17,7 @@ from conftest import wait_until
 
 pytest.importorskip('dlib', reason='needs dlib (pip install dlib-bin)')
 
-from affect_perception.detectors import core_share, detector_process, make_detector
+from affect_perception.detectors import core_share, detector_child, detector_process, make_detector
 from affect_perception.detectors.async_detector import AsyncDetector
 from affect_perception.detectors.detector_process import (
     DetectorFailure,
@@ -21,11 +26,12 @@ from affect_perception.detectors.detector_process import (
     start_detector_early,
     wants_process,
 )
-from affect_perception.detectors.face_analyzer import make_face_analyzer
+from affect_perception.detectors.face_analyzer import USED_SETTINGS, make_face_analyzer
 from affect_perception.errors import BadInputError, ConfigError
 from affect_perception.runtime.processes import child_process, child_watch
 from affect_perception.runtime.processes.child_watch import Progress, is_alive
 from affect_perception.runtime.processes.forked_child import CAN_FORK
+from affect_perception.runtime.processes.framing import Link
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, Frame
 
@@ -68,7 +74,7 @@ def test_a_program_that_has_not_begun_to_work_imports_pytorch_once_for_itself_an
 import sys
 import numpy as np
 from affect_perception.detectors.detector_process import FaceAnalyzerProcess, start_detector_early
-from affect_perception.detectors.face_analyzer import make_face_analyzer
+from affect_perception.detectors.face_analyzer import USED_SETTINGS, make_face_analyzer
 from affect_perception.runtime.processes.forked_child import ForkedChild
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import DetectionRequest, Frame
@@ -91,6 +97,53 @@ print('the same')
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=environment, timeout=120)
     assert run.stdout == 'the same\n', run.stderr
+
+
+@pytest.mark.parametrize('reid, built', [('off', 1), ('auto', 2)])
+def test_a_process_that_was_started_early_builds_another_analyzer_for_other_settings_only(monkeypatch, reid, built):
+    made = []
+
+    def make(settings, template):
+        made.append(settings.reid)
+        return SimpleNamespace(detector='one', name='one')
+
+    monkeypatch.setattr(detector_child, '_warm_analyzer', make)
+    ours, theirs = socket.socketpair()
+    parent = Link(ours)
+    parent.send('start', settings=dataclasses.asdict(HOG.changed(image_topic='other', reid=reid)), template=False)
+
+    def serve():
+        with contextlib.suppress(EOFError, OSError):
+            detector_child.serve(Link(theirs), detector_child._prepared(HOG, live=False))
+
+    child = threading.Thread(target=serve)
+    child.start()
+    try:
+        assert parent.receive().kind == 'ready'
+        assert len(made) == built and made[-1] == reid
+    finally:
+        parent.close()
+        child.join(10)
+        theirs.close()
+
+
+@pytest.mark.parametrize('name', ['dlib_cnn', 'dlib_hog', 'auto', 'yunet'])
+@pytest.mark.parametrize('exhaustive', [False, True])
+def test_the_named_settings_are_all_that_an_analyzer_is_built_from(name, exhaustive):
+    read = set()
+
+    class Recorder:
+        def __getattr__(self, setting):
+            read.add(setting)
+            value = getattr(TrackerSettings(detector=name, detect_exhaustive=exhaustive), setting)
+            return self if setting == 'changed' else value
+
+        def __call__(self, **values):
+            return self
+
+    with contextlib.suppress(ConfigError):  # YuNet needs weights
+        make_face_analyzer(Recorder())
+    assert read - {'changed'} <= set(USED_SETTINGS)
 
 
 @pytest.mark.parametrize(
