@@ -149,9 +149,9 @@ def _text(error: Exception) -> str:
 
 
 def main() -> None:
-    """Run as `python -m affect_perception.detectors.detector_child FD [live|offline SETTINGS]` by `FaceAnalyzerProcess`.
+    """Run as `python -m affect_perception.detectors.detector_child FD` by `FaceAnalyzerProcess`.
 
-    With more arguments it is started early: SETTINGS (JSON) are those that it will probably be given.
+    With `live|offline SETTINGS` it is started early: SETTINGS (JSON) are those that it will probably be given.
     """
     link = child_link()
     log_to()

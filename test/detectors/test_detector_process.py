@@ -99,7 +99,7 @@ print('the same')
     assert run.stdout == 'the same\n', run.stderr
 
 
-@pytest.mark.parametrize('reid, built', [('off', 1), ('auto', 2)])
+@pytest.mark.parametrize(('reid', 'built'), [('off', 1), ('auto', 2)])
 def test_a_process_that_was_started_early_builds_another_analyzer_for_other_settings_only(monkeypatch, reid, built):
     made = []
 
@@ -120,7 +120,8 @@ def test_a_process_that_was_started_early_builds_another_analyzer_for_other_sett
     child.start()
     try:
         assert parent.receive().kind == 'ready'
-        assert len(made) == built and made[-1] == reid
+        assert len(made) == built
+        assert made[-1] == reid
     finally:
         parent.close()
         child.join(10)
