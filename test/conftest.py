@@ -3,17 +3,13 @@
 import faulthandler
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-# Before anything imports rclpy: no other robot on this network may hear the tests, nor they it.
-_WORKER = os.environ.get('PYTEST_XDIST_WORKER', '')  # processes of one run must not hear each other either
-if _WORKER:
-    os.environ['ROS_DOMAIN_ID'] = str(30 + (8 * os.getppid() + int(_WORKER.removeprefix('gw'))) % 60)
-os.environ.setdefault('ROS_DOMAIN_ID', str(30 + os.getpid() % 60))
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 # Started in the background by a shell, tests and their children would ignore Ctrl-C.
@@ -31,9 +27,15 @@ _stderr = None  # that of the process: while a test runs, descriptor 2 is pytest
 _ended = []  # processes of tests that ended early
 
 
+_domain = None  # what holds the ROS domain of this process
+
+
 def pytest_configure(config):
-    global _stderr
+    global _stderr, _domain
     _stderr = os.fdopen(os.dup(2), 'w')
+    if 'ROS_DOMAIN_ID' not in os.environ or 'PYTEST_XDIST_WORKER' in os.environ:
+        domain, _domain = take_domain(os.getpid())
+        os.environ['ROS_DOMAIN_ID'] = str(domain)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,6 +49,22 @@ def pytest_sessionfinish(session):
     replaced = session.config.getoption('maxworkerrestart', None)
     if replaced is not None and len(_ended) > int(replaced):
         session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+
+def take_domain(number: int) -> tuple[int, socket.socket | None]:
+    """The first ROS domain from `number` on (modulo 60) that no other process of tests on this machine holds.
+
+    It is held until the socket, which may be None, is closed: nodes of other tests would answer these, and be answered.
+    """
+    for i in range(60):
+        domain = 30 + (number + i) % 60
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            held.bind(('127.0.0.1', 7000 + domain))  # below the ports of DDS; freed also when the process is killed
+            return domain, held
+        except OSError:
+            held.close()
+    return 30 + number % 60, None
 
 
 def _limit_s(item) -> float:
