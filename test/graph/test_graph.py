@@ -32,7 +32,7 @@ def played(scene: Scene) -> tuple[dict, list]:
     """The summary and every result of a scene, of which no frame is lost."""
     results = []
     with RunningGraph('scene', SETTINGS, scene, results.append) as running:
-        wait_until(lambda: running.finished, 120)
+        wait_until(lambda: running.finished and len(results) == running.graph.camera.published, 120)
         running.drain()
         return running.summary(), results
 

@@ -64,7 +64,7 @@ def outputs(talk: str, model: str, sound: str) -> list[list[float]]:
     }
     results = []
     with RunningGraph(talk, settings, on_affect=results.append) as running:
-        wait_until(lambda: running.finished or len(results) >= COUNT, 120)
+        wait_until(lambda: len(results) >= COUNT, 120)
         running.drain()
     faces = [face for result in results for face in result.faces]
     return [[*face.expression_probabilities, face.valence, face.arousal] for face in faces]

@@ -56,7 +56,7 @@ def replayed(source: str, count: int, record: Path | None = None, **camera) -> l
     results = []
     recording = None if record is None else Recording(record, True)
     with RunningGraph(source, settings, on_affect=results.append, record=recording) as running:
-        wait_until(lambda: running.finished or len(results) >= count, 120)
+        wait_until(lambda: len(results) >= count, 120)
         running.drain()
     return [[face.speaking for face in sorted(r.faces, key=lambda f: f.box.x)] for r in results[:count]]
 

@@ -65,7 +65,7 @@ def viewers():
     yield start
     for process in started:
         process.close()
-        assert not process.running
+        wait_until(lambda process=process: not process.running)  # killed, it needs a core to end
 
 
 @pytest.fixture
@@ -137,7 +137,8 @@ def test_a_process_that_cannot_start_is_an_error_of_the_start_and_not_waited_for
         viewers(agent_node={})
 
 
-def test_what_was_bad_is_counted_and_asked_for(viewers):
+def test_what_was_bad_is_counted_and_asked_for(viewers, monkeypatch):
+    monkeypatch.setattr(viewer_process, '_ANSWER_S', 60.0)
     process = viewers(dashboard_node={'dashboard_port': 0})
     assert process.bad_inputs() == 0
     assert status_of(process.address, Host='evil.example') == 403
@@ -170,7 +171,7 @@ def test_closing_does_not_wait_for_a_stopped_process(viewers):
     process = viewers(agent_node={})
     os.kill(process.pid, signal.SIGSTOP)
     process.close()
-    assert not process.running
+    wait_until(lambda: not process.running)
 
 
 def test_a_message_of_the_viewers_that_makes_no_sense_is_skipped(viewers, monkeypatch):
@@ -209,7 +210,8 @@ def test_a_process_that_sends_garbage_is_replaced(viewers, monkeypatch, said):
     wait_until(lambda: process._answers.get('agent_node', 1) is None)
 
 
-def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(viewers, said):
+def test_a_process_that_dies_at_once_is_left_dead_and_the_graph_goes_on(viewers, monkeypatch, said):
+    monkeypatch.setattr(child_process, '_EARLY_S', 600.0)
     process = viewers(dashboard_node={'dashboard_port': 0})
     os.kill(process.pid, signal.SIGKILL)
     wait_until(lambda: said)

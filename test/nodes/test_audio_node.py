@@ -42,7 +42,7 @@ def heard(ros):
         made.append((node, listener, spinner))
         wait_until(node._features.get_subscription_count)
         node.start()
-        wait_until(lambda: len(found) >= count or node.finished or until(node))
+        wait_until(lambda: len(found) >= count or until(node))
         return node, found
 
     yield run

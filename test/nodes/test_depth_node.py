@@ -208,16 +208,21 @@ def test_camera_node_with_depth_gives_faces_their_position_by_itself(ros):
     tracker = FaceTrackerNode({'detector': 'dlib_hog', 'detect_inline': True})
     node, peer = CameraNode(source=source), Node('peer')
     got = {'face_tracks': [], 'depth': [], 'camera_info': []}
+
+    def all_there() -> list:
+        tracks = [t for m in got['face_tracks'] for t in m.tracks if not math.isnan(t.position.z)]
+        return tracks if got['depth'] and got['camera_info'] else []
+
     for topic, kind in (('face_tracks', FaceTrackArray), ('depth', Image), ('camera_info', CameraInfo)):
         peer.create_subscription(kind, topic, got[topic].append, qos.IMAGES)
     spinner = Spinner([tracker, node, peer])
     try:
         for frame in frames:
             node.publish(frame)
-            if any(not math.isnan(t.position.z) for m in got['face_tracks'] for t in m.tracks) and got['depth']:
+            if all_there():
                 break
             wait_until(lambda frame=frame: tracker.last_stamp_ns >= frame.stamp_ns or tracker.slot.dropped)
-        track = wait_until(lambda: [t for m in got['face_tracks'] for t in m.tracks if not math.isnan(t.position.z)])[0]
+        track = wait_until(all_there)[0]
         assert track.position.z == pytest.approx(1.2, abs=0.01)
         assert got['depth'][0].encoding == '16UC1'
         assert got['depth'][0].header.frame_id == FRAME_ID

@@ -164,14 +164,11 @@ def test_picture_of_a_result_is_asked_for_and_drawn_into(ros):
 
 
 def test_markers_come_no_more_often_than_asked(view):
-    _, viewer = view({'face_markers': MarkerArray, 'overlay': Image}, marker_rate=0.1)
-    wait_until(lambda: viewer.send(face()) or viewer.got['face_markers'])
-    for i in range(10):
-        viewer.send(face(), stamp_ns=T0 + 10**7 * (i + 1))
-    viewer.images.publish(convert.frame_to_msg(Frame(T0 + 10**9, 'optical', np.zeros((48, 64, 3), np.uint8))))
-    viewer.send(face(), stamp_ns=T0 + 10**9)
-    wait_until(lambda: viewer.got['overlay'])  # by now all have been taken
-    assert len(viewer.got['face_markers']) <= 2
+    began_s = time.monotonic()
+    node, viewer = view({'face_markers': MarkerArray}, marker_rate=0.1)
+    wait_until(lambda: viewer.send(face()) or (node.diagnostics.processed > 10 and viewer.got['face_markers']))
+    made = len(node.diagnostics.timings_ms()['markers'])
+    assert made <= 2 + 0.1 * (time.monotonic() - began_s)  # 2 unless the machine is very busy
 
 
 def test_overlay_of_images_that_cannot_be_read_is_skipped_and_counted(view):

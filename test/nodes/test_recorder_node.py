@@ -61,7 +61,8 @@ def recorded(frames, tmp_path_factory) -> tuple[Path, dict]:
         'affect_node': {'device': 'cpu', 'backend': 'fixed'},  # as offline; `auto` takes what the clock says
     }
     with RunningGraph(str(frames), settings, record=Recording(bag, images=True)) as running:
-        wait_until(lambda: running.finished, 120)
+        written = running.recorder.writer.written
+        wait_until(lambda: running.finished and all(written[topic] == FRAMES for topic in TOPICS), 120)
         running.drain()
         return bag, running.summary()
 
