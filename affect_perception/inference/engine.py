@@ -162,31 +162,17 @@ class AffectEngine:
             buffer.put(features)
 
     @torch.inference_mode()
-    def encode(self, frames: Sequence[TrackedFrame]) -> Tensor | None:
-        """Embeddings (N, E) of the N faces of consecutive frames, for `sequence`, in one batch of the CNN.
-
-        None where the network needs the outputs of each frame before the next. May be called by another thread than the
-        other methods, which then work on earlier frames.
-        """
-        if not self._stream.can_encode_ahead:
-            return None
-        self.crops.check(frames)
-        return self._stream.encode(frames)
-
-    @torch.inference_mode()
-    def sequence(
-        self, frames: Sequence[TrackedFrame], audio: AudioFeatures | None = None, embeddings: Tensor | None = None
-    ) -> list[AffectFrame]:
+    def sequence(self, frames: Sequence[TrackedFrame], audio: AudioFeatures | None = None) -> list[AffectFrame]:
         """Run `step` on consecutive frames of one camera, with the faces of all frames in one batch of the CNN.
 
-        For recordings; live, waiting for frames would add latency. `audio`: the sound of all these frames;
-        `embeddings`: those of `encode`, if it was called already.
+        For recordings; live, waiting for frames would add latency. `audio`: the sound of all these frames.
         """
         if audio is not None:
             self.hear(audio)
-        embeddings = self.encode(frames) if embeddings is None else embeddings
-        if embeddings is None:
+        if not self._stream.can_encode_ahead:
             return [self._predict({'': tracked})[''] for tracked in frames]
+        self.crops.check(frames)
+        embeddings = self._stream.encode(frames)
         parts = torch.split(embeddings, [len(track_ids(tracked)) for tracked in frames])
         return [self._predict({'': tracked}, part)[''] for tracked, part in zip(frames, parts, strict=True)]
 

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import cv2
-from torch import Tensor
 
 from affect_perception.audio.sound_history import energy_and_pitch
 from affect_perception.audio.who_speaks import WhoSpeaks
@@ -34,8 +33,7 @@ from affect_perception.sources.file_kinds import FileStatus
 from affect_perception.types import AffectFrame, DetectionRequest, DetectionResult, Frame, TrackedFrame
 
 _READ = 12  # frames that wait for the tracker: more than detect_every, so that the detector has all that time
-_TRACKED = 4  # frames that wait for the CNN
-_ENCODED = 1  # groups of frames that wait for the rest of the network
+_TRACKED = 4  # frames that wait for the network
 _TOGETHER = 4  # frames per batch of the network; a fixed number, so that results do not depend on timing
 _TURN_S = 0.0005  # of the interpreter; a thread waits one turn after each operation of a network, by default 5 ms
 _JUMP_S = 10.0  # a longer time between two frames is reported
@@ -44,8 +42,8 @@ _JUMP_S = 10.0  # a longer time between two frames is reported
 class FrameProcessor:
     """Face analyzer, tracker and affect network for one recording; `single_images` resets them before every frame.
 
-    Four threads may work concurrently, each in the order of the frames: `prefetch`, `track`, `encode` and `classify`.
-    On a CPU the detector has a process of its own, which starts while the network is loaded here.
+    Three threads may work concurrently, each in the order of the frames: `prefetch`, `track` and `classify`. On a CPU
+    the detector has a process of its own, which starts while the network is loaded here.
     """
 
     def __init__(self, tracker: TrackerSettings, affect: AffectSettings, single_images: bool = False) -> None:
@@ -92,14 +90,10 @@ class FrameProcessor:
             self._sound.append(features)
         self._engine.hear(features)
 
-    def encode(self, tracked: Sequence[TrackedFrame]) -> Tensor | None:
-        """Run the CNN on the faces of some frames of a sequence, ahead of `classify`; None where it cannot be ahead."""
-        return None if self._single_images else self._engine.encode(tracked)
-
-    def classify(self, tracked: Sequence[TrackedFrame], embeddings: Tensor | None = None) -> list[AffectFrame]:
-        """Run the affect network on the faces of some frames, whose `embeddings` are those of `encode`, if known."""
+    def classify(self, tracked: Sequence[TrackedFrame]) -> list[AffectFrame]:
+        """Run the affect network on the faces of some frames, in one batch where they are a sequence."""
         if not self._single_images:
-            results = self._engine.sequence(tracked, embeddings=embeddings)
+            results = self._engine.sequence(tracked)
             return [self._with_speaking(frame, affect) for frame, affect in zip(tracked, results, strict=True)]
         results = []
         for one in tracked:
@@ -125,8 +119,8 @@ class ImageResults:
     """Affect of every frame of an image source: iterates over (index, frame, affect) in order.
 
     `time_zero_s` is the stamp at which the clock of the medium begins, None where it has none. An unusable image is
-    reported to `on_bad` and skipped; its index stays unused. Reading, detection, tracking, the CNN and the rest of the
-    network each have a thread and work on different images; the results equal those of one after the other.
+    reported to `on_bad` and skipped; its index stays unused. Reading, detection, tracking and the network each have a
+    thread and work on different images; the results equal those of one after the other.
     """
 
     def __init__(
@@ -161,11 +155,11 @@ class ImageResults:
         cv2.setNumThreads(1)  # the cores are busy with other frames
         sys.setswitchinterval(_TURN_S)
         try:
-            with closing(prefetch(self._encoded(), _ENCODED, self._processor.close)) as groups:
-                for group, embeddings in groups:
+            with closing(prefetch(self._tracked(), _TRACKED, self._processor.close)) as items:
+                for group in batched(items, _TOGETHER):
                     indices, frames, tracked = zip(*group, strict=True)
                     self._hear(tracked[0].stamp_ns, tracked[-1].stamp_ns)
-                    yield from zip(indices, frames, self._processor.classify(tracked, embeddings), strict=True)
+                    yield from zip(indices, frames, self._processor.classify(tracked), strict=True)
         finally:
             cv2.setNumThreads(before[0])
             sys.setswitchinterval(before[1])
@@ -193,12 +187,6 @@ class ImageResults:
         reports = self._unread[:]
         del self._unread[: len(reports)]
         return reports
-
-    def _encoded(self) -> Iterator[tuple[list[tuple[int, Frame, TrackedFrame]], Tensor | None]]:
-        """Groups of tracked frames, each with the embeddings of their faces."""
-        with closing(prefetch(self._tracked(), _TRACKED, self._processor.close)) as items:
-            for group in batched(items, _TOGETHER):
-                yield group, self._processor.encode([tracked for _, _, tracked in group])
 
     def _tracked(self) -> Iterator[tuple[int, Frame, TrackedFrame]]:
         last_ns = None
