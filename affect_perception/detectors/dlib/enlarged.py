@@ -35,8 +35,9 @@ class EnlargedLevel:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=self._mean.tolist(),
         )
-        np.subtract(pixels, self._mean, out=into)
-        into *= 1 / 256
+        rows = into.reshape(len(into), -1)  # long ones: a quarter of the time
+        np.subtract(pixels.reshape(rows.shape), np.tile(self._mean, into.shape[1]), out=rows)
+        rows *= 1 / 256
 
     def to_image(self, x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:
         """Map a window of `width` × `height` around (x, y) to a rectangle in image pixels, edges inclusive."""

@@ -251,6 +251,6 @@ def _boxes(proposals: Proposals, window: tuple[int, int]) -> np.ndarray:
 def _concentric(boxes: np.ndarray) -> np.ndarray:
     """Whether two boxes (left, top, right, bottom) have nearly the same middle: (N, 4) to (N, N) bool."""
     middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2] - boxes[:, 0] + 1
-    apart = np.abs(middle[:, None] - middle).max(2)
+    apart = np.maximum(*np.abs(middle.T[:, :, None] - middle.T[:, None]))
     result: np.ndarray = apart < _CONCENTRIC * np.minimum(size[:, None], size)
     return result

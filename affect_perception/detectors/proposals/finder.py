@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 
-from affect_perception.detectors.proposals.canvas import OUT, ProposalCanvas, Scale, draw, proposal_canvas
+from affect_perception.detectors.proposals.canvas import LEVELS, OUT, ProposalCanvas, draw, proposal_canvas
 from affect_perception.detectors.proposals.weights import load
 
 THRESHOLD = -0.7  # estimated score from which dlib looks
@@ -74,43 +75,44 @@ class ProposalFinder:
     def _selected(
         self, estimate: np.ndarray, canvas: ProposalCanvas, size: tuple[int, ...], lowest: float
     ) -> Proposals:
-        parts = []
-        for scale in canvas.scales:
-            top, left = scale.top // OUT, scale.left // OUT
+        scores = np.full((*estimate.shape[1:], LEVELS), -np.inf, np.float32)  # none outside the scales
+        scale_at = np.zeros(scores.shape[:2], np.int64)
+        for number, scale in enumerate(canvas.scales):
             bottom, right = -(-(scale.top + scale.height) // OUT), -(-(scale.left + scale.width) // OUT)
-            for channel, plane in enumerate(estimate[:, top:bottom, left:right]):
-                y, x, score = _peaks(plane, lowest)
-                place = _in_image(y + top, x + left, scale, size)
-                parts.append(np.stack([np.full(len(y), scale.first_level + channel), *place, score]))
-        level, y, x, score = np.concatenate(parts, axis=1)
-        order = np.argsort(-score, kind='stable')
-        best = order[:MOST]
-        return Proposals(level[best].astype(np.int64), y[best], x[best], score[best], len(order) - len(best))
+            place = slice(scale.top // OUT, bottom), slice(scale.left // OUT, right)
+            scores[place] = estimate.transpose(1, 2, 0)[place]
+            scale_at[place] = number
+        row, column, channel = _peaks(scores, lowest)
+        score, number = scores[row, column, channel].astype(np.float64), scale_at[row, column]
+        best = np.lexsort((column, row, channel, number, -score))[:MOST]
+        y, x = _centroids(scores, row[best], column[best], channel[best])
+        scales = np.array([dataclasses.astuple(scale) for scale in canvas.scales])
+        top, left, height, width, first_level = scales[number[best]].T
+        return Proposals(
+            first_level + channel[best],
+            ((y + 0.5) * OUT - top) / height * size[0],
+            ((x + 0.5) * OUT - left) / width * size[1],
+            score[best],
+            len(score) - len(best),
+        )
 
 
-def _in_image(y: np.ndarray, x: np.ndarray, scale: Scale, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Map outputs (row, column; fractions allowed) to image pixels."""
-    height, width = size[:2]
-    return (
-        ((y + 0.5) * OUT - scale.top) / scale.height * height,
-        ((x + 0.5) * OUT - scale.left) / scale.width * width,
-    )
+def _peaks(scores: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, column and channel of the local maxima that reach `lowest` in each channel of (h, w, channels)."""
+    highest = cv2.dilate(scores, np.ones((3, 3), np.uint8))
+    row, column, channel = np.nonzero((scores >= lowest) & (scores >= highest))
+    return row, column, channel
 
 
-def _peaks(plane: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Local maxima (row, column, value) of an (h, w) plane that reach `threshold`, at the centroid of what is near.
+def _centroids(
+    scores: np.ndarray, row: np.ndarray, column: np.ndarray, channel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of the centroid of what is near each peak, none of which is at the border of `scores`.
 
     dlib's score is nearly level over a few cells around a face; their centroid is steadier than the highest of them.
     """
-    plane = np.ascontiguousarray(plane)
-    padded = cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=-9.0)
-    highest = cv2.dilate(padded, np.ones((3, 3), np.uint8))[1:-1, 1:-1]
-    rows, columns = np.nonzero((plane >= threshold) & (plane >= highest))
-    value = plane[rows, columns]
     offsets = np.arange(-1, 2)
-    around = padded[rows[:, None, None] + 1 + offsets[:, None], columns[:, None, None] + 1 + offsets]
-    weight = np.maximum(around - (value - 0.6)[:, None, None], 0)
+    around = scores[row[:, None, None] + offsets[:, None], column[:, None, None] + offsets, channel[:, None, None]]
+    weight = np.maximum(around - (around[:, 1:2, 1:2] - 0.6), 0)
     total = weight.sum((1, 2))
-    y = rows + (weight * offsets[:, None]).sum((1, 2)) / total
-    x = columns + (weight * offsets).sum((1, 2)) / total
-    return y, x, value
+    return row + (weight * offsets[:, None]).sum((1, 2)) / total, column + (weight * offsets).sum((1, 2)) / total
