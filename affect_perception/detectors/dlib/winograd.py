@@ -7,6 +7,8 @@ which CPUs run well, and loses little precision: 1e-5 in the scores of dlib's de
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -48,7 +50,7 @@ class Scratch:
 
     def of(self, name: str, *shape: int) -> torch.Tensor:
         """Return an uninitialised float32 buffer; invalidates the buffer returned for `name` before."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         if name not in self._kept or self._kept[name].numel() < count:
             self._kept[name] = torch.empty(count)
         return self._kept[name][:count].view(shape)
