@@ -27,6 +27,11 @@ KEY = 'affect_perception'
 SUFFIX = '.safetensors'
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 _LEAST_SIDE, _MOST_MARGIN = 8, 4  # of crops, in px and in sizes of the face
+_MAIN_SCORES = {  # of those that training measures, in the words of a user; 1 is perfect
+    'lfw_auc': 'smile or not: AUC on LFW',
+    'lfw_grading': 'strength of smiles: correlation with teacher',
+    'diffusionfer_valence_ccc': 'valence (proxy): CCC',
+}
 _SHARED = 1000  # parameters that a network may make and not have: shared and replaced ones
 
 
@@ -174,19 +179,24 @@ def installed() -> list[dict[str, Any]]:
     return rows
 
 
-def _number(value: float | None) -> str:
-    """Text of a score; "-" for one without a finite value, such as the delay of a smile that is never read."""
-    return '-' if value is None else f'{value:.4f}'
+def _score_line(name: str, score: dict[str, Any]) -> str:
+    """Line of a score and its interval; None stands for an infinite one, as the delay of a smile that is never read."""
+    value, (low, high) = score['value'], score['interval']
+    shown = 'not finite' if value is None else f'{value:.3f}'
+    bounds = f'{low:.3f} to {high:.3f}' if None not in (low, high) else '' if low is None else f'{low:.3f} or more'
+    return f'    {name:<45}{shown}' + f' (95 %: {bounds})' * bool(bounds)
 
 
 def installed_report() -> str:
-    """Output of the command `affect-perception models`: a table for people, one JSON object as the last line."""
+    """Output of the command `affect-perception models`: main scores for people, one JSON object as the last line."""
     rows, lines = installed(), []
     for row in rows:
         lines.append(f'{row["name"]}  ({row.get("model", "?")}, {row["megabytes"]} MB)')
-        for name, value in (row.get('scores') or {}).get('test', {}).items():
-            score, low, high = (_number(number) for number in (value['value'], *value['interval']))
-            lines.append(f'    {name:<28}{score:>8}   95 % interval {low} to {high}')
+        scores = (row.get('scores') or {}).get('test', {})
+        main = [name for name in _MAIN_SCORES if name in scores] or list(scores)[:3]
+        lines += [_score_line(_MAIN_SCORES.get(name, name), scores[name]) for name in main]
+        if more := len(scores) - len(main):
+            lines.append(f'    {more} more scores: JSON below, or the model card in docs/models')
         lines += [f'    {name}: {terms}' for name, terms in (row.get('terms') or {}).items()]
         if 'error' in row:
             lines.append(f'    {row["error"]}')

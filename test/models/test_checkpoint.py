@@ -138,7 +138,25 @@ def test_installed_models_are_listed_with_scores_and_terms_and_damaged_ones_with
     bad, good = json.loads(lines[-1])['models']
     assert (good['name'], good['scores'], good['terms']) == ('good', scores, {'none': 'random weights'})
     assert 'not a readable safetensors file' in bad['error']
-    assert any('lfw_auc' in line and '0.9900' in line for line in lines)
+    assert any('smile or not' in line and '0.990' in line and '0.980 to 1.000' in line for line in lines)
+
+
+def test_list_of_models_shows_main_scores_in_words_and_counts_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, 'WEIGHTS', tmp_path)
+    names = 'ferplus_auc', 'lfw_auc', 'onset_delay_p95_s', 'lfw_grading', 'diffusionfer_valence_ccc'
+    write(tmp_path / 'a.safetensors', scores={'test': {n: {'value': 0.9, 'interval': [0.8, 1.0]} for n in names}})
+    people, _, last = checkpoint.installed_report().rpartition('\n')
+    assert people.count('95 %') == 3
+    assert 'lfw' not in people
+    assert '2 more scores' in people
+    assert set(json.loads(last)['models'][0]['scores']['test']) == set(names)
+
+
+def test_score_without_a_finite_value_is_told_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, 'WEIGHTS', tmp_path)
+    write(tmp_path / 'a.safetensors', scores={'test': {'delay_s': {'value': None, 'interval': [0.05, None]}}})
+    line = next(line for line in checkpoint.installed_report().splitlines() if 'delay_s' in line)
+    assert line.split() == ['delay_s', 'not', 'finite', '(95', '%:', '0.050', 'or', 'more)']
 
 
 def test_with_nothing_installed_the_list_says_how_to_train(tmp_path, monkeypatch):
