@@ -49,7 +49,8 @@ ARGUMENTS = {
     'detector': ('', 'face detector; empty: as in the parameter file'),
     'audio': (
         'off',
-        'off, auto, microphone[:NAME], scene, topic:NAME, a media file or a stream URL: sound, and who speaks',
+        'sound, and who speaks: off (no audio_node), auto, microphone[:NAME], scene, topic:NAME, a media file or a '
+        'stream URL',
     ),
     'composed': ('true', 'camera, tracker and network in one process, or one process per node'),
     'agent': ('true', 'with agent_node: behaviour'),

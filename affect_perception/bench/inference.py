@@ -207,13 +207,26 @@ def plot(results: list[dict], file: Path) -> None:
 def parser() -> argparse.ArgumentParser:
     """Parser of the flags."""
     result = argparse.ArgumentParser(prog='affect-perception bench inference', description=__doc__.split('\n')[0])
-    result.add_argument('--models', nargs='+', default=['witzig2019', 'smile_va'], metavar='NAME')
-    result.add_argument('--faces', nargs='+', type=int, default=list(FACES), metavar='N')
-    result.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES))
-    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(NAMES)}; default: all')
-    result.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    result.add_argument('--threads', type=int, default=default_threads(), help='CPU threads')
-    result.add_argument('--seconds', type=float, default=1.0, help='time per combination, s')
+    result.add_argument(
+        '--models', nargs='+', default=['witzig2019', 'smile_va'], metavar='NAME', help='networks (witzig2019 smile_va)'
+    )
+    result.add_argument(
+        '--faces',
+        nargs='+',
+        type=int,
+        default=list(FACES),
+        metavar='N',
+        help=f'numbers of faces ({" ".join(map(str, FACES))})',
+    )
+    result.add_argument(
+        '--modes', nargs='+', choices=MODES, default=list(MODES), help='ways of reading a sequence (all)'
+    )
+    result.add_argument('--backends', nargs='+', metavar='NAME', help=f'of {", ".join(NAMES)} (all)')
+    result.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (auto)')
+    result.add_argument(
+        '--threads', type=int, default=default_threads(), help='CPU threads (half of the cores, 1 to 4)'
+    )
+    result.add_argument('--seconds', type=float, default=1.0, help='time per combination, s (1)')
     result.add_argument('--soak', type=int, metavar='FRAMES', help='instead: does memory grow while 500 people pass?')
     result.add_argument('--plot', type=Path, metavar='FILE.svg', help='also draw the figure')
     return result

@@ -29,10 +29,16 @@ _IMAGES = '/camera/image_raw/compressed'
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; returns the exit status."""
     parser = argparse.ArgumentParser(prog='affect-perception bench offline', description=__doc__.split('\n')[0])
-    parser.add_argument('--people', type=int, default=4)
+    parser.add_argument('--people', type=int, default=4, help='number of people in view (4)')
     parser.add_argument('--duration', type=float, default=60.0, help='seconds of the bag (60)')
-    parser.add_argument('--size', default='1280x720', help='of its images (1280x720)')
-    parser.add_argument('--detectors', nargs='+', default=['dlib_cnn', 'dlib_hog'])
+    parser.add_argument('--size', default='1280x720', help='size of its images (1280x720)')
+    parser.add_argument(
+        '--detectors',
+        nargs='+',
+        default=['dlib_cnn', 'dlib_hog'],
+        metavar='NAME',
+        help='detectors to measure (dlib_cnn dlib_hog)',
+    )
     parser.add_argument('--bag', type=Path, help='keep the bag there, or use the existing one')
     parser.add_argument('--out', type=Path, help='also write the JSON to this file')
     args = parser.parse_args(argv)

@@ -15,6 +15,16 @@ from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import GROUPS
 
 _FIXED = ('source', 'rate', 'loop', 'scene_people', 'reliable_images')  # settings that a benchmark decides itself
+_USAGE = '%(prog)s [FLAGS]'
+_DEFAULTS = {
+    'audio': 'no sound',
+    'sound': 'on with --audio, else off',
+    'scene_speech': 'on with --audio auto or scene, else off',
+}
+_PAGE = {'dashboard': 'on, where aiohttp is installed', 'dashboard_port_tries': '10; 1 with --dashboard-port'}
+_SOAK = {'width': 640, 'height': 480, 'fps': 60.0, 'reid': 'off'}  # as `bench/soak.py` takes them
+_NO_EFFECT = ('bag_topic',)
+_STREAM = ('width', 'height', 'fps', 'scene_seed', 'scene_speech', 'scene_voice', 'scene_portraits')  # it has its own
 _OWN_FLAGS = {  # benchmarks that parse their own flags: module of `bench/` and help
     'detector': ('detector', "dlib's CNN, our implementation of it, and HOG, side by side"),
     'ids': ('identities', 'identity preservation of the tracker on scripted scenes, scored per person'),
@@ -39,6 +49,7 @@ PRESETS = {
     '60fps': Preset(8, 1280, 720, 60),
     '1080p': Preset(8, 1920, 1080, 30),
 }
+_PEOPLE = 'number of people in view (default: 4)'
 _DASHBOARD_RUNS = (
     'delay', 'page', 'pictures', 'markers', 'overlay', 'jpeg', 'watched', 'here', 'clients', 'browser', 'bare',
 )  # fmt: skip
@@ -47,41 +58,60 @@ _DASHBOARD_RUNS = (
 def add_parsers(commands: Commands) -> None:
     """Add the parser of `bench` and of each benchmark."""
     bench = commands.add_parser('bench', help='speed on this machine').add_subparsers(required=True, metavar='WHAT')
-    pipeline = bench.add_parser('pipeline', help='the whole graph on a scene rendered beforehand')
-    pipeline.add_argument('--people', type=int, help='number of people (4, or that of the preset)')
+    pipeline = bench.add_parser('pipeline', help='the whole graph on a scene rendered beforehand', usage=_USAGE)
+    pipeline.add_argument('--people', type=int, help='number of people in view (default: 4, or that of the preset)')
     pipeline.add_argument(
         '--preset',
         choices=tuple(PRESETS),
-        help='people, size and rate together; flags of your own weigh more: '
+        help='people, size and rate together, unless flags say otherwise: '
         + ', '.join(f'{name} ({p.people} people, {p.width}×{p.height}, {p.fps:g}/s)' for name, p in PRESETS.items()),
     )
-    pipeline.add_argument('--duration', type=float, default=60.0, help='seconds')
+    pipeline.add_argument('--duration', type=float, default=60.0, help='seconds (default: 60)')
     pipeline.add_argument('--out', type=Path, help='also write the JSON to this file')
-    add_flags(pipeline, *GROUPS, skip=_FIXED)
+    add_flags(pipeline, *GROUPS, skip=_FIXED, no_effect=_NO_EFFECT, defaults=_DEFAULTS)
     pipeline.set_defaults(call=_bench_of_graph('pipeline'))
-    dashboard = bench.add_parser('dashboard', help='delay of the page behind a result, and the cost of viewers')
-    dashboard.add_argument('--people', type=int, default=4)
-    dashboard.add_argument('--duration', type=float, default=30.0, help='seconds of each')
+    dashboard = bench.add_parser(
+        'dashboard', help='delay of the page behind a result, and the cost of viewers', usage=_USAGE
+    )
+    dashboard.add_argument('--people', type=int, default=4, help=_PEOPLE)
+    dashboard.add_argument('--duration', type=float, default=30.0, help='seconds of each run (default: 30)')
     dashboard.add_argument(
-        '--runs', nargs='+', choices=_DASHBOARD_RUNS, default=_DASHBOARD_RUNS, help='what to measure (all)'
+        '--runs',
+        nargs='+',
+        choices=_DASHBOARD_RUNS,
+        default=_DASHBOARD_RUNS,
+        metavar='RUN',
+        help=f'what to measure, of {", ".join(_DASHBOARD_RUNS)} (default: all)',
     )
     dashboard.add_argument('--out', type=Path, help='also write the JSON to this file')
-    add_flags(dashboard, *GROUPS, skip=_FIXED)
+    ports = 'dashboard_port', 'dashboard_port_tries'  # any free port
+    add_flags(dashboard, *GROUPS, skip=_FIXED, no_effect=(*_NO_EFFECT, *ports), defaults={**_DEFAULTS, **_PAGE})
     dashboard.set_defaults(call=_bench_of_graph('dashboard'))
-    faults = bench.add_parser('faults', help='kill, stop, starve, fill and corrupt each part of a running graph')
-    faults.add_argument('--people', type=int, default=4)
-    faults.add_argument('--only', nargs='+', default=[], metavar='FAULT', help='names of rows, such as "viewer killed"')
+    faults = bench.add_parser(
+        'faults', help='kill, stop, starve, fill and corrupt each part of a running graph', usage=_USAGE
+    )
+    faults.add_argument('--people', type=int, default=4, help=_PEOPLE)
+    faults.add_argument(
+        '--only', nargs='+', default=[], metavar='FAULT', help='names of rows, such as "viewer killed" (default: all)'
+    )
     faults.add_argument('--out', type=Path, help='also write the JSON to this file')
-    add_flags(faults, *GROUPS, skip=_FIXED)
+    add_flags(faults, *GROUPS, skip=_FIXED, no_effect=(*_NO_EFFECT, *_STREAM), defaults={**_DEFAULTS, **_PAGE})
     faults.set_defaults(call=_bench_of_graph('faults.matrix'))
-    soak = bench.add_parser('soak', help='growth of memory over many images and people, beside slow and hostile pages')
-    soak.add_argument('--people', type=int, default=4, help='people in view at a time; others after every 160 images')
+    soak = bench.add_parser(
+        'soak', help='growth of memory over many images and people, beside slow and hostile pages', usage=_USAGE
+    )
+    soak.add_argument(
+        '--people', type=int, default=4, help='people in view at a time; others after every 160 images (default: 4)'
+    )
     soak.add_argument('--crowd', action='store_true', help='publish their tracks: more people than can be detected')
-    soak.add_argument('--frames', type=int, default=20_000)
-    soak.add_argument('--slow', type=int, default=50, help='pages that read slowly, in every second turn')
-    soak.add_argument('--hostile', type=int, default=10, help='pages that send what no browser would, too')
+    soak.add_argument('--frames', type=int, default=20_000, help='number of images (default: 20000)')
+    soak.add_argument('--slow', type=int, default=50, help='pages that read slowly, in every second turn (default: 50)')
+    soak.add_argument(
+        '--hostile', type=int, default=10, help='pages that send what no browser would, too (default: 10)'
+    )
     soak.add_argument('--out', type=Path, help='also write the JSON to this file')
-    add_flags(soak, *GROUPS, skip=_FIXED)
+    unused = (*_NO_EFFECT, 'scene_portraits')
+    add_flags(soak, *GROUPS, skip=_FIXED, no_effect=unused, defaults={**_DEFAULTS, **_PAGE, **_SOAK})
     soak.set_defaults(call=_bench_of_graph('soak'))
     for name, (module, text) in _OWN_FLAGS.items():
         bench.add_parser(name, help=text, add_help=False).set_defaults(call=_bench_with_own_flags(module), rest=[])

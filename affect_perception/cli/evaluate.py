@@ -20,16 +20,30 @@ if TYPE_CHECKING:
     from affect_perception.evaluation.offline.inputs import FoundInputs
     from affect_perception.evaluation.offline.jobs import Job
 
+_SKIP = ('image_topic', 'image_transport', 'reliable_images', 'audio', 'audio_period_s')
+# Nothing is subscribed to; every image waits for the detector, which looks at each alone; the sound is in a file.
+_NO_EFFECT = (
+    *('depth_topic', 'camera_info_topic', 'depth_slop_s', 'tracks_topics', 'audio_topic', 'audio_file'),
+    *('detect_inline', 'detect_sweep'),
+)
+_TRACKER = {'detect_exhaustive': True}  # here time matters less than a face that is found late
+_DEFAULTS = {**_TRACKER, 'backend': 'fixed, also in place of auto'}  # as `reproducible_settings` says
+
 
 def add_parsers(commands: Commands) -> None:
     """Add the parsers of `evaluate` and `compare`."""
-    evaluate = commands.add_parser('evaluate', help='bags, videos, folders of images to faces.csv, without ROS')
+    evaluate = commands.add_parser(
+        'evaluate',
+        help='bags, videos, folders of images to faces.csv, without ROS',
+        usage='%(prog)s INPUT [INPUT ...] --out FOLDER [FLAGS]',
+    )
     evaluate.add_argument(
         'input',
         nargs='+',
+        metavar='INPUT',
         help='bag (rosbag2 or ROS 1), video file or folder of images; several, or a folder of them: one result each',
     )
-    evaluate.add_argument('--out', type=Path, required=True, help='folder for the results')
+    evaluate.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='folder for the results')
     evaluate.add_argument('--sequence', action='store_true', help='the images of the folder are frames of one video')
     evaluate.add_argument('--video', action='store_true', help='also write annotated.mp4, with boxes, ids and smiles')
     evaluate.add_argument(
@@ -37,23 +51,29 @@ def add_parsers(commands: Commands) -> None:
         dest='start_from',
         choices=('images', 'tracks', 'affect'),
         default='images',
-        help='what to start from: images, or face_tracks or face_affect recorded in a bag (default images)',
+        help='what to start from: images, or face_tracks or face_affect recorded in a bag, for which the settings of '
+        'detection, or all, have no effect (default: images)',
     )
     evaluate.add_argument(
         '--bag-topic',
-        '--image-topic',
         default='',
         metavar='TOPIC',
-        help='topic of a bag to read, where it has several (of images, or of what --from says)',
+        help='topic of a bag to read, where it has several: of images, or of what --from says (default: the only one)',
     )
-    evaluate.add_argument('--jobs', type=int, default=1, help='number of inputs evaluated in parallel (default 1)')
+    evaluate.add_argument('--image-topic', dest='bag_topic', default='', help=argparse.SUPPRESS)  # earlier name
+    evaluate.add_argument(
+        '--audio',
+        metavar='SOUND',
+        help='also evaluate sound: auto (that of the input), off, or a media file or bag (default: no sound)',
+    )
+    evaluate.add_argument('--jobs', type=int, default=1, help='number of inputs evaluated in parallel (default: 1)')
     evaluate.add_argument(
         '--ray', default='', metavar='ADDRESS', help='evaluate on a Ray cluster instead: auto, local, ray://HOST:10001'
     )
     evaluate.add_argument('--truth', type=Path, help='true tracks in MOTChallenge form: adds IDF1, MOTA, switches')
-    add_flags(evaluate, 'face_tracker_node', 'affect_node', skip=('image_topic', 'image_transport', 'reliable_images'))
-    add_flags(evaluate, 'audio_node', skip=('audio_period_s',))
     add_report_flags(evaluate)
+    nodes = 'face_tracker_node', 'affect_node', 'audio_node'
+    add_flags(evaluate, *nodes, skip=_SKIP, no_effect=_NO_EFFECT, defaults=_DEFAULTS)
     evaluate.set_defaults(call=_evaluate)
 
     compare = commands.add_parser('compare', help='several evaluations of one input side by side, as one page')
@@ -72,8 +92,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any] | int:
         _check_many(args)
     check_labels(args.labels, args.truth, args.input if found is None else [str(one.path) for one in found.inputs])
     source = SourceSettings(source=args.input[0], bag_topic=args.bag_topic)
-    # Whole pictures: here time matters less than a face that is found late.
-    tracker = TrackerSettings.from_mapping({'detect_exhaustive': True, **settings_of(args, 'face_tracker_node')})
+    tracker = TrackerSettings.from_mapping({**_TRACKER, **settings_of(args, 'face_tracker_node')})
     affect = AffectSettings.from_mapping(settings_of(args, 'affect_node'))
     if found is None and args.start_from == 'images':
         with exit_on_interrupt(), no_collection():

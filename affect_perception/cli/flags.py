@@ -6,13 +6,15 @@ import argparse
 import math
 import shlex
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from affect_perception.errors import ConfigError
 from affect_perception.runtime.imports.middleware import check_middleware
 from affect_perception.runtime.masking import masked
-from affect_perception.settings import GROUPS
+from affect_perception.settings import GROUPS, Setting
 
 if TYPE_CHECKING:  # imported late, so that `--help` needs no libraries
     from affect_perception.evaluation.report.report import ReportOptions
@@ -20,20 +22,71 @@ if TYPE_CHECKING:  # imported late, so that `--help` needs no libraries
 Commands = Any  # argparse._SubParsersAction, which argparse does not export
 
 
-def add_flags(parser: argparse.ArgumentParser, *nodes: str, skip: tuple[str, ...] = ()) -> None:
-    """Add one flag per setting of the named nodes. A flag that is not given stays None: the node's default holds."""
+class _HelpAll(argparse.Action):
+    """`--help-all`: print the help with all settings, and exit. `const`: texts of hidden flags, and the last line."""
+
+    const: tuple[dict[argparse.Action, str], str]
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        texts, parser.epilog = self.const
+        for action, text in texts.items():
+            action.help = text
+        parser.print_help()
+        parser.exit()
+
+
+def add_flags(
+    parser: argparse.ArgumentParser,
+    *nodes: str,
+    skip: Collection[str] = (),
+    shown: Collection[str] = (),
+    no_effect: Collection[str] = (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Add one flag per setting of the named nodes. A flag that is not given stays None: the node's default holds.
+
+    `--help` shows the common settings and `shown`, `--help-all` all. `skip`: settings without a flag. `no_effect`:
+    settings whose flags are accepted and not offered. `defaults`: what the command takes in place of the declared
+    default, a value or words.
+    """
+    hidden: dict[argparse.Action, str] = {}
+    useless = []
     for node in nodes:
         section = parser.add_argument_group(f'settings of {node}')
         for declared in GROUPS[node].declared():
             if declared.name in skip:
                 continue
-            unit = f', {declared.unit}' if declared.unit else ''
-            text = f'{declared.meaning} ({declared.allowed}{unit}; default {declared.default})'.replace('%', '%%')
-            names = [declared.flag, *(['--' + declared.alias.replace('_', '-')] if declared.alias else [])]
+            options: dict[str, Any] = {'dest': declared.name, 'help': argparse.SUPPRESS}
             if declared.type is bool:
-                section.add_argument(*names, action=argparse.BooleanOptionalAction, help=text)
+                options['action'] = argparse.BooleanOptionalAction
             else:
-                section.add_argument(*names, type=declared.type, help=text, metavar=declared.type.__name__.upper())
+                options |= {'type': declared.type, 'metavar': declared.type.__name__.upper()}
+            action = section.add_argument(declared.flag, **options)
+            if declared.alias:
+                section.add_argument('--' + declared.alias.replace('_', '-'), **options)
+            if declared.name in no_effect:
+                useless.append(declared.flag)
+            elif declared.common or declared.name in shown:
+                action.help = _flag_help(declared, defaults.get(declared.name, declared.default))
+            else:
+                hidden[action] = _flag_help(declared, defaults.get(declared.name, declared.default))
+    if not hidden:
+        return
+    last = f'Accepted, but without effect here: {", ".join(useless)}.' if useless else ''
+    parser.epilog = f'--help-all also shows {len(hidden)} settings that are seldom changed.'
+    parser.add_argument(
+        '--help-all', action=_HelpAll, nargs=0, dest=argparse.SUPPRESS, default=argparse.SUPPRESS,
+        const=(hidden, last), help='show this help with all settings, and exit',
+    )  # fmt: skip
+
+
+def _flag_help(declared: Setting, default: Any) -> str:
+    """Help of a flag: meaning, range or choices with the unit, and `default`, a value or words."""
+    words = {True: 'on', False: 'off', '': 'empty' if 'empty' in declared.meaning else 'none'}
+    shown = words.get(default, default) if isinstance(default, bool | str) else default
+    ranged = declared.choices or declared.type in (int, float)
+    allowed = f'{declared.allowed} {declared.unit.replace("1/", "per ")}'.strip() + '; ' if ranged else ''
+    return f'{declared.meaning} ({allowed}default: {shown})'.replace('%', '%%')
 
 
 def settings_of(args: argparse.Namespace, node: str) -> dict[str, Any]:

@@ -13,14 +13,31 @@ from affect_perception.runtime.imports.collection import no_collection
 from affect_perception.runtime.interrupts import exit_on_interrupt
 from affect_perception.settings import GROUPS, GraphSettings, TrackerSettings
 
+_WITH_RATE_0 = 'off; always on with --rate 0'
+_DEFAULTS = {  # of the settings for which `graph.run` has another default than the node, for the help
+    'audio': 'no sound',
+    'sound': 'on with --audio, else off',
+    'scene_speech': 'on with --audio auto or scene, else off',
+    'dashboard': 'on, where aiohttp is installed',
+    'dashboard_port_tries': '10; 1 with --dashboard-port',
+    'image_topic': 'image, or that of --source topic:NAME',
+    'image_transport': 'auto, or that of --source topic:NAME',
+    'reliable_images': _WITH_RATE_0,
+    'detect_inline': _WITH_RATE_0,
+}
+
 
 def add_parsers(commands: Commands) -> None:
     """Add the parser of `run`."""
-    run = commands.add_parser('run', help='the whole graph in one process, on any source')
-    run.add_argument('--duration', type=float, default=0.0, help='seconds to run; 0: until the end or Ctrl-C')
+    run = commands.add_parser(
+        'run', help='the whole graph in one process, on any source', usage='%(prog)s [--source SOURCE] [FLAGS]'
+    )
+    run.add_argument(
+        '--duration', type=float, default=0.0, help='seconds to run (default: until the end of the source, or Ctrl-C)'
+    )
     run.add_argument('--record', type=Path, metavar='BAG', help='record the results to a new rosbag2 (MCAP)')
     run.add_argument('--record-images', action='store_true', help='record the images, too')
-    add_flags(run, *GROUPS)
+    add_flags(run, *GROUPS, defaults=_DEFAULTS)
     run.set_defaults(call=_run)
 
 

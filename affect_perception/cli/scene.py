@@ -16,11 +16,17 @@ _SCENE = {'width', 'height', 'fps', 'scene_people', 'scene_seed', 'scene_portrai
 
 def add_parsers(commands: Commands) -> None:
     """Add the parser of `scene`."""
-    scene = commands.add_parser('scene', help='the built-in scene as a video with labels, to try evaluate on')
-    scene.add_argument('--out', type=Path, required=True, help='folder for scene.mp4, scene.csv and scene.eaf')
-    scene.add_argument('--duration', type=float, default=40.0, help='seconds (40)')
+    scene = commands.add_parser(
+        'scene',
+        help='the built-in scene as a video with labels, to try evaluate on',
+        usage='%(prog)s --out FOLDER [FLAGS]',
+    )
+    scene.add_argument(
+        '--out', type=Path, required=True, metavar='FOLDER', help='folder for scene.mp4, scene.csv and scene.eaf'
+    )
+    scene.add_argument('--duration', type=float, default=40.0, help='seconds (default: 40)')
     others = {setting.name for setting in SourceSettings.declared()} - _SCENE
-    add_flags(scene, 'camera_node', skip=tuple(others))
+    add_flags(scene, 'camera_node', skip=others, shown=_SCENE)
     scene.set_defaults(call=_scene)
 
 

@@ -12,7 +12,9 @@ class AffectSettings(Settings):
     """Settings of the network and its inference (`affect_node`)."""
 
     model: str = setting(
-        'smile_va', 'name of an installed checkpoint (see `affect-perception models`), or path of a .safetensors file'
+        'smile_va',
+        'name of an installed checkpoint (see `affect-perception models`), or path of a .safetensors file',
+        common=True,
     )
     tracks_topics: str = setting(
         'face_tracks',
@@ -20,7 +22,9 @@ class AffectSettings(Settings):
         'left/face_tracks are published on left/face_affect',
     )
     audio_topic: str = setting('audio_features', 'topic of acoustic features; without a publisher nothing changes')
-    device: str = setting('auto', 'auto, cpu, cuda or cuda:N; an absent device is an error')
+    device: str = setting(
+        'auto', 'device of the network: auto, cpu, cuda or cuda:N; an absent device is an error', common=True
+    )
     backend: str = setting(
         'auto',
         'inference backend of the CNN: torch, torch_bf16, mnn, openvino, openvino_bf16, onnxruntime; auto: the '
@@ -28,7 +32,12 @@ class AffectSettings(Settings):
         'CPU has bfloat16, openvino_bf16 and torch_bf16; fixed: the first of mnn, openvino, torch that is installed '
         'and agrees, for identical bytes on every run, as in offline evaluation',
     )
-    threads: int = setting(0, 'CPU threads of the network; 0: half of the cores, 1 to 4', low=0, high=256)
+    threads: int = setting(
+        0,
+        'CPU threads of the network; 0: half of the cores, 1 to 4; with the backend fixed, mnn and openvino have one',
+        low=0,
+        high=256,
+    )
     stride_s: float = setting(
         0.25,
         'clip networks (qian2023, vielzeuf2018): time between two readings of the window of a face, whose outputs are '
@@ -40,10 +49,11 @@ class AffectSettings(Settings):
     )
     smile_scale: str = setting(
         'absolute',
-        'absolute: one scale for everybody; personal: relative to the neutral face of the first seconds of each person '
-        'and to the strongest smile so far',
+        'scale of the smile intensity; absolute: one scale for everybody; personal: relative to the neutral face of '
+        'the first seconds of each person and to the strongest smile so far',
         choices=('absolute', 'personal'),
         live=True,
+        common=True,
     )
     neutral_seconds: float = setting(
         2.0,

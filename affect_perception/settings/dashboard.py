@@ -15,7 +15,7 @@ class DashboardSettings(Settings):
         '127.0.0.1',
         'address to listen on: this machine only; another address, or 0.0.0.0 for all networks, needs dashboard_token',
     )
-    dashboard_port: int = setting(8080, 'port of the web server; 0: any free port', low=0, high=65535)
+    dashboard_port: int = setting(8080, 'port of the web server; 0: any free port', low=0, high=65535, common=True)
     dashboard_port_tries: int = setting(
         1, 'number of ports tried, from dashboard_port on, if it is taken (`run`: 10)', unit='ports', low=1, high=100
     )

@@ -32,13 +32,14 @@ def setting(
     topic: bool = False,
     path: bool = False,
     not_above: str = '',
+    common: bool = False,
 ) -> Any:
     """Declare a field of a `Settings` class. The type of the setting is the type of `default`; bounds are inclusive.
 
     `live`: may change while a node runs (`ros2 param set`); other settings are read once, at start.
     `alias`: an earlier name, still accepted in mappings, flags and ROS parameters. `topic`: the name of a topic, or
     the default. `path`: may be the name of a file, which need not be UTF-8. `not_above`: another setting of the class
-    that this one must not exceed.
+    that this one must not exceed. `common`: one that many users change; `--help` shows these, `--help-all` all.
     """
     metadata = {
         'meaning': meaning,
@@ -51,6 +52,7 @@ def setting(
         'topic': topic,
         'path': path,
         'not_above': not_above,
+        'common': common,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -71,6 +73,7 @@ class Setting:
     topic: bool = False
     path: bool = False
     not_above: str = ''
+    common: bool = False
 
     @property
     def type(self) -> type:

@@ -46,6 +46,7 @@ class TrackerSettings(Settings):
         'auto',
         'face detector; auto: dlib_cnn if its weights are installed, else dlib_hog; yunet takes `detector_weights`',
         choices=('auto', 'dlib_cnn', 'dlib_hog', 'yunet', 'dlib_cnn_native'),
+        common=True,
     )
     detector_weights: str = setting(
         '',
@@ -62,7 +63,7 @@ class TrackerSettings(Settings):
         False,
         'dlib_cnn looks at the whole picture; false: on a CPU a small network proposes where a face can be, and '
         "dlib's CNN looks only there, for a third of the CPU time (it finds some turned or half hidden faces later, "
-        'see detect_sweep). Not asked for, evaluate and prepare look at the whole',
+        'see detect_sweep). evaluate and prepare look at the whole picture unless this is false',
     )
     detect_sweep: int = setting(
         36,
@@ -145,6 +146,7 @@ class TrackerSettings(Settings):
         'restore the id of people who return, by face embeddings (re-identification); auto: if the weights are '
         'installed; embeddings stay in memory and are never published or written',
         choices=('auto', 'on', 'off'),
+        common=True,
     )
     reid_memory_s: float = setting(
         60.0,
