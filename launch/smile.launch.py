@@ -59,7 +59,7 @@ ARGUMENTS = {
     'rviz': ('false', 'also start RViz, with markers and overlay'),
     'rviz_frame': ('camera_link', 'fixed frame of RViz, one that the camera is known in'),
     'dashboard': ('false', 'with dashboard_node: the web page on http://localhost:8080'),
-    'viewer_process': ('', 'where these nodes run when composed: auto, process (a process of their own) or thread'),
+    'viewer_process': ('', 'where agent, markers and page run when composed: auto, process (one of their own), thread'),
     'watch_beside': ('auto', 'earlier name of viewer_process'),
     'namespace': ('', 'namespace of all nodes'),
     'params_file': (
