@@ -21,8 +21,8 @@ class MarkerSettings(Settings):
     )
     overlay_camera_info_topic: str = setting(
         '',
-        'topic of the camera_info of the images of the overlay, for the position of markers; empty: `camera_info` beside '
-        'their topic',
+        'topic of the camera_info of the images of the overlay, for the position of markers; empty: `camera_info` '
+        'beside their topic',
         topic=True,
     )
     overlay_rate: float = setting(10.0, 'maximum rate of the overlay', unit='1/s', low=0.1, high=60.0, live=True)
