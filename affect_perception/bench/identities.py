@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from affect_perception.cli.flags import add_flags, settings_of
 from affect_perception.core.boxes import boxes_to_rows, inside_share, iou
 from affect_perception.core.tracking.tracker import FaceTracker
 from affect_perception.detectors.face_analyzer import FaceAnalyzer, make_face_analyzer
@@ -31,6 +32,11 @@ AWAY_S = 5.0  # a person who was outside the image for this long returns
 _SHOWN, _OUT = 0.5, 0.05  # visible share from which a face counts, and up to which it is outside the image
 _WALK_S = 1.8  # to a position, and out of the image
 _SWAP_S = 1.0  # an id that moves from one visible person to another within this time was swapped
+_NO_EFFECT = (  # settings of topics, crops and the detector's process; `--late` is the detector's delay here
+    *('image_topic', 'image_transport', 'reliable_images', 'depth_topic', 'camera_info_topic', 'depth_slop_s'),
+    *('crop_size', 'crop_margin', 'align', 'detect_inline', 'detect_beside'),
+)
+_SHOWN_FLAGS = ('detect_every', 'detect_exhaustive', 'detect_smallest_px', 'reid', 'reid_distance')
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,15 +186,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--seeds', type=int, default=10, help='scenes of each kind (10)')
     parser.add_argument('--first-seed', type=int, default=0, help='random seed of the first scene (0)')
     parser.add_argument('--seconds', type=float, default=30.0, help='duration of each scene (30)')
-    parser.add_argument('--detector', default='auto', help='as the setting of face_tracker_node (auto)')
-    parser.add_argument('--detect-every', type=int, default=10, help='frames from one detection to the next (10)')
-    parser.add_argument('--reid', default='auto', help='re-identification: auto, on or off (auto)')
     parser.add_argument('--late', type=int, default=0, help='delay of detection results, frames (0)')
     parser.add_argument(
         '--scenes', nargs='+', choices=('busy', 'visitors'), default=('busy', 'visitors'), help='kinds of scenes (all)'
     )
+    add_flags(parser, 'face_tracker_node', skip=_NO_EFFECT, shown=_SHOWN_FLAGS)
     args = parser.parse_args(argv)
-    settings = TrackerSettings(detector=args.detector, detect_every=args.detect_every, reid=args.reid)
+    given = settings_of(args, 'face_tracker_node')
+    settings = TrackerSettings.from_mapping(given)
     analyzer = make_face_analyzer(settings)
     runs: list[TrackedScene] = []
     print(f'{"scene":>12}' + ''.join(f'{name:>16}' for name in _COLUMNS))
@@ -198,7 +203,8 @@ def main(argv: list[str] | None = None) -> int:
             frames = round(args.seconds * FPS)
             runs.append(track_scene(name, made[name](), seed, analyzer, settings, frames, args.late))
             _print(f'{name} {seed}', summary(runs[-1:]))
-    result = {'detector': analyzer.detector, 'late': args.late, 'seconds': args.seconds, **summary(runs), 'scenes': {}}
+    result: dict[str, Any] = {'detector': analyzer.detector, 'late': args.late, 'seconds': args.seconds}
+    result |= {'settings': given, **summary(runs), 'scenes': {}}
     _print('all', result)
     for name in args.scenes:
         result['scenes'][name] = summary([r for r in runs if r.scene == name])

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from affect_perception.bench import identities
+from affect_perception.errors import ConfigError
+from affect_perception.settings import TrackerSettings
 
 
 def tracked(ids, out):
@@ -52,6 +54,23 @@ def test_visitors_come_in_turns_and_the_first_group_twice():
     script = identities.visitors_script(8, 16 / 9, 0)
     assert [len(p.keys) for p in script.people] == [12] * 8 + [6] * 16
     assert script.period_s == 30.0
+
+
+def test_detector_and_tracker_take_the_settings_of_their_node(monkeypatch):
+    made = []
+
+    def refuse(settings):
+        made.append(settings)
+        raise ConfigError('far enough')
+
+    monkeypatch.setattr(identities, 'make_face_analyzer', refuse)
+    flags = ['--detect-exhaustive', '--detect-smallest-px', '36', '--reid-distance', '0.4', '--detector', 'dlib_cnn']
+    with pytest.raises(ConfigError, match='far enough'):
+        identities.main(['--portraits', 'nowhere', *flags])
+    wanted = TrackerSettings(detect_exhaustive=True, detect_smallest_px=36, reid_distance=0.4, detector='dlib_cnn')
+    assert made == [wanted]
+    with pytest.raises(ConfigError, match='reid_distance = 7'):
+        identities.main(['--portraits', 'nowhere', '--reid-distance', '7'])
 
 
 @pytest.mark.data
