@@ -127,7 +127,8 @@ class TrackerSettings(Settings):
     )
     max_hidden_s: float = setting(
         0.4,
-        'a face that cannot be tracked (occluded, blurred) is still published for this long',
+        'a face that cannot be tracked (occluded, blurred) is still published for this long; one that was seen for '
+        'less than 0.5 s, only while its place still looks like it',
         unit='s',
         low=0.0,
         high=5.0,

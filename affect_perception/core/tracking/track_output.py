@@ -10,11 +10,13 @@ import numpy as np
 from affect_perception.core.boxes import covered_share, inside_share, row_to_box
 from affect_perception.core.images.crops import face_crop
 from affect_perception.core.tracking.face_state import FaceState
+from affect_perception.core.tracking.flow_image import REACQUIRE_SIMILARITY
 from affect_perception.core.tracking.occlusion import MAX_COVERED
 from affect_perception.core.tracking.reidentification import Identity
 from affect_perception.settings import TrackerSettings
 from affect_perception.types import Frame, Track
 
+_NEW_S = 0.5  # for which a face must have been seen to be published while it is hidden
 _MIN_INSIDE = 0.4  # share of a face box inside the image from which it is published
 
 
@@ -61,6 +63,11 @@ def _credible(
 ) -> bool:
     known = face.tracked or looked.since_loss(face)
     hidden_s = settings.max_hidden_s if known else looked.hidden_s
+    # Something else is in the place of a face that has only just come: often a passer-by whom the detector has not yet
+    # seen. The box of the hidden one, carried on by a motion hardly known, would lie on his face.
+    new = face.tracked_ns - face.created_ns < _NEW_S * 1e9
+    if new and face.similarity < REACQUIRE_SIMILARITY and hidden_s <= settings.max_hidden_s:
+        hidden_s = 0.0
     until_ns = looked.until_ns if face.tracked or hidden_s > settings.max_hidden_s else stamp_ns
     undetected_s = (until_ns - face.detected_ns) * 1e-9
     return not (

@@ -79,6 +79,16 @@ def test_face_behind_a_passer_by_gets_its_id_back_and_the_passer_by_keeps_his():
     assert all(id_of(tracked[i], s, i, 1) == passing for i in range(95))
 
 
+def test_id_of_a_face_that_has_just_come_is_not_on_the_passer_by_who_hides_it_before_his_own_detection():
+    newcomer = person(0, (0, 0.75, 0.5, 0.25))
+    passes = person(1, (0, 1.15, 0.5, 0.25), (0.5, 0.7, 0.5, 0.25), depth=1.0)
+    s = scene(newcomer, passes)
+    tracked = track_scene(s, 22, late=3)
+    assert id_of(tracked[9], s, 9, 0) == 1
+    assert truth(s, 12, 0).visible < 0.1
+    assert {id_of(t, s, i, 1) for i, t in enumerate(tracked)} == {None, 2}
+
+
 @pytest.mark.parametrize('late', [0, 4])
 def test_two_who_change_places_keep_their_ids(late):
     left = person(0, (0, 0.3, 0.48, 0.25), (1, 0.3, 0.48, 0.25), (3, 0.7, 0.48, 0.25))
