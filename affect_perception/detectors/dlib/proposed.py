@@ -38,13 +38,14 @@ from affect_perception.detectors.dlib.windows import SIDE, window_scores
 from affect_perception.detectors.proposals.canvas import LEVELS, face_scale
 from affect_perception.detectors.proposals.finder import ProposalFinder, Proposals
 from affect_perception.detectors.proposals.refused import RefusedPlaces
+from affect_perception.runtime.free_memory import return_free_memory
 from affect_perception.types import Detection
 
 SMALLEST_PX = 36  # with enlarging, the least that the proposal network is trained for
 _NOT_ENLARGED_PX = 72  # a face of this size is found without
 _ENLARGED_EVERY = 3  # pictures of a sequence; a picture with the enlarged scale takes up to twice the time of another
-_WINDOW_CELLS = 900  # cells of a run over the whole picture that take as long as a window
-_WHOLE = 0.6  # cost of windows, relative to a run over the whole picture, from which that run is better
+_WINDOW_CELLS = 725  # cells of a run over the whole picture that take as long as a window
+_WHOLE = 0.6  # cost of the first round of windows, relative to a run over the whole picture, from which that is better
 _KNOWN = 0.0  # estimate at faces that are tracked
 _MOST_ENLARGED = 24  # enlarged windows in one image; the best by estimate
 _CONCENTRIC = 0.7  # of the smaller face's size; middles of one face at much different levels lie nearer
@@ -108,6 +109,7 @@ class ProposedDlibCnn(DlibCnn):
             if self._since_whole == self._sweep:
                 self._since_whole = 0
                 found += self._above(*self._whole(smaller))
+                return_free_memory()  # 70 MB
         return detections(self._suppress(found), scale)
 
     def detect_raw(self, rgb: np.ndarray) -> list[RawDetection]:
@@ -145,7 +147,9 @@ class ProposedDlibCnn(DlibCnn):
         near = overlapping(boxes, self._loss['nms_iou'], self._loss['nms_covered'])
         search = ProposalSearch(proposals.score, proposals.level, near, _concentric(boxes), self._settled)
         search.drop(refused)
-        left, left_enlarged = int(_WHOLE * np.prod(map_size(pyramid.canvas)) / _WINDOW_CELLS), _MOST_ENLARGED
+        # Later rounds are short: a few windows more cost less than a run over the whole after all those before.
+        left, left_enlarged = int(np.prod(map_size(pyramid.canvas)) / _WINDOW_CELLS), _MOST_ENLARGED
+        spared = int((1 - _WHOLE) * left)  # for the later rounds
         found: list[RawDetection] = []
         while True:
             chosen = search.next_round(self._finder.threshold)
@@ -160,9 +164,10 @@ class ProposedDlibCnn(DlibCnn):
             chosen = chosen[~np.isin(chosen, late)]
             left_enlarged -= len(small) - len(late)
             left -= len(chosen) - len(small) + len(late)
-            if left < 0:
+            if left < spared:
                 self.whole_runs += 1
                 return found + self._above(*self._whole(rgb)), np.array(search.refused, np.int64)
+            spared = 0
             self.windows += len(chosen)
             for level in np.unique(np.minimum(proposals.level[chosen], 0)).tolist():
                 same = chosen[np.minimum(proposals.level[chosen], 0) == level]

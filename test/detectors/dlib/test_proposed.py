@@ -13,6 +13,7 @@ pytest.importorskip('torch')
 from builders.proposals import FixedFinder, everywhere, nowhere
 
 from affect_perception.detectors import make_detector
+from affect_perception.detectors.dlib import proposed as dlib_proposed
 from affect_perception.detectors.dlib.cnn import DlibCnn, canvas_of
 from affect_perception.detectors.dlib.proposed import ProposedDlibCnn
 from affect_perception.detectors.dlib.search import SETTLED
@@ -137,6 +138,15 @@ def test_so_many_proposals_that_the_whole_picture_is_cheaper_take_the_whole_pict
     detector = proposed(everywhere)
     assert detector.detect_raw(astronaut) == whole.detect_raw(astronaut)
     assert detector.whole_runs == 1
+
+
+def test_a_few_windows_more_than_planned_do_not_take_the_whole_picture_as_well(whole, astronaut, monkeypatch):
+    cells = np.prod(whole.scores(astronaut)[0].shape)
+    monkeypatch.setattr(dlib_proposed, '_WINDOW_CELLS', cells / 4)
+    detector = proposed(at(117, 155, 96), settled=np.inf)  # one window in the first round, then its neighbouring levels
+    detector.detect_raw(astronaut)
+    assert detector.windows >= 3
+    assert detector.whole_runs == 0
 
 
 def test_a_face_that_is_never_proposed_is_found_once_in_as_many_pictures_as_the_sweep_says(whole, astronaut):
