@@ -23,8 +23,10 @@ DATA = ROOT.parent / 'shared' / 'data'
 # pytest-timeout raises an exception in the test, once; that ends neither a wait inside a C++ library nor a later one
 # in a fixture. A process of tests that hangs on prints the stacks of its threads and ends; the run goes on in another.
 GRACE_S = 60.0
+# pytest-xdist itself may wait for ever after a process of tests has ended (seen once): its run ends with status 2.
 _stderr = None  # that of the process: while a test runs, descriptor 2 is pytest's
 _ended = []  # processes of tests that ended early
+_reported_s = time.monotonic()  # when the last test ended, in any process
 
 
 _domain = None  # what holds the ROS domain of this process
@@ -36,6 +38,24 @@ def pytest_configure(config):
     if 'ROS_DOMAIN_ID' not in os.environ or 'PYTEST_XDIST_WORKER' in os.environ:
         domain, _domain = take_domain(os.getpid())
         os.environ['ROS_DOMAIN_ID'] = str(domain)
+    waits = 'PYTEST_XDIST_WORKER' not in os.environ and config.getoption('numprocesses', None)
+    if waits and config.pluginmanager.hasplugin('timeout') and (limit_s := _limit_of_all_s(config)):
+        silent_s = 4 * (limit_s + 3 * GRACE_S)  # some tests have a limit of their own
+        threading.Thread(target=_end_when_silent, args=(silent_s,), name='silence', daemon=True).start()
+
+
+def _end_when_silent(silent_s):
+    """End the run once no test has ended for so long; a test that hangs is ended much earlier."""
+    while time.monotonic() - _reported_s < silent_s:
+        time.sleep(1)
+    print(f'no test has ended for {silent_s:.0f} s, in no process; tests were left out', file=_stderr, flush=True)
+    faulthandler.dump_traceback(_stderr)
+    os._exit(pytest.ExitCode.INTERRUPTED)
+
+
+def pytest_runtest_logreport():
+    global _reported_s
+    _reported_s = time.monotonic()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,8 +91,13 @@ def _limit_s(item) -> float:
     """pytest-timeout's limit for this test; 0: none."""
     if marker := item.get_closest_marker('timeout'):
         return float(marker.args[0])
-    given = item.config.getoption('timeout', None)
-    return float(item.config.getini('timeout') if given is None else given)
+    return _limit_of_all_s(item.config)
+
+
+def _limit_of_all_s(config) -> float:
+    """pytest-timeout's limit for tests without one of their own; 0: none."""
+    given = config.getoption('timeout', None)
+    return float(config.getini('timeout') if given is None else given)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
