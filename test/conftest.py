@@ -33,11 +33,9 @@ _domain = None  # what holds the ROS domain of this process
 
 
 def pytest_configure(config):
-    global _stderr, _domain
+    global _stderr
     _stderr = os.fdopen(os.dup(2), 'w')
-    if 'ROS_DOMAIN_ID' not in os.environ or 'PYTEST_XDIST_WORKER' in os.environ:
-        domain, _domain = take_domain(os.getpid())
-        os.environ['ROS_DOMAIN_ID'] = str(domain)
+    hold_domain()
     waits = 'PYTEST_XDIST_WORKER' not in os.environ and config.getoption('numprocesses', None)
     if waits and config.pluginmanager.hasplugin('timeout') and (limit_s := _limit_of_all_s(config)):
         silent_s = 4 * (limit_s + 3 * GRACE_S)  # some tests have a limit of their own
@@ -69,6 +67,14 @@ def pytest_sessionfinish(session):
     replaced = session.config.getoption('maxworkerrestart', None)
     if replaced is not None and len(_ended) > int(replaced):
         session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+
+def hold_domain():
+    """Give this process a ROS domain of its own until it ends, unless it was given one by its user."""
+    global _domain
+    if 'ROS_DOMAIN_ID' not in os.environ or 'PYTEST_XDIST_WORKER' in os.environ:
+        domain, _domain = take_domain(os.getpid())
+        os.environ['ROS_DOMAIN_ID'] = str(domain)
 
 
 def take_domain(number: int) -> tuple[int, socket.socket | None]:

@@ -13,7 +13,7 @@ import os, sys
 os.getpid = os.getppid = lambda: 1234
 sys.path.insert(0, 'test')
 import conftest
-conftest.pytest_configure(None)
+conftest.hold_domain()
 print(os.environ['ROS_DOMAIN_ID'], flush=True)
 sys.stdin.read()
 """
