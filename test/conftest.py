@@ -23,7 +23,7 @@ DATA = ROOT.parent / 'shared' / 'data'
 # pytest-timeout raises an exception in the test, once; that ends neither a wait inside a C++ library nor a later one
 # in a fixture. A process of tests that hangs on prints the stacks of its threads and ends; the run goes on in another.
 GRACE_S = 60.0
-# pytest-xdist itself may wait for ever after a process of tests has ended (seen once): its run ends with status 2.
+# Where pytest-xdist itself waits for ever, the run ends with status 2.
 _stderr = None  # that of the process: while a test runs, descriptor 2 is pytest's
 _ended = []  # processes of tests that ended early
 _reported_s = time.monotonic()  # when the last test ended, in any process
@@ -54,6 +54,27 @@ def _end_when_silent(silent_s):
 def pytest_runtest_logreport():
     global _reported_s
     _reported_s = time.monotonic()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """`--dist loadfile` that goes on after a process of tests has died.
+
+    pytest-xdist 3.8 gives the files that it had finished to the others as well; who gets nothing to do in them is
+    given nothing any more, and all wait for ever.
+    """
+    if config.getvalue('dist') != 'loadfile':
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class UnfinishedFiles(LoadFileScheduling):
+        def remove_node(self, node):
+            files = self.assigned_work[node]
+            for file in [file for file, ended in files.items() if all(ended.values())]:
+                del files[file]
+            return super().remove_node(node)
+
+    return UnfinishedFiles(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
