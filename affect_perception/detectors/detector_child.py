@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -166,14 +167,13 @@ def work_early(link: Link, settings: TrackerSettings, live: bool) -> None:
 
     `live`: for `FaceAnalyzerProcess`, else for `DetectorProcess`.
     """
-    end_with_parent(link)
-    _work(link, _prepared(settings, live))
+    _work(link, lambda: _prepared(settings, live))
 
 
-def _work(link: Link, prepared: _Prepared | None = None) -> None:
+def _work(link: Link, prepare: Callable[[], _Prepared | None] = lambda: None) -> None:
     end_with_parent(link)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
-        serve(link, prepared)
+        serve(link, prepare())
 
 
 if __name__ == '__main__':
